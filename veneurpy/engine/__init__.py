@@ -1,0 +1,172 @@
+"""The pure core: datagrams in, closed intervals out. Knows neither configuration nor logging.
+
+Two engines keep the same promises: `native` (Cython, no GIL) and `python` (the reference, which runs
+where nothing can be compiled and is the oracle of the differential tests).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+from uuid import UUID
+
+from veneurpy.engine.columns import SCHEMA_VERSION, Columns, StringTable
+from veneurpy.engine.types import (
+    IGNORED_FIELDS,
+    LINE_REASONS,
+    VALUE_REASONS,
+    Accounts,
+    EngineOptions,
+    MetricType,
+    Output,
+    Plan,
+    PointType,
+    Scope,
+    Statistic,
+)
+
+__all__ = [
+    "IGNORED_FIELDS",
+    "LINE_REASONS",
+    "SCHEMA_VERSION",
+    "VALUE_REASONS",
+    "Accounts",
+    "Columns",
+    "Engine",
+    "EngineKind",
+    "EngineMissing",
+    "EngineOptions",
+    "Interval",
+    "MetricType",
+    "Output",
+    "Plan",
+    "PointType",
+    "Reader",
+    "Scope",
+    "Statistic",
+    "StringTable",
+    "open_engine",
+]
+
+EngineKind = Literal["native", "python"]
+
+
+class EngineMissing(ImportError):
+    """The native engine was asked for and is not built here."""
+
+
+class Reader(Protocol):
+    """One way in, with a store of its own. Order of arrival holds within a reader."""
+
+    @property
+    def listener(self) -> str:
+        """The name it was opened with; several readers may share one."""
+        ...
+
+    def feed(self, datagram: bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
+        """Takes one datagram (or whole lines of a stream) into the open interval.
+
+        Any thread, one at a time per reader. A datagram beyond `max_datagram_bytes`, or one that the caller
+        says was `truncated`, loses its last line only. `now_ns` is CLOCK_REALTIME; None asks the clock.
+        Never raises on any bytes.
+        """
+        ...
+
+    def stop(self, timeout_s: float) -> int:
+        """Reads what the kernel had queued at the call and then no more; returns the bytes it left unread.
+
+        For a reader without a descriptor it does nothing and returns 0. Idempotent.
+        """
+        ...
+
+
+class Interval(Protocol):
+    """A closed interval, read only, until it is released."""
+
+    @property
+    def uuid(self) -> UUID: ...
+    @property
+    def start_ms(self) -> int: ...
+    @property
+    def end_ms(self) -> int: ...
+    @property
+    def accounts(self) -> Sequence[tuple[str, Accounts]]:
+        """(listener, accounts) of each reader, in the readers' order."""
+        ...
+
+    @property
+    def series(self) -> int:
+        """How many distinct series (after the tags are sorted) the interval holds."""
+        ...
+
+    @property
+    def side_log(self) -> Sequence[tuple[int, bytes]]:
+        """(reader index, line) of every event and service check, in order of arrival per reader, unparsed."""
+        ...
+
+    @property
+    def type_conflicts(self) -> Sequence[str]:
+        """Names (at most 1,000) that came as more than one of counter, gauge and set."""
+        ...
+
+    def columns(self, plan: Plan) -> Columns:
+        """Merges all readers and computes the points. Releases the GIL; call it off the event loop.
+
+        What it returns stays valid after `release`.
+        """
+        ...
+
+    def release(self) -> None:
+        """Gives the memory back for the next interval. Idempotent. Nothing else may be asked afterwards."""
+        ...
+
+
+class Engine(Protocol):
+    """A sharded store of the open interval."""
+
+    def open_reader(self, listener: str) -> Reader:
+        """A reader that is fed by hand."""
+        ...
+
+    def attach(self, fd: int, listener: str) -> Reader:
+        """A reader with a thread of its own that receives on the datagram socket `fd` without the GIL.
+
+        The caller keeps the socket open until `Reader.stop` has returned. The Python engine has no such
+        reader and raises NotImplementedError.
+        """
+        ...
+
+    def rotate(self, now_ms: int) -> Interval:
+        """Closes the open interval at `now_ms` (wall clock, ms) and opens the next one there.
+
+        A datagram whose receive returned before the call is in the closed interval. The interval before
+        must have been released (RuntimeError). Blocks for at most some 25 ms: call it off the event loop.
+        """
+        ...
+
+    def open_accounts(self) -> Sequence[tuple[str, Accounts]]:
+        """What the open interval has so far: a glance for status pages, not an instant of the ledger."""
+        ...
+
+    def close(self) -> None:
+        """Stops all readers and frees everything. Idempotent."""
+        ...
+
+
+def open_engine(kind: EngineKind, options: EngineOptions, *, start_ms: int) -> Engine:
+    """Opens an engine whose first interval starts at `start_ms`.
+
+    Raises EngineMissing when the native engine is not built; it is never replaced silently.
+    """
+    if kind == "python":
+        from veneurpy.engine.reference import ReferenceEngine
+
+        return ReferenceEngine(options, start_ms=start_ms)
+    try:
+        from veneurpy.engine.native.engine import NativeEngine
+    except ImportError as exc:
+        raise EngineMissing(
+            "the native engine is not built for this Python: reinstall veneurpy with a C compiler present, "
+            "or set `engine: python` (slower, same results)"
+        ) from exc
+    return NativeEngine(options, start_ms=start_ms)

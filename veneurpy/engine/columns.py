@@ -1,0 +1,57 @@
+"""The points of a flush as columns: what both engines hand out, and the only shape sinks are fed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StringTable:
+    """Distinct UTF-8 strings: string i is `data[offsets[i]:offsets[i + 1]]`.
+
+    `offsets` is a memoryview of u32 (format "I"), one longer than the table; `data` of bytes ("B").
+    """
+
+    offsets: memoryview
+    data: memoryview
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def raw(self, index: int) -> bytes:
+        """The bytes of one string."""
+        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]])
+
+    def __getitem__(self, index: int) -> str:
+        return self.raw(index).decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[i] for i in range(len(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """One row per point. All numeric columns are memoryviews of equal length, in native little endian.
+
+    `names`, `tags`: distinct names and distinct tag sets (sorted, joined by ","; the empty set is "").
+    `sink_sets`: what a row's `sinks` stands for: the sinks named by `veneursinkonly`; index 0 means all.
+    Row order is not promised. (The schema is `SCHEMA_VERSION`.)
+    """
+
+    names: StringTable
+    tags: StringTable
+    sink_sets: Sequence[frozenset[str]]
+    name: memoryview  # u32 "I", index into names
+    tag: memoryview  # u32 "I", index into tags
+    type: memoryview  # u8 "B", PointType
+    scope: memoryview  # u8 "B", Scope
+    series_type: memoryview  # u8 "B", MetricType the point was made of
+    sinks: memoryview  # u16 "H", index into sink_sets
+    timestamp_ms: memoryview  # i64 "q", start of the point's interval, or its own T
+    value: memoryview  # f64 "d"
+
+    def __len__(self) -> int:
+        return len(self.value)

@@ -1,0 +1,1 @@
+"""The native engine: Cython without the GIL. Only `veneurpy.engine` imports from here."""

@@ -1,0 +1,190 @@
+"""The seams: what a sink, a listener and a clock promise and may rely on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from veneurpy.engine import Columns, Engine
+from veneurpy.model import Event, Point, PointType, Scope, ServiceCheck
+
+POINTS_AT_ONCE = 1000
+"""How many Points are made in one go: a million at once stall the event loop for seconds."""
+
+
+class Clock(Protocol):
+    """Time as a parameter. Tests pass `veneurpy.testing.FakeClock`."""
+
+    def now_ns(self) -> int:
+        """CLOCK_REALTIME, nanoseconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never step back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The real one."""
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class WriteClass(StrEnum):
+    """What a repeated or revised write means to a sink's backend."""
+
+    VERSIONED = "versioned"
+    OVERWRITE = "overwrite"
+    FIRST_WINS = "first_wins"
+    CUMULATIVE = "cumulative"
+    ADDITIVE = "additive"
+
+
+@dataclass(frozen=True, slots=True)
+class FlushBatch:
+    """What one flush hands to one sink: the rows of `columns` that are meant for it.
+
+    `rows` is None for all rows, else the row numbers. Nothing of it may be changed; it may be kept for as
+    long as the sink likes.
+    """
+
+    start_ms: int
+    interval_s: float
+    host: str
+    columns: Columns
+    rows: Sequence[int] | None = None
+    revision: int = 0
+
+    def __len__(self) -> int:
+        return len(self.columns) if self.rows is None else len(self.rows)
+
+    def points(self) -> Iterator[Point]:
+        """Every row as a Point, lazily. For a batch of any size take `chunks` on the event loop."""
+        columns = self.columns
+        names, tags = columns.names, columns.tags
+        known_tags: dict[int, tuple[str, ...]] = {}
+        for row in range(len(columns)) if self.rows is None else self.rows:
+            tag = columns.tag[row]
+            if tag not in known_tags:
+                text = tags[tag]
+                known_tags[tag] = tuple(text.split(",")) if text else ()
+            yield Point(
+                names[columns.name[row]],
+                known_tags[tag],
+                PointType(columns.type[row]),
+                Scope(columns.scope[row]),
+                columns.timestamp_ms[row],
+                self.interval_s,
+                self.host,
+                columns.value[row],
+                self.revision,
+            )
+
+    def chunks(self) -> Iterator[list[Point]]:
+        """The points in lists of at most POINTS_AT_ONCE: await something between two of them."""
+        points = self.points()
+        while chunk := list(islice(points, POINTS_AT_ONCE)):
+            yield chunk
+
+
+@dataclass(frozen=True, slots=True)
+class FlushResult:
+    """What became of a batch's rows: `confirmed + sum(rejected) + given_up + in_doubt` is its length."""
+
+    confirmed: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    given_up: int = 0
+    in_doubt: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.confirmed + sum(self.rejected.values()) + self.given_up + self.in_doubt
+
+
+class SinkContext(Protocol):
+    """What a sink is given beside its own options."""
+
+    @property
+    def name(self) -> str:
+        """The sink's name in the configuration, unique on this node."""
+        ...
+
+    @property
+    def hostname(self) -> str: ...
+    @property
+    def interval_s(self) -> float: ...
+    @property
+    def clock(self) -> Clock: ...
+
+    def expose(self, path: str, handler: Any) -> None:
+        """Serves `handler` (an aiohttp request handler) under GET `path` on the admin HTTP listener.
+
+        Call it in `__init__`. Two sinks on one path is a configuration error.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """Where points go. One file, one class, one entry point in the group `veneurpy.sinks`.
+
+    A sink is built as `cls(config, context)` with `config` an instance of `cls.Config`. All methods are
+    called on the event loop. For one sink, calls never overlap: the next flush waits, in a bounded queue,
+    for the one before; other sinks do not wait. Whatever a method raises is counted and logged, never
+    fatal; `SinkError(retriable=True)` asks for the same batch again.
+    """
+
+    Config: ClassVar[type[BaseModel]]
+    write_class: ClassVar[WriteClass]
+    takes_events: ClassVar[bool]
+    takes_checks: ClassVar[bool]
+
+    async def start(self) -> None:
+        """Opens what is needed. Raising here ends the start-up with the text shown to the operator."""
+        ...
+
+    async def flush(self, batch: FlushBatch) -> FlushResult:
+        """Takes a batch of one interval, never an empty one. Must return within the flush timeout."""
+        ...
+
+    async def flush_events(
+        self, events: Sequence[Event], checks: Sequence[ServiceCheck]
+    ) -> FlushResult:
+        """Takes what `takes_events` and `takes_checks` ask for; never two empty lists."""
+        ...
+
+    async def stop(self) -> None:
+        """Closes everything; called once, after the last flush, also when `start` failed."""
+        ...
+
+
+class Listener(Protocol):
+    """A transport that feeds an engine."""
+
+    @property
+    def name(self) -> str:
+        """How the ledger calls it: the URL with the port it really has, e.g. `udp://127.0.0.1:8125`."""
+        ...
+
+    async def start(self, engine: Engine) -> None:
+        """Opens the socket. Raises ListenError, with the way to mend it, when that fails."""
+        ...
+
+    async def stop(self, timeout_s: float) -> int:
+        """Reads what the kernel had queued, closes; returns the bytes left unread at the time-out."""
+        ...
