@@ -1,0 +1,412 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Merging t-digest (see the header for the contract) and the Python class made of it."""
+
+from collections.abc import Iterable
+
+from libc.math cimport INFINITY, M_PI, NAN, cos, isfinite, sin, sqrt
+from libc.stdint cimport INT64_MAX, int64_t
+from libc.string cimport memcpy
+
+
+cdef extern from *:
+    """
+    /* The bits of doubles are sorted where they lie: an integer type that may alias them. */
+    typedef int64_t __attribute__((may_alias)) td_key;
+    """
+    ctypedef int64_t td_key
+
+
+cdef enum:
+    LEAF = 8
+
+
+# How finely the q axis is cut for a compression; see _limit.
+cdef double _CLUSTERS = 1.25
+
+
+cdef int td_capacity(double compression) noexcept nogil:
+    return <int>(2.0 * compression) + 2
+
+
+cdef inline td_key _flip(td_key bits) noexcept nogil:
+    """Bits of a double <-> an integer of the same order; its own inverse."""
+    return bits ^ ((bits >> 63) & INT64_MAX)
+
+
+cdef inline void _order(td_key* a, td_key* b) noexcept nogil:
+    cdef td_key low = a[0] if a[0] < b[0] else b[0]
+    cdef td_key high = b[0] if a[0] < b[0] else a[0]
+    a[0] = low
+    b[0] = high
+
+
+cdef void _sort_leaf(td_key* keys, Py_ssize_t n, td_key* out) noexcept nogil:
+    """Sorts at most 8 keys with a network of 19 comparators: no branch depends on a value."""
+    cdef td_key k[LEAF]
+    cdef Py_ssize_t i
+    for i in range(LEAF):
+        k[i] = INT64_MAX
+    memcpy(k, keys, n * sizeof(td_key))
+    _order(&k[0], &k[2]); _order(&k[1], &k[3]); _order(&k[4], &k[6]); _order(&k[5], &k[7])
+    _order(&k[0], &k[4]); _order(&k[1], &k[5]); _order(&k[2], &k[6]); _order(&k[3], &k[7])
+    _order(&k[0], &k[1]); _order(&k[2], &k[3]); _order(&k[4], &k[5]); _order(&k[6], &k[7])
+    _order(&k[2], &k[4]); _order(&k[3], &k[5])
+    _order(&k[1], &k[4]); _order(&k[3], &k[6])
+    _order(&k[1], &k[2]); _order(&k[3], &k[4]); _order(&k[5], &k[6])
+    memcpy(out, k, n * sizeof(td_key))
+
+
+cdef void _merge_halves(const td_key* a, Py_ssize_t n, td_key* out) noexcept nogil:
+    """Merges the sorted halves a[:n // 2] and a[n // 2:] from both ends at once, without branches.
+
+    Each end takes n // 2 keys, so neither can run out of either half.
+    """
+    cdef Py_ssize_t half = n // 2
+    cdef const td_key* left = a
+    cdef const td_key* right = a + half
+    cdef const td_key* left_end = a + half - 1
+    cdef const td_key* right_end = a + n - 1
+    cdef Py_ssize_t i, take
+    for i in range(half):
+        take = left[0] <= right[0]
+        out[i] = left[0] if take else right[0]
+        left += take
+        right += 1 - take
+        take = left_end[0] > right_end[0]
+        out[n - 1 - i] = left_end[0] if take else right_end[0]
+        left_end -= take
+        right_end -= 1 - take
+    if n & 1:
+        out[half] = left[0] if left <= left_end else right[0]
+
+
+cdef void _sort_keys(td_key* keys, Py_ssize_t n, td_key* scratch, bint to_scratch) noexcept nogil:
+    """Sorts keys[:n] into scratch or in place; either way both arrays are overwritten."""
+    cdef Py_ssize_t half = n // 2
+    if n <= LEAF:
+        _sort_leaf(keys, n, scratch if to_scratch else keys)
+        return
+    _sort_keys(keys, half, scratch, not to_scratch)
+    _sort_keys(keys + half, n - half, scratch + half, not to_scratch)
+    if to_scratch:
+        _merge_halves(keys, n, scratch)
+    else:
+        _merge_halves(scratch, n, keys)
+
+
+cdef void td_sort_doubles(double* values, Py_ssize_t n, double* scratch) noexcept nogil:
+    cdef td_key* keys = <td_key*>values
+    cdef Py_ssize_t i
+    for i in range(n):
+        keys[i] = _flip(keys[i])
+    _sort_keys(keys, n, <td_key*>scratch, False)
+    for i in range(n):
+        keys[i] = _flip(keys[i])
+
+
+cdef inline bint _before(const Centroid* a, const Centroid* b) noexcept nogil:
+    cdef td_key key_a, key_b
+    if a.mean != b.mean:
+        return a.mean < b.mean
+    memcpy(&key_a, &a.mean, sizeof(td_key))
+    memcpy(&key_b, &b.mean, sizeof(td_key))
+    if key_a != key_b:  # -0.0 and 0.0
+        return key_a < key_b
+    return a.weight < b.weight
+
+
+cdef void td_sort_centroids(Centroid* centroids, Py_ssize_t n, Centroid* scratch) noexcept nogil:
+    cdef Py_ssize_t half = n // 2
+    cdef Py_ssize_t i
+    if n < 2:
+        return
+    td_sort_centroids(centroids, half, scratch)
+    td_sort_centroids(centroids + half, n - half, scratch)
+    memcpy(scratch, centroids, n * sizeof(Centroid))
+    td_merge_centroids(scratch, half, scratch + half, n - half, centroids)
+
+
+cdef Py_ssize_t td_merge_values(
+    const Centroid* a, Py_ssize_t n_a, const double* b, Py_ssize_t n_b, Centroid* out
+) noexcept nogil:
+    cdef Py_ssize_t i = 0, j = 0, k
+    for k in range(n_a + n_b):
+        if j == n_b or (i < n_a and a[i].mean <= b[j]):
+            out[k] = a[i]
+            i += 1
+        else:
+            out[k].mean = b[j]
+            out[k].weight = 1.0
+            j += 1
+    return n_a + n_b
+
+
+cdef Py_ssize_t td_merge_centroids(
+    const Centroid* a, Py_ssize_t n_a, const Centroid* b, Py_ssize_t n_b, Centroid* out
+) noexcept nogil:
+    cdef Py_ssize_t i = 0, j = 0, k
+    for k in range(n_a + n_b):
+        if j == n_b or (i < n_a and not _before(&b[j], &a[i])):
+            out[k] = a[i]
+            i += 1
+        else:
+            out[k] = b[j]
+            j += 1
+    return n_a + n_b
+
+
+cdef inline double _limit(double q, double sin_step, double cos_step) noexcept nogil:
+    """Where a centroid that begins at q must end.
+
+    The scale function is k1, k(q) = clusters * 2 / pi * asin(sqrt(q)), and the end is where k has grown
+    by 1: with q = sin(t) ** 2 that is sin(t + step) ** 2, which the addition theorem gives from two roots.
+    """
+    cdef double root
+    if q >= cos_step * cos_step:
+        return 1.0
+    root = sqrt(q) * cos_step + sqrt(1.0 - q) * sin_step
+    return root * root
+
+
+cdef int _compress(
+    const Centroid* items, Py_ssize_t n, double total, double clusters, Centroid* out, int cap
+) noexcept nogil:
+    """Folds neighbours greedily; -1 when that takes more than `cap` centroids."""
+    cdef double sin_step = sin(M_PI / (2.0 * clusters))
+    cdef double cos_step = cos(M_PI / (2.0 * clusters))
+    cdef Centroid open = items[0]
+    cdef double before = 0.0
+    cdef double end = total * _limit(0.0, sin_step, cos_step)
+    cdef double weight
+    cdef int count = 0
+    cdef Py_ssize_t i
+    for i in range(1, n):
+        weight = open.weight + items[i].weight
+        if before + weight <= end:
+            open.mean += (items[i].mean - open.mean) * (items[i].weight / weight)
+            open.weight = weight
+            if open.mean > items[i].mean:  # rounding must not break the order
+                open.mean = items[i].mean
+            continue
+        if count + 1 == cap:
+            return -1
+        out[count] = open
+        count += 1
+        before += open.weight
+        end = total * _limit(before / total, sin_step, cos_step)
+        open = items[i]
+    out[count] = open
+    return count + 1
+
+
+cdef int td_compress(
+    const Centroid* sorted_in, Py_ssize_t n, double compression, Centroid* out, int cap
+) noexcept nogil:
+    cdef double total = 0.0
+    cdef double clusters = compression * _CLUSTERS
+    cdef int count
+    cdef Py_ssize_t i
+    if n <= 0:
+        return 0
+    for i in range(n):
+        total += sorted_in[i].weight
+    # Two neighbours that were not folded span more than one step of k, so at most 2 * clusters + 1
+    # centroids come out: the loop ends at the latest when clusters < cap / 2.
+    count = _compress(sorted_in, n, total, clusters, out, cap)
+    while count < 0:
+        clusters *= 0.9
+        count = _compress(sorted_in, n, total, clusters, out, cap)
+    return count
+
+
+cdef void _quantiles_exact(
+    const Centroid* c, Py_ssize_t n, double total, double low, double high,
+    const double* qs, int n_qs, double* out
+) noexcept nogil:
+    """Veneur's: a sample spans from midpoint to midpoint, the outermost to the minimum and maximum."""
+    cdef double before = 0.0, lower = low
+    cdef double upper = high if n == 1 else (c[1].mean + c[0].mean) / 2.0
+    cdef double target, value
+    cdef Py_ssize_t i = 0
+    cdef int k
+    for k in range(n_qs):
+        target = qs[k] * total
+        while i < n - 1 and target > before + c[i].weight:
+            before += c[i].weight
+            lower = upper
+            i += 1
+            upper = high if i == n - 1 else (c[i + 1].mean + c[i].mean) / 2.0
+        value = lower + (target - before) / c[i].weight * (upper - lower)
+        out[k] = upper if value > upper else value
+
+
+cdef void td_quantiles(
+    const Centroid* centroids, Py_ssize_t n, double total, double low, double high, bint exact,
+    const double* qs, int n_qs, double* out
+) noexcept nogil:
+    cdef int k
+    if n <= 0:
+        for k in range(n_qs):
+            out[k] = NAN
+        return
+    _quantiles_exact(centroids, n, total, low, high, qs, n_qs, out)
+
+
+cdef enum:
+    TAIL = 256
+    RAW = 512
+    MAX_CAPACITY = 2048
+
+
+cdef class TDigest:
+    """A digest of a stream of numbers that answers quantiles.
+
+    Exact for up to 512 samples; beyond that some 2 * compression centroids and at most 256 raw samples.
+    Merging is deterministic, and its order changes the answers within the digest's error only.
+    """
+
+    cdef readonly double compression
+    cdef readonly double min
+    cdef readonly double max
+    cdef readonly double sum
+    cdef readonly double weight
+    cdef readonly double reciprocal_sum
+    cdef readonly long long count
+    cdef double _values[RAW]
+    cdef Centroid _pairs[RAW]
+    cdef Centroid _centroids[MAX_CAPACITY]
+    cdef Py_ssize_t _n_values
+    cdef Py_ssize_t _n_pairs
+    cdef Py_ssize_t _n_centroids
+
+    def __cinit__(self, double compression=100.0) -> None:
+        if not 10.0 <= compression <= 1000.0:
+            raise ValueError(f"compression must be in [10, 1000], not {compression}")
+        self.compression = compression
+        self.min = INFINITY
+        self.max = -INFINITY
+
+    def __repr__(self) -> str:
+        return (
+            f"<TDigest count={self.count} min={self.min} max={self.max} "
+            f"centroids={self._n_centroids} raw={self._n_values + self._n_pairs}>"
+        )
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every sample is still kept as it came."""
+        return self._n_centroids == 0
+
+    def add(self, value: float, weight: float = 1.0) -> None:
+        """Adds a number that stands for `weight` samples.
+
+        Raises ValueError when either is not finite or the weight is not positive.
+        """
+        self._add(value, weight)
+
+    def extend(self, values: Iterable[float]) -> None:
+        """Adds each number with weight 1."""
+        cdef double value
+        for value in values:
+            self._add(value, 1.0)
+
+    def merge(self, other: TDigest) -> None:
+        """Adds all that another digest holds."""
+        cdef Centroid theirs[MAX_CAPACITY + 2 * RAW]
+        cdef Centroid mine[MAX_CAPACITY + 2 * RAW]
+        cdef Centroid both[2 * (MAX_CAPACITY + 2 * RAW)]
+        cdef Py_ssize_t n
+        cdef bint exact
+        if other.weight == 0.0:
+            return
+        exact = (
+            self._n_centroids == 0 and other._n_centroids == 0 and
+            self._n_values + self._n_pairs + other._n_values + other._n_pairs <= RAW
+        )
+        n = td_merge_centroids(mine, self._collect(mine), theirs, other._collect(theirs), both)
+        self.min = other.min if other.min < self.min else self.min
+        self.max = other.max if other.max > self.max else self.max
+        self.sum += other.sum
+        self.weight += other.weight
+        self.reciprocal_sum += other.reciprocal_sum
+        self.count += other.count
+        self._n_values = 0
+        if exact:
+            self._n_pairs = n
+            memcpy(self._pairs, both, n * sizeof(Centroid))
+            return
+        self._n_pairs = 0
+        self._n_centroids = td_compress(
+            both, n, self.compression, self._centroids, td_capacity(self.compression)
+        )
+
+    def quantile(self, q: float) -> float:
+        """The number below which the share `q` of the samples lies; NaN of an empty digest."""
+        return self.quantiles([q])[0]
+
+    def quantiles(self, qs: Iterable[float]) -> list[float]:
+        """Several quantiles at once; `qs` ascending, each in [0, 1]."""
+        cdef Centroid all_of_it[MAX_CAPACITY + 2 * RAW]
+        cdef double wanted[64]
+        cdef double found[64]
+        cdef Py_ssize_t n
+        targets = list(qs)
+        if len(targets) > 64 or targets != sorted(targets):
+            raise ValueError("at most 64 quantiles, ascending")
+        for i, q in enumerate(targets):
+            if not 0.0 <= q <= 1.0:
+                raise ValueError(f"a quantile is in [0, 1], not {q}")
+            wanted[i] = q
+        n = self._collect(all_of_it)
+        td_quantiles(
+            all_of_it, n, self.weight, self.min, self.max, self._n_centroids == 0,
+            wanted, len(targets), found,
+        )
+        return [found[i] for i in range(len(targets))]
+
+    def centroids(self) -> list[tuple[float, float]]:
+        """(mean, weight) of all it holds, ascending; raw samples are centroids of their weight."""
+        cdef Centroid all_of_it[MAX_CAPACITY + 2 * RAW]
+        cdef Py_ssize_t n = self._collect(all_of_it)
+        return [(all_of_it[i].mean, all_of_it[i].weight) for i in range(n)]
+
+    cdef int _add(self, double value, double weight) except -1:
+        if not isfinite(value) or not isfinite(weight) or weight <= 0.0:
+            raise ValueError(f"not a sample: value {value}, weight {weight}")
+        if self._n_values + self._n_pairs == (TAIL if self._n_centroids else RAW):
+            self._compact()
+        self.min = value if value < self.min else self.min
+        self.max = value if value > self.max else self.max
+        self.sum += value * weight
+        self.weight += weight
+        self.reciprocal_sum += weight / value if value != 0.0 else INFINITY
+        self.count += 1
+        if weight == 1.0:
+            self._values[self._n_values] = value
+            self._n_values += 1
+        else:
+            self._pairs[self._n_pairs].mean = value
+            self._pairs[self._n_pairs].weight = weight
+            self._n_pairs += 1
+        return 0
+
+    cdef Py_ssize_t _collect(self, Centroid* out) noexcept nogil:
+        """Writes everything, ascending, and returns how many."""
+        cdef Centroid scratch[MAX_CAPACITY + RAW]
+        cdef double doubles[RAW]
+        cdef Py_ssize_t n
+        td_sort_doubles(self._values, self._n_values, doubles)
+        if self._n_pairs == 0:
+            return td_merge_values(self._centroids, self._n_centroids, self._values, self._n_values, out)
+        td_sort_centroids(self._pairs, self._n_pairs, scratch)
+        n = td_merge_centroids(self._centroids, self._n_centroids, self._pairs, self._n_pairs, scratch)
+        return td_merge_values(scratch, n, self._values, self._n_values, out)
+
+    cdef void _compact(self) noexcept nogil:
+        cdef Centroid merged[MAX_CAPACITY + 2 * RAW]
+        cdef Py_ssize_t n = self._collect(merged)
+        self._n_centroids = td_compress(
+            merged, n, self.compression, self._centroids, td_capacity(self.compression)
+        )
+        self._n_values = 0
+        self._n_pairs = 0
