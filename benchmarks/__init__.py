@@ -1,0 +1,1 @@
+"""Yardsticks in C, one load generator, one file per question. README.md tells the method."""

@@ -1,0 +1,62 @@
+"""What a question of the benchmarks answers with."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+_HOLDS = {"<=": operator.le, ">=": operator.ge}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a figure has to be."""
+
+    relation: Literal["<=", ">="]
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.relation} {self.bound:g}"
+
+    def met_by(self, value: float) -> bool:
+        """Whether a figure meets it."""
+        return bool(_HOLDS[self.relation](value, self.bound))
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured figure: the median of its rounds."""
+
+    what: str
+    unit: str
+    rounds: tuple[float, ...]
+    target: Target | None = None
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return median(self.rounds)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; None without one."""
+        return None if self.target is None else self.target.met_by(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The figures of one question, and how they were come by."""
+
+    question: str
+    method: str
+    figures: tuple[Figure, ...]
+
+
+def ratios(
+    what: str, above: list[float], below: list[float], unit: str, target: Target | None = None
+) -> Figure:
+    """A figure of ratios round by round: the two values of a round were taken side by side."""
+    pairs = zip(above, below, strict=True)
+    return Figure(what, unit, tuple(a / b for a, b in pairs), target)

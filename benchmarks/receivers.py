@@ -1,0 +1,55 @@
+"""Receiving processes that the load generator can be pointed at."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.build import SOURCES, build
+
+RCVBUF_BYTES = 4 << 20
+"""Asked of the kernel by every receiver alike; it grants at most net.core.rmem_max."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A running process that reads a UDP port of 127.0.0.1."""
+
+    pid: int
+    port: int
+
+
+@contextmanager
+def _yardstick(command: list[str]) -> Iterator[Receiver]:
+    """Runs a program that says "ready PORT" on its first line; ends it with SIGTERM."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        word, _, port = process.stdout.readline().partition(" ")
+        if word != "ready":
+            raise RuntimeError(f"{command[0]} did not start")
+        yield Receiver(process.pid, int(port))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+
+
+@contextmanager
+def bare(*, sleep_us: int = 0) -> Iterator[Receiver]:
+    """The recvmmsg loop that only counts; with `sleep_us` it sleeps so long after a short batch."""
+    command = [str(build("bare")), "0", str(RCVBUF_BYTES), str(sleep_us)]
+    with _yardstick(command) as receiver:
+        yield receiver
+
+
+@contextmanager
+def python_counter(loop: Literal["asyncio", "uvloop"]) -> Iterator[Receiver]:
+    """A Python datagram protocol that only counts."""
+    command = [sys.executable, str(SOURCES / "receive.py"), loop, str(RCVBUF_BYTES)]
+    with _yardstick(command) as receiver:
+        yield receiver

@@ -1,0 +1,83 @@
+/* bare: the least that a UDP receiver can do. A blocking recvmmsg loop with 64 buffers that only counts.
+ *
+ *   bare PORT RCVBUF_BYTES SLEEP_US
+ *
+ * SLEEP_US 0 is `bare`; 1000 is `bare_coalesced`: it sleeps that long after a batch that was not full.
+ * Prints "ready PORT" when it listens (PORT 0: any) and, at SIGTERM, one JSON object.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum { BATCH = 64, BUFFER = 8192 };
+
+static volatile sig_atomic_t stopping;
+static char buffers[BATCH][BUFFER];
+
+static void stop(int signal) {
+    (void)signal;
+    stopping = 1;
+}
+
+static void die(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static int open_socket(int port, int rcvbuf_bytes) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval wake = {0, 100000}; /* a signal just before recvmmsg is seen this much later */
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf_bytes, sizeof rcvbuf_bytes) ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wake, sizeof wake) || bind(fd, (struct sockaddr *)&at, sizeof at) ||
+        getsockname(fd, (struct sockaddr *)&at, &len))
+        die("bare: socket");
+    printf("ready %d\n", ntohs(at.sin_port));
+    fflush(stdout);
+    return fd;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 4) return fputs("usage: bare PORT RCVBUF_BYTES SLEEP_US\n", stderr), 2;
+    struct timespec nap = {0, atol(argv[3]) * 1000};
+    struct sigaction on_term = {.sa_handler = stop};
+    struct mmsghdr messages[BATCH];
+    struct iovec vectors[BATCH];
+    uint64_t datagrams = 0, bytes = 0, calls = 0;
+    struct rusage used;
+
+    sigaction(SIGTERM, &on_term, NULL);
+    memset(messages, 0, sizeof messages);
+    for (int i = 0; i < BATCH; i++) {
+        vectors[i] = (struct iovec){buffers[i], BUFFER};
+        messages[i].msg_hdr.msg_iov = &vectors[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    int fd = open_socket(atoi(argv[1]), atoi(argv[2]));
+    while (!stopping) {
+        int n = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
+        if (n < 0 && errno != EINTR && errno != EAGAIN) die("bare: recvmmsg");
+        if (n <= 0) continue;
+        for (int i = 0; i < n; i++) bytes += messages[i].msg_len;
+        datagrams += (uint64_t)n;
+        calls++;
+        if (nap.tv_nsec && n < BATCH) nanosleep(&nap, NULL);
+    }
+    getrusage(RUSAGE_SELF, &used);
+    printf("{\"datagrams\": %llu, \"bytes\": %llu, \"calls\": %llu, \"cpu_s\": %.6f}\n", (unsigned long long)datagrams,
+           (unsigned long long)bytes, (unsigned long long)calls,
+           (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+               (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6);
+    return 0;
+}
