@@ -1,0 +1,76 @@
+# Every target sets up what it needs in .venv, and does it again only when its sources have changed.
+PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
+JOBS ?= $(shell nproc)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PYX := $(wildcard veneurpy/engine/native/*.pyx)
+NATIVE := $(PYX) $(wildcard veneurpy/engine/native/*.pxd veneurpy/engine/native/*.h)
+STUBBED := $(subst /,.,$(basename $(wildcard veneurpy/engine/native/*.pyi)))
+FROM_PROJECT = $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))$(1))')
+BUILD_EXT = $(BIN)/python -W ignore -c 'import setuptools; setuptools.setup()' --quiet build_ext --inplace --parallel $(JOBS)
+FAIL = { echo "veneurpy: $(1)" >&2; exit 1; }
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check services clean build
+.DELETE_ON_ERROR:
+
+help: ## Show these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: build ## Run the daemon; ARGS="-f config/host.yaml" passes options on
+	$(BIN)/veneurpy run $(ARGS)
+
+test: build $(VENV)/.dev ## Run every test; ARGS="-k udp" passes options on
+	$(BIN)/pytest $(ARGS)
+
+check: build $(VENV)/.dev ## Format, lint, types, stubs, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(if $(STUBBED),$(BIN)/python -m mypy.stubtest --concise $(STUBBED))
+	$(BIN)/cython-lint veneurpy
+	$(BIN)/pytest -q tests/unit/test_layers.py
+
+services: ## Install what tests need beside Python packages: nothing so far
+	@echo "veneurpy: the tests need no service beside what 'make test' sets up"
+
+clean: ## Remove everything that was built, .venv included
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find veneurpy \( -name '*.so' -o -name '*.c' \) -delete
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# What the targets stand on
+
+build: $(VENV)/.built
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		$(call FAIL,Python 3.11 or newer is needed: install it or name it with 'make PYTHON=/path/to/python3'.)
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+		$(PYTHON) -m venv --clear --without-pip $(VENV) && \
+		$(PYTHON) -m pip --python $(BIN)/python install --quiet pip; } || \
+		$(call FAIL,no virtual environment can be made: install python3-venv or python3-pip.)
+	@touch $@
+
+$(VENV)/.compiler: $(VENV)/.created
+	@command -v $${CC:-$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("CC"))')} >/dev/null || \
+		$(call FAIL,a C compiler is needed: install gcc (Debian: apt-get install gcc libc6-dev) or name yours in CC.)
+	@test -f "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || \
+		$(call FAIL,Python.h is missing: install the headers of your Python (Debian: apt-get install python3-dev).)
+	@touch $@
+
+# The build back end's own requirements come from pyproject.toml; without isolation a second build is quick.
+# cythonize runs first and in processes, since setuptools would do it one by one. A changed C header is no
+# reason for it to run, so the C files are touched for the compiler's sake.
+$(VENV)/.built: pyproject.toml $(NATIVE) | $(VENV)/.compiler
+	$(if $(filter pyproject.toml,$?),$(PIP) $(call FROM_PROJECT,["build-system"]["requires"]))
+	$(if $(PYX),$(BIN)/cythonize --quiet -j $(JOBS) $(PYX))
+	$(if $(filter %.h,$?),touch $(PYX:.pyx=.c))
+	$(if $(filter pyproject.toml,$?),$(PIP) --no-build-isolation --editable .,$(BUILD_EXT))
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.built
+	$(PIP) $(call FROM_PROJECT,["project"]["optional-dependencies"]["dev"])
+	@touch $@
