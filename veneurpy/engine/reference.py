@@ -1,0 +1,138 @@
+"""The engine in plain Python: the semantics to read, the oracle of the tests, and `engine: python`.
+
+It promises what the native engine promises, but for speed; quantiles beyond the exact samples come
+from the `tdigest` package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from threading import Lock
+from uuid import UUID, uuid4
+
+from veneurpy.engine.columns import Columns
+from veneurpy.engine.reference_columns import Groups, columns, merge, type_conflicts
+from veneurpy.engine.reference_reader import ReferenceReader
+from veneurpy.engine.reference_store import Budget, Store
+from veneurpy.engine.types import Accounts, EngineOptions, Plan
+
+
+class ReferenceInterval:
+    """What all readers held when the interval was closed."""
+
+    def __init__(
+        self,
+        uuid: UUID,
+        start_ms: int,
+        end_ms: int,
+        closed: Sequence[tuple[str, Store]],
+        options: EngineOptions,
+    ) -> None:
+        self._uuid = uuid
+        self._start_ms = start_ms
+        self._end_ms = end_ms
+        self._stores = [store for _, store in closed]
+        self._accounts = tuple((listener, store.accounts) for listener, store in closed)
+        self._options = options
+        self.is_released = False
+
+    def __repr__(self) -> str:
+        state = "released" if self.is_released else "closed"
+        return f"<ReferenceInterval {self._uuid} {self._start_ms}-{self._end_ms} {state}>"
+
+    @property
+    def uuid(self) -> UUID:
+        return self._uuid
+
+    @property
+    def start_ms(self) -> int:
+        return self._start_ms
+
+    @property
+    def end_ms(self) -> int:
+        return self._end_ms
+
+    @property
+    def accounts(self) -> Sequence[tuple[str, Accounts]]:
+        return self._accounts
+
+    @property
+    def series(self) -> int:
+        return len(self._groups)
+
+    @property
+    def side_log(self) -> Sequence[tuple[int, bytes]]:
+        return [
+            (reader, line) for reader, store in enumerate(self._stores) for line in store.side_log
+        ]
+
+    @property
+    def type_conflicts(self) -> Sequence[str]:
+        return type_conflicts(self._groups)
+
+    def columns(self, plan: Plan) -> Columns:
+        return columns(self._groups, plan, self._start_ms)
+
+    def release(self) -> None:
+        self.is_released = True
+        for store in self._stores:
+            store.release()
+        self._stores = []
+        self.__dict__.pop("_groups", None)
+
+    @cached_property
+    def _groups(self) -> Groups:
+        return merge(self._stores, self._options.extend_tags, self._options.compression)
+
+
+class ReferenceEngine:
+    """The open interval of all readers."""
+
+    def __init__(self, options: EngineOptions, *, start_ms: int) -> None:
+        self._options = options
+        self._start_ms = start_ms
+        self._uuid = uuid4()
+        self._budget = Budget(options.store_max_bytes)
+        self._readers: list[ReferenceReader] = []
+        self._closed: ReferenceInterval | None = None
+        self._lock = Lock()
+
+    def __repr__(self) -> str:
+        return f"<ReferenceEngine {self._uuid} from {self._start_ms}, {len(self._readers)} readers>"
+
+    def open_reader(self, listener: str) -> ReferenceReader:
+        with self._lock:
+            store = self._new_store(len(self._readers))
+            reader = ReferenceReader(listener, store, self._options)
+            self._readers.append(reader)
+        return reader
+
+    def attach(self, fd: int, listener: str) -> ReferenceReader:
+        raise NotImplementedError("the Python engine has no reader threads: feed a reader by hand")
+
+    def rotate(self, now_ms: int) -> ReferenceInterval:
+        with self._lock:
+            if self._closed is not None and not self._closed.is_released:
+                raise RuntimeError("the interval before is not released")
+            closed = [
+                (reader.listener, reader.swap(self._new_store(index)))
+                for index, reader in enumerate(self._readers)
+            ]
+            interval = ReferenceInterval(self._uuid, self._start_ms, now_ms, closed, self._options)
+            self._uuid, self._start_ms, self._closed = uuid4(), now_ms, interval
+        return interval
+
+    def open_accounts(self) -> Sequence[tuple[str, Accounts]]:
+        with self._lock:
+            readers = tuple(self._readers)
+        return [(reader.listener, reader.glance()) for reader in readers]
+
+    def close(self) -> None:
+        with self._lock:
+            self._readers.clear()
+            if self._closed is not None:
+                self._closed.release()
+
+    def _new_store(self, reader: int) -> Store:
+        return Store(reader, self._options, self._budget)

@@ -1,0 +1,225 @@
+"""The closed stores of all readers as one: merged series, then the rows of their points."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from veneurpy.engine.columns import Columns, StringTable
+from veneurpy.engine.reference_digest import Distribution
+from veneurpy.engine.reference_store import (
+    Counter,
+    Gauge,
+    Histogram,
+    MemberSet,
+    Series,
+    SeriesKey,
+    Store,
+    new_series,
+)
+from veneurpy.engine.tags import ImplicitTags
+from veneurpy.engine.types import MetricType, Output, Plan, PointType, Scope, Statistic
+
+MAX_TYPE_CONFLICTS = 1000
+_MAX_SINK_SETS = 1 << 16
+_HISTOGRAMS = frozenset({MetricType.HISTOGRAM, MetricType.TIMER})
+
+
+class GroupKey(NamedTuple):
+    """What series are merged by over all readers: scopes are one, so are histograms and timers."""
+
+    name: bytes
+    tags: tuple[bytes, ...]
+    kind: MetricType
+    sinks: frozenset[bytes]
+    timestamp_s: int | None
+
+
+@dataclass(slots=True)
+class Group:
+    """What came together under one key."""
+
+    series: Series
+    scope: Scope
+    type: MetricType
+
+    def take(self, key: SeriesKey, series: Series) -> None:
+        """Merges one series of one reader."""
+        # The group's kind says that both are of one class.
+        self.series.merge(series)  # type: ignore[arg-type]
+        if key.scope is not self.scope:
+            self.scope = Scope.MIXED
+        if key.type is MetricType.HISTOGRAM:
+            self.type = key.type
+
+
+Groups = dict[GroupKey, Group]
+
+
+def merge(stores: Sequence[Store], extend_tags: Sequence[str], compression: float) -> Groups:
+    """Merges what the readers hold and gives every series its implicit tags."""
+    implicit = ImplicitTags(extend_tags)
+    groups: Groups = {}
+    for store in stores:
+        for key, series in store.series.items():
+            kind = MetricType.HISTOGRAM if key.type in _HISTOGRAMS else key.type
+            group_key = GroupKey(
+                key.name, implicit.extend(key.tags), kind, key.sinks, key.timestamp_s
+            )
+            group = groups.get(group_key)
+            if group is None:
+                group = Group(new_series(kind, compression), key.scope, key.type)
+                groups[group_key] = group
+            group.take(key, series)
+    return groups
+
+
+def type_conflicts(groups: Groups) -> list[str]:
+    """Names that came as more than one of counter, gauge and set, in order, at most so many."""
+    kinds: dict[bytes, set[MetricType]] = {}
+    for key in groups:
+        if key.kind is not MetricType.HISTOGRAM:
+            kinds.setdefault(key.name, set()).add(key.kind)
+    names = sorted(name for name, seen in kinds.items() if len(seen) > 1)
+    return [name.decode() for name in names[:MAX_TYPE_CONFLICTS]]
+
+
+def columns(groups: Groups, plan: Plan, start_ms: int) -> Columns:
+    """One row per point; those with no time of their own are of the interval's start."""
+    rows = _Rows()
+    for key, group in groups.items():
+        timestamp_ms = start_ms if key.timestamp_s is None else 1000 * key.timestamp_s
+        for suffix, type_, value in _points(group.series, plan):
+            rows.add(key, group, suffix, type_, timestamp_ms, value)
+    return rows.columns()
+
+
+def _points(series: Series, plan: Plan) -> Iterator[tuple[bytes, PointType, float]]:
+    match series:
+        case Counter():
+            yield b"", PointType.COUNTER, series.sum
+        case Gauge():
+            yield b"", PointType.GAUGE, series.value
+        case MemberSet():
+            yield b"", PointType.GAUGE, float(len(series.members))
+        case Histogram():
+            yield from _statistics(series.distribution, plan.histograms)
+
+
+def _statistics(
+    samples: Distribution, outputs: Sequence[Output]
+) -> Iterator[tuple[bytes, PointType, float]]:
+    quantiles = {q: 0.0 for output in outputs if (q := _quantile(output)) is not None}
+    quantiles = dict(zip(quantiles, samples.quantiles(list(quantiles)), strict=True))
+    for output in outputs:
+        quantile = _quantile(output)
+        value = _aggregate(samples, output.statistic) if quantile is None else quantiles[quantile]
+        if value is not None:
+            yield output.suffix.encode(), output.type, value
+
+
+def _quantile(output: Output) -> float | None:
+    if output.statistic is Statistic.MEDIAN:
+        return 0.5
+    return output.quantile if output.statistic is Statistic.QUANTILE else None
+
+
+def _aggregate(samples: Distribution, statistic: Statistic) -> float | None:
+    match statistic:
+        case Statistic.MIN:
+            return samples.minimum
+        case Statistic.MAX:
+            return samples.maximum
+        case Statistic.SUM:
+            return samples.sum
+        case Statistic.COUNT:
+            return samples.weight
+        case Statistic.AVG:
+            return samples.sum / samples.weight
+        case Statistic.HMEAN:
+            return _harmonic_mean(samples)
+    raise ValueError(statistic)
+
+
+def _harmonic_mean(samples: Distribution) -> float | None:
+    """0 if a sample is 0 or its reciprocal infinite; None if the reciprocals add up to 0."""
+    if samples.has_zero or not math.isfinite(samples.reciprocal_sum):
+        return 0.0
+    if samples.reciprocal_sum == 0:
+        return None
+    return samples.weight / samples.reciprocal_sum
+
+
+class _Strings:
+    """Distinct strings in order of their first use."""
+
+    def __init__(self) -> None:
+        self._index: dict[bytes, int] = {}
+
+    def index(self, text: bytes) -> int:
+        return self._index.setdefault(text, len(self._index))
+
+    def table(self) -> StringTable:
+        offsets = array("I", [0])
+        for text in self._index:
+            offsets.append(offsets[-1] + len(text))
+        return StringTable(memoryview(offsets), memoryview(b"".join(self._index)))
+
+
+class _Rows:
+    """Columns that grow."""
+
+    def __init__(self) -> None:
+        self._names = _Strings()
+        self._tags = _Strings()
+        self._sink_sets: dict[frozenset[bytes], int] = {frozenset(): 0}
+        self._name = array("I")
+        self._tag = array("I")
+        self._type = array("B")
+        self._scope = array("B")
+        self._series_type = array("B")
+        self._sinks = array("H")
+        self._timestamp_ms = array("q")
+        self._value = array("d")
+
+    def add(
+        self,
+        key: GroupKey,
+        group: Group,
+        suffix: bytes,
+        type_: PointType,
+        timestamp_ms: int,
+        value: float,
+    ) -> None:
+        self._name.append(self._names.index(key.name + suffix))
+        self._tag.append(self._tags.index(b",".join(key.tags)))
+        self._type.append(type_)
+        self._scope.append(group.scope)
+        self._series_type.append(group.type)
+        self._sinks.append(self._sink_set(key.sinks))
+        self._timestamp_ms.append(timestamp_ms)
+        self._value.append(value)
+
+    def _sink_set(self, sinks: frozenset[bytes]) -> int:
+        # A client that makes up more sets than a u16 can tell apart names no sink that exists.
+        index = self._sink_sets.setdefault(sinks, len(self._sink_sets))
+        return min(index, _MAX_SINK_SETS - 1)
+
+    def columns(self) -> Columns:
+        sink_sets = [frozenset(sink.decode() for sink in sinks) for sinks in self._sink_sets]
+        return Columns(
+            names=self._names.table(),
+            tags=self._tags.table(),
+            sink_sets=sink_sets[:_MAX_SINK_SETS],
+            name=memoryview(self._name),
+            tag=memoryview(self._tag),
+            type=memoryview(self._type),
+            scope=memoryview(self._scope),
+            series_type=memoryview(self._series_type),
+            sinks=memoryview(self._sinks),
+            timestamp_ms=memoryview(self._timestamp_ms),
+            value=memoryview(self._value),
+        )

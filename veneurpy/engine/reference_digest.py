@@ -1,0 +1,128 @@
+"""The distribution of a histogram or timer: exact while small, then a `tdigest.TDigest`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from tdigest import TDigest
+
+EXACT_SAMPLES = 512
+"""Up to here quantiles are those of the samples themselves."""
+_BATCH = 1024
+"""Samples that wait to be folded into the digest together: an insertion takes some 40 us."""
+_MAX_CENTROIDS = 1000
+"""The digest compresses itself beyond this many."""
+
+Sample = tuple[float, float]
+"""(value, weight)"""
+
+
+class Distribution:
+    """Weighted samples of one series: exact moments and extremes, and quantiles."""
+
+    def __init__(self, compression: float) -> None:
+        self._compression = compression
+        self._pending: list[Sample] = []
+        self._digest: TDigest | None = None
+        self.weight = 0.0
+        self.sum = 0.0
+        self.reciprocal_sum = 0.0
+        self.has_zero = False
+        self.minimum = float("inf")
+        self.maximum = float("-inf")
+
+    def add(self, value: float, weight: float) -> None:
+        """Takes one sample."""
+        self.weight += weight
+        self.sum += value * weight
+        if value:
+            self.reciprocal_sum += weight / value
+        else:
+            self.has_zero = True
+        self.minimum = min(self.minimum, value)
+        self.maximum = max(self.maximum, value)
+        self._keep([(value, weight)])
+
+    def merge(self, other: Distribution) -> None:
+        """Takes all samples of another one, which stays as it is."""
+        self.weight += other.weight
+        self.sum += other.sum
+        self.reciprocal_sum += other.reciprocal_sum
+        self.has_zero |= other.has_zero
+        self.minimum = min(self.minimum, other.minimum)
+        self.maximum = max(self.maximum, other.maximum)
+        if other._digest is not None:
+            self._insert([(c.mean, c.count) for c in other._digest.C.values()])
+        self._keep(other._pending)
+
+    def quantiles(self, quantiles: Sequence[float]) -> list[float]:
+        """The values at `quantiles` (0 to 1), monotone and within the extremes."""
+        if self._digest is None and len(self._pending) <= EXACT_SAMPLES:
+            return _interpolate(sorted(self._pending), quantiles)
+        digest = self._fold()
+        found: dict[float, float] = {}
+        floor = self.minimum
+        for quantile in sorted(quantiles):
+            estimate = min(digest.percentile(100 * quantile), self.maximum)
+            # Not `max`: an estimate that overflowed to NaN must not come through.
+            floor = estimate if estimate > floor else floor
+            found[quantile] = self.maximum if quantile == 1 else floor
+        return [found[quantile] for quantile in quantiles]
+
+    def _keep(self, samples: Sequence[Sample]) -> None:
+        self._pending.extend(samples)
+        if len(self._pending) > _BATCH:
+            self._fold()
+
+    def _fold(self) -> TDigest:
+        pending, self._pending = self._pending, []
+        return self._insert(list(_clusters(sorted(pending), self._compression)))
+
+    def _insert(self, centroids: list[Sample]) -> TDigest:
+        if self._digest is None:
+            delta = 1 / self._compression
+            self._digest = TDigest(delta, K=_MAX_CENTROIDS * delta)
+        # In ascending order nearly every insertion would become a centroid of its own.
+        random.Random(len(centroids)).shuffle(centroids)
+        for mean, weight in centroids:
+            self._digest.update(mean, weight)
+        return self._digest
+
+
+def _interpolate(samples: Sequence[Sample], quantiles: Sequence[float]) -> list[float]:
+    """Veneur's quantiles of singletons: a sample reaches half-way to each of its neighbours."""
+    borders = [samples[0][0]]
+    borders += [(left + right) / 2 for (left, _), (right, _) in pairwise(samples)]
+    borders.append(samples[-1][0])
+    total = sum(weight for _, weight in samples)
+    return [_at(quantile * total, samples, borders) for quantile in quantiles]
+
+
+def _at(target: float, samples: Sequence[Sample], borders: Sequence[float]) -> float:
+    before = 0.0
+    for (_, weight), lower, upper in zip(samples, borders, borders[1:], strict=False):
+        if target <= before + weight:
+            return lower + (target - before) / weight * (upper - lower)
+        before += weight
+    return borders[-1]
+
+
+def _clusters(samples: Sequence[Sample], compression: float) -> Iterator[Sample]:
+    """Folds neighbours, few at the tails, more in the middle, well below the digest's own limit."""
+    if not samples:
+        return
+    total = sum(weight for _, weight in samples)
+    before = 0.0
+    mean, weight = samples[0]
+    for value, more in samples[1:]:
+        quantile = (before + (weight + more) / 2) / total
+        if weight + more <= 2 * total / compression * quantile * (1 - quantile):
+            weight += more
+            mean += (value - mean) * (more / weight)
+        else:
+            yield mean, weight
+            before += weight
+            mean, weight = value, more
+    yield mean, weight

@@ -1,0 +1,158 @@
+"""One line in, what it says or the reason why it is refused out. Knows neither time nor store.
+
+name ":" value { ":" value } "|" type { "|" field }
+field = "@" rate | "#" tag { "," tag } | "T" unix seconds | "c:" … | "e:" … | "card:" …
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from veneurpy.engine.tags import TagSet, is_clean, normalise
+from veneurpy.engine.types import MetricType
+
+MAX_VALUE = 1e290
+"""No |v| and no |v/r| lies beyond it, so that no sum can overflow."""
+MAX_WEIGHT = 1e18
+"""No 1/r lies beyond it."""
+NOT_A_TIMESTAMP = 0
+"""Stands for a `T` that cannot be read: like every T below 1 it is passed over and counted."""
+
+_FLOAT = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_INTEGER = re.compile(rb"([+-]?)0*([0-9]+)")
+_INTEGER_DIGITS = 18
+_TYPES = {
+    b"c": MetricType.COUNTER,
+    b"g": MetricType.GAUGE,
+    b"h": MetricType.HISTOGRAM,
+    b"d": MetricType.HISTOGRAM,
+    b"ms": MetricType.TIMER,
+    b"s": MetricType.SET,
+}
+_WEIGHTED = frozenset({MetricType.COUNTER, MetricType.HISTOGRAM, MetricType.TIMER})
+_KNOWN_FIELDS = (b"c:", b"e:", b"card:")
+_SPELLINGS_KEPT = 4096
+"""Tag sections whose normal form is remembered: clients send the same ones all the time."""
+
+
+class MetricLine(NamedTuple):
+    """What one accepted line says."""
+
+    name: bytes
+    type: MetricType
+    values: tuple[float, ...]
+    """The good ones, never none; of a set none at all."""
+    member: bytes
+    """What a set is to hold, as it was sent."""
+    bad_values: int
+    rate: float
+    tags: TagSet
+    timestamp_s: int | None
+    """The last `T`, NOT_A_TIMESTAMP if it cannot be read, None if there is none."""
+    unknown_fields: int
+
+
+class Fields(NamedTuple):
+    """What stands behind the type."""
+
+    rates: list[bytes]
+    tags: bytes
+    timestamp: bytes | None
+    unknown: int
+
+
+class LineParser:
+    """Reads metric lines. Holds nothing but a memory of tag sections."""
+
+    def __init__(self) -> None:
+        self._normalise: Callable[[bytes], TagSet | None] = lru_cache(_SPELLINGS_KEPT)(normalise)
+
+    def parse(self, line: bytes) -> MetricLine | str:
+        """What the line says, or the first of `LINE_REASONS` that holds against it."""
+        head, pipe, rest = line.partition(b"|")
+        name, colon, text = head.partition(b":")
+        if not (pipe and colon):
+            return "no_colon_or_pipe"
+        if not name or not is_clean(name):
+            return "bad_name"
+        word, *sections = rest.split(b"|")
+        type_ = _TYPES.get(word)
+        if type_ is None:
+            return "bad_type"
+        fields = _sort_out(sections)
+        rate = _rate(fields.rates)
+        if rate is None:
+            return "bad_rate"
+        tags = self._normalise(fields.tags)
+        if tags is None:
+            return "bad_tags"
+        values, bad_values, member = _values(type_, text, rate)
+        if not values and not member:
+            return "bad_value"
+        timestamp = None if fields.timestamp is None else _timestamp(fields.timestamp)
+        return MetricLine(
+            name, type_, values, member, bad_values, rate, tags, timestamp, fields.unknown
+        )
+
+
+def parse_float(text: bytes) -> float | None:
+    """A decimal float, correctly rounded; None for anything else, names and hex floats included.
+
+    `float` alone takes `1_0`, ` 1`, `nan` and Arabic digits.
+    """
+    return float(text) if _FLOAT.fullmatch(text) else None
+
+
+def parse_integer(text: bytes) -> int | None:
+    """A decimal integer below 10^18; None for anything else."""
+    match = _INTEGER.fullmatch(text)
+    if match is None or len(match[2]) > _INTEGER_DIGITS:
+        return None
+    return int(match[1] + match[2])
+
+
+def _sort_out(sections: list[bytes]) -> Fields:
+    rates: list[bytes] = []
+    tags = b""
+    timestamp: bytes | None = None
+    unknown = 0
+    for section in sections:
+        kind = section[:1]
+        if kind == b"@":
+            rates.append(section[1:])
+        elif kind == b"#":
+            tags = section[1:]
+        elif kind == b"T":
+            timestamp = section[1:]
+        elif not section.startswith(_KNOWN_FIELDS):
+            unknown += 1
+    return Fields(rates, tags, timestamp, unknown)
+
+
+def _rate(texts: list[bytes]) -> float | None:
+    """The last of the rates, 1 if there is none, None if any of them is bad."""
+    rate = 1.0
+    for text in texts:
+        number = parse_float(text)
+        if number is None or not 0 < number <= 1 or 1 / number > MAX_WEIGHT:
+            return None
+        rate = number
+    return rate
+
+
+def _values(type_: MetricType, text: bytes, rate: float) -> tuple[tuple[float, ...], int, bytes]:
+    """(good values, number of bad ones, set member)."""
+    if type_ is MetricType.SET:
+        return (), 0, text
+    divisor = rate if type_ in _WEIGHTED else 1.0
+    slots = [parse_float(slot) for slot in text.split(b":") if slot]
+    good = tuple(v for v in slots if v is not None and abs(v) / divisor <= MAX_VALUE)
+    return good, len(slots) - len(good), b""
+
+
+def _timestamp(text: bytes) -> int:
+    seconds = parse_integer(text)
+    return NOT_A_TIMESTAMP if seconds is None else seconds

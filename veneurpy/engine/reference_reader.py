@@ -1,0 +1,149 @@
+"""One way into the Python engine: datagrams, lines, samples."""
+
+from __future__ import annotations
+
+import time
+from copy import deepcopy
+from threading import Lock
+
+from veneurpy.engine.reference_parser import LineParser, MetricLine
+from veneurpy.engine.reference_store import (
+    Counter,
+    Gauge,
+    Histogram,
+    MemberSet,
+    Series,
+    SeriesKey,
+    Store,
+)
+from veneurpy.engine.types import Accounts, EngineOptions, MetricType, Scope
+
+_SIDE_LOG_PREFIXES = (b"_e{", b"_sc|")
+_TIMESTAMPED = frozenset({MetricType.COUNTER, MetricType.GAUGE})
+_NS_PER_MS = 1_000_000
+
+
+class ReferenceReader:
+    """Splits datagrams into lines and puts them into its store. A lock is held per datagram."""
+
+    def __init__(self, listener: str, store: Store, options: EngineOptions) -> None:
+        self._listener = listener
+        self._store = store
+        self._options = options
+        self._parser = LineParser()
+        self._lock = Lock()
+
+    def __repr__(self) -> str:
+        return f"<ReferenceReader {self._listener} {self._store.accounts}>"
+
+    @property
+    def listener(self) -> str:
+        return self._listener
+
+    def feed(self, datagram: bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
+        if now_ns is None:
+            now_ns = time.time_ns()
+        taken = datagram[: self._options.max_datagram_bytes]
+        lines = taken.split(b"\n")
+        cut = truncated or len(taken) < len(datagram)
+        if cut:
+            del lines[-1]
+        with self._lock:
+            accounts = self._store.accounts
+            accounts.datagrams += 1
+            accounts.bytes += len(taken)
+            accounts.truncated += cut
+            accounts.whole += not cut
+            for line in lines:
+                self._take(line.removesuffix(b"\r"), now_ns)
+
+    def stop(self, timeout_s: float) -> int:
+        return 0
+
+    def swap(self, store: Store) -> Store:
+        """Puts an empty store in the place of the one it hands out, between two datagrams."""
+        with self._lock:
+            closed, self._store = self._store, store
+        closed.accounts.aggregated = closed.aggregated()
+        return closed
+
+    def glance(self) -> Accounts:
+        """A copy of the open accounts."""
+        with self._lock:
+            accounts = deepcopy(self._store.accounts)
+            accounts.aggregated = self._store.aggregated()
+        return accounts
+
+    def _take(self, line: bytes, now_ns: int) -> None:
+        if not line:
+            return
+        accounts = self._store.accounts
+        accounts.lines += 1
+        if line.startswith(_SIDE_LOG_PREFIXES):
+            if self._store.keep_line(line):
+                accounts.pending += 1
+            else:
+                accounts.rejected["side_log_full"] += 1
+            return
+        metric = self._parser.parse(line)
+        if isinstance(metric, str):
+            accounts.rejected[metric] += 1
+            return
+        accounts.accepted += 1
+        self._account(metric)
+        self._aggregate(metric, now_ns)
+
+    def _account(self, metric: MetricLine) -> None:
+        accounts = self._store.accounts
+        accounts.values += _samples(metric) + metric.bad_values
+        accounts.values_rejected["bad_value"] += metric.bad_values
+        accounts.ignored["unknown_field"] += metric.unknown_fields
+        accounts.ignored["scope_conflict"] += metric.tags.scope_conflict
+
+    def _aggregate(self, metric: MetricLine, now_ns: int) -> None:
+        store = self._store
+        timestamp_s = self._own_time(metric, now_ns)
+        tags = metric.tags
+        key = SeriesKey(metric.name, tags.tags, metric.type, tags.scope, tags.sinks, timestamp_s)
+        series = store.find(key)
+        if series is None:
+            store.accounts.values_rejected["store_full"] += _samples(metric)
+        else:
+            self._apply(series, metric, now_ns)
+
+    def _apply(self, series: Series, metric: MetricLine, now_ns: int) -> None:
+        match series:
+            case Counter():
+                for value in metric.values:
+                    series.add(value / metric.rate)
+            case Gauge():
+                for value in metric.values:
+                    self._store.write_gauge(series, value, now_ns)
+            case MemberSet():
+                series.add(metric.member)
+            case Histogram():
+                for value in metric.values:
+                    series.add(value, 1 / metric.rate)
+                self._store.grow(len(metric.values))
+
+    def _own_time(self, metric: MetricLine, now_ns: int) -> int | None:
+        """The second that the sample belongs to, None for the open interval."""
+        timestamp_s = metric.timestamp_s
+        if timestamp_s is None:
+            return None
+        if self._may_keep(metric, timestamp_s, now_ns // _NS_PER_MS):
+            return timestamp_s
+        self._store.accounts.ignored["bad_timestamp"] += 1
+        return None
+
+    def _may_keep(self, metric: MetricLine, timestamp_s: int, now_ms: int) -> bool:
+        if metric.type not in _TIMESTAMPED or metric.tags.scope is Scope.GLOBAL or timestamp_s < 1:
+            return False
+        earliest_ms = now_ms - int(1000 * self._options.late_window_s)
+        latest_ms = now_ms + int(1000 * self._options.interval_s)
+        in_time = earliest_ms <= 1000 * timestamp_s <= latest_ms
+        return in_time and self._store.keep_timestamp(timestamp_s)
+
+
+def _samples(metric: MetricLine) -> int:
+    return 1 if metric.type is MetricType.SET else len(metric.values)

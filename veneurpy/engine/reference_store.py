@@ -1,0 +1,202 @@
+"""What one reader holds of one interval: its series, its side log and its accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import NamedTuple
+
+from veneurpy.engine.reference_digest import Distribution
+from veneurpy.engine.types import Accounts, EngineOptions, MetricType, Scope
+
+_SERIES_BYTES = 200
+_SAMPLE_BYTES = 16
+_SIDE_LOG_LINE_BYTES = 16
+
+
+class SeriesKey(NamedTuple):
+    """What samples are merged by, within a reader."""
+
+    name: bytes
+    tags: tuple[bytes, ...]
+    type: MetricType
+    scope: Scope
+    sinks: frozenset[bytes]
+    timestamp_s: int | None
+
+
+@dataclass(slots=True)
+class Counter:
+    """A sum of v/r."""
+
+    samples: int = 0
+    sum: float = 0.0
+
+    def add(self, value: float) -> None:
+        self.samples += 1
+        self.sum += value
+
+    def merge(self, other: Counter) -> None:
+        self.samples += other.samples
+        self.sum += other.sum
+
+
+@dataclass(slots=True)
+class Gauge:
+    """The last write, by (time, reader)."""
+
+    samples: int = 0
+    time_ns: int = -1
+    reader: int = -1
+    value: float = 0.0
+
+    def write(self, value: float, time_ns: int, reader: int) -> None:
+        self.samples += 1
+        self.value, self.time_ns, self.reader = value, time_ns, reader
+
+    def merge(self, other: Gauge) -> None:
+        self.samples += other.samples
+        if (self.time_ns, self.reader) < (other.time_ns, other.reader):
+            self.time_ns, self.reader, self.value = other.time_ns, other.reader, other.value
+
+
+@dataclass(slots=True)
+class Histogram:
+    """The distribution of a histogram or timer."""
+
+    distribution: Distribution
+    samples: int = 0
+
+    def add(self, value: float, weight: float) -> None:
+        self.samples += 1
+        self.distribution.add(value, weight)
+
+    def merge(self, other: Histogram) -> None:
+        self.samples += other.samples
+        self.distribution.merge(other.distribution)
+
+
+@dataclass(slots=True)
+class MemberSet:
+    """How many distinct members."""
+
+    members: set[bytes] = field(default_factory=set)
+    samples: int = 0
+
+    def add(self, member: bytes) -> None:
+        self.samples += 1
+        self.members.add(member)
+
+    def merge(self, other: MemberSet) -> None:
+        self.samples += other.samples
+        self.members |= other.members
+
+
+Series = Counter | Gauge | Histogram | MemberSet
+
+
+class Budget:
+    """Bytes that all stores, open and closed, may hold together: an estimate."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+        self._lock = Lock()
+
+    def take(self, size: int) -> bool:
+        """Takes `size` if so much is left."""
+        with self._lock:
+            if size > self._left:
+                return False
+            self._left -= size
+            return True
+
+    def grow(self, size: int) -> None:
+        """Takes `size` in any case: what is there may grow, nothing new may come."""
+        with self._lock:
+            self._left -= size
+
+    def give_back(self, size: int) -> None:
+        with self._lock:
+            self._left += size
+
+
+class Store:
+    """One reader's share of one interval. The reader lets in one thread at a time."""
+
+    def __init__(self, reader: int, options: EngineOptions, budget: Budget) -> None:
+        self.accounts = Accounts()
+        self.series: dict[SeriesKey, Series] = {}
+        self.side_log: list[bytes] = []
+        self._reader = reader
+        self._options = options
+        self._budget = budget
+        self._bytes = 0
+        self._side_log_bytes = 0
+        self._timestamps: set[int] = set()
+        self._time_ns = 0
+
+    def find(self, key: SeriesKey) -> Series | None:
+        """The series of that key, a new one if need be; None if the store is full."""
+        series = self.series.get(key)
+        if series is None:
+            size = _SERIES_BYTES + len(key.name) + sum(map(len, key.tags))
+            if not self._budget.take(size):
+                return None
+            self._bytes += size
+            series = self.series[key] = new_series(key.type, self._options.compression)
+        return series
+
+    def write_gauge(self, gauge: Gauge, value: float, now_ns: int) -> None:
+        """The order of arrival holds within a reader, whatever its clock does."""
+        self._time_ns = max(self._time_ns + 1, now_ns)
+        gauge.write(value, self._time_ns, self._reader)
+
+    def grow(self, samples: int) -> None:
+        """Accounts for samples that are kept as such."""
+        self._bytes += samples * _SAMPLE_BYTES
+        self._budget.grow(samples * _SAMPLE_BYTES)
+
+    def keep_timestamp(self, timestamp_s: int) -> bool:
+        """Whether that second is, or may become, one of those that are kept apart."""
+        if timestamp_s in self._timestamps:
+            return True
+        if len(self._timestamps) >= self._options.max_timestamps:
+            return False
+        self._timestamps.add(timestamp_s)
+        return True
+
+    def keep_line(self, line: bytes) -> bool:
+        """Puts an event or a check into the side log, if there is room."""
+        size = self._side_log_bytes + len(line) + _SIDE_LOG_LINE_BYTES
+        if size > self._options.side_log_max_bytes:
+            return False
+        self._side_log_bytes = size
+        self.side_log.append(line)
+        return True
+
+    def aggregated(self) -> dict[MetricType, int]:
+        """Values per type, added up from the series themselves: the ledger's other side."""
+        totals = dict.fromkeys(MetricType, 0)
+        for key, series in self.series.items():
+            totals[key.type] += series.samples
+        return totals
+
+    def release(self) -> None:
+        """Gives everything back. Idempotent."""
+        self._budget.give_back(self._bytes)
+        self._bytes = 0
+        self.series = {}
+        self.side_log = []
+
+
+def new_series(type_: MetricType, compression: float) -> Series:
+    """An empty one."""
+    match type_:
+        case MetricType.COUNTER:
+            return Counter()
+        case MetricType.GAUGE:
+            return Gauge()
+        case MetricType.SET:
+            return MemberSet()
+        case MetricType.HISTOGRAM | MetricType.TIMER:
+            return Histogram(Distribution(compression))

@@ -1,0 +1,88 @@
+"""The normal form of tags: one rule for metrics, events and service checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from veneurpy.engine.types import Scope
+
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_LOCAL_ONLY = b"veneurlocalonly"
+_GLOBAL_ONLY = b"veneurglobalonly"
+_SINK_ONLY = b"veneursinkonly"
+
+
+class TagSet(NamedTuple):
+    """What a line's tags say, once they are in their normal form."""
+
+    tags: tuple[bytes, ...] = ()
+    """Distinct, not empty, sorted bytewise, without the magic ones."""
+    scope: Scope = Scope.MIXED
+    sinks: frozenset[bytes] = frozenset()
+    """The only sinks that are meant; none means all."""
+    scope_conflict: bool = False
+    """Both scopes were asked for; local won."""
+
+
+def is_clean(text: bytes) -> bool:
+    """Whether it is valid UTF-8 without control characters (U+0000-001F, U+007F)."""
+    if _CONTROL.search(text):
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def normalise(section: bytes) -> TagSet | None:
+    """Reads what follows the `#` of a tag section; None if it is not clean.
+
+    Magic tags match by key, the word alone or followed by a colon; they are removed wherever they
+    stand.
+    """
+    if not is_clean(section):
+        return None
+    tags: set[bytes] = set()
+    sinks: set[bytes] = set()
+    local = False
+    global_ = False
+    for tag in section.split(b","):
+        key, _, value = tag.partition(b":")
+        if key == _LOCAL_ONLY:
+            local = True
+        elif key == _GLOBAL_ONLY:
+            global_ = True
+        elif key == _SINK_ONLY:
+            sinks.update([value] if value else [])
+        elif tag:
+            tags.add(tag)
+    scope = Scope.LOCAL if local else Scope.GLOBAL if global_ else Scope.MIXED
+    return TagSet(tuple(sorted(tags)), scope, frozenset(sinks), local and global_)
+
+
+class ImplicitTags:
+    """The tags that the configuration gives to everything (`extend_tags`).
+
+    One replaces every sent tag of equal key. They are taken as they are: magic words mean nothing
+    here.
+    """
+
+    def __init__(self, extend_tags: Sequence[str]) -> None:
+        self._tags = frozenset(tag.encode() for tag in extend_tags if tag)
+        self._keys = frozenset(map(_key, self._tags))
+
+    def extend(self, tags: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """The sorted tags with the implicit ones in their place."""
+        if not self._tags:
+            return tags
+        kept = (tag for tag in tags if _key(tag) not in self._keys)
+        return tuple(sorted(self._tags.union(kept)))
+
+
+def _key(tag: bytes) -> bytes:
+    return tag.partition(b":")[0]
