@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
-from typing import Any, ClassVar, Protocol
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from veneurpy.engine import Columns, Engine
 from veneurpy.model import Event, Point, PointType, Scope, ServiceCheck
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 POINTS_AT_ONCE = 1000
 """How many Points are made in one go: a million at once stall the event loop for seconds."""
@@ -60,8 +61,8 @@ class WriteClass(StrEnum):
 class FlushBatch:
     """What one flush hands to one sink: the rows of `columns` that are meant for it.
 
-    `rows` is None for all rows, else the row numbers. Nothing of it may be changed; it may be kept for as
-    long as the sink likes.
+    `rows` is None for all rows, else the row numbers. Nothing of it may be changed; it may be
+    kept for as long as the sink likes.
     """
 
     start_ms: int
@@ -105,7 +106,7 @@ class FlushBatch:
 
 @dataclass(frozen=True, slots=True)
 class FlushResult:
-    """What became of a batch's rows: `confirmed + sum(rejected) + given_up + in_doubt` is its length."""
+    """What became of a batch's rows: the four accounts add up to its length."""
 
     confirmed: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
@@ -133,7 +134,7 @@ class SinkContext(Protocol):
     def clock(self) -> Clock: ...
 
     def expose(self, path: str, handler: Any) -> None:
-        """Serves `handler` (an aiohttp request handler) under GET `path` on the admin HTTP listener.
+        """Serves `handler` (an aiohttp request handler) under GET `path` on the admin listener.
 
         Call it in `__init__`. Two sinks on one path is a configuration error.
         """
@@ -143,10 +144,10 @@ class SinkContext(Protocol):
 class Sink(Protocol):
     """Where points go. One file, one class, one entry point in the group `veneurpy.sinks`.
 
-    A sink is built as `cls(config, context)` with `config` an instance of `cls.Config`. All methods are
-    called on the event loop. For one sink, calls never overlap: the next flush waits, in a bounded queue,
-    for the one before; other sinks do not wait. Whatever a method raises is counted and logged, never
-    fatal; `SinkError(retriable=True)` asks for the same batch again.
+    A sink is built as `cls(config, context)` with `config` an instance of `cls.Config`. All methods
+    are called on the event loop. For one sink, calls never overlap: the next flush waits, in a
+    bounded queue, for the one before; other sinks do not wait. Whatever a method raises is counted
+    and logged, never fatal; `SinkError(retriable=True)` asks for the same batch again.
     """
 
     Config: ClassVar[type[BaseModel]]
@@ -154,12 +155,16 @@ class Sink(Protocol):
     takes_events: ClassVar[bool]
     takes_checks: ClassVar[bool]
 
+    def __init__(self, config: Any, context: SinkContext) -> None:
+        """Keeps what it needs; opens nothing, blocks never."""
+        ...
+
     async def start(self) -> None:
-        """Opens what is needed. Raising here ends the start-up with the text shown to the operator."""
+        """Opens what is needed. Raising ends the start-up with the text shown to the operator."""
         ...
 
     async def flush(self, batch: FlushBatch) -> FlushResult:
-        """Takes a batch of one interval, never an empty one. Must return within the flush timeout."""
+        """Takes a batch of one interval, never empty. Must return within the flush timeout."""
         ...
 
     async def flush_events(
@@ -186,5 +191,5 @@ class Listener(Protocol):
         ...
 
     async def stop(self, timeout_s: float) -> int:
-        """Reads what the kernel had queued, closes; returns the bytes left unread at the time-out."""
+        """Reads what the kernel had queued, closes; returns the bytes left unread in the end."""
         ...

@@ -1,0 +1,1 @@
+"""The admin HTTP listener: health, status, ledger, configuration and telemetry of one node."""
