@@ -1,0 +1,21 @@
+"""The yardstick in memory: `yardsticks/c_loop.c`, from Python."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.build import build
+
+PASSES = 3
+REFERENCE_RATE = 20e6
+"""Absolute figures are given for a machine on which c_loop takes this many lines/s."""
+
+
+def c_loop_rate(lines: Path, *, series: int, work: Literal["counters", "timers"]) -> float:
+    """Lines per CPU second over `PASSES` passes of the file, after one that is not timed."""
+    command = [str(build("c_loop")), str(lines), str(series), str(PASSES), work]
+    said = json.loads(subprocess.check_output(command, text=True))
+    return float(said["lines"] / said["cpu_s"])

@@ -1,0 +1,57 @@
+"""Feeding the native engine by hand, and checking that it took everything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.load import Sent
+from veneurpy.engine import Engine, EngineOptions, Interval, MetricType, open_engine
+
+CHUNK_BYTES = 60_000
+"""Per call of `feed`: the cost of the call from Python vanishes."""
+
+LETTERS = {
+    "c": MetricType.COUNTER,
+    "g": MetricType.GAUGE,
+    "ms": MetricType.TIMER,
+    "h": MetricType.HISTOGRAM,
+    "s": MetricType.SET,
+}
+
+
+@contextmanager
+def native_engine() -> Iterator[Engine]:
+    """A native engine that takes datagrams of `CHUNK_BYTES`."""
+    options = EngineOptions(max_datagram_bytes=65_507)
+    engine = open_engine("native", options, start_ms=time.time_ns() // 1_000_000)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def chunks_of(path: Path) -> list[bytes]:
+    """The file's lines in pieces of at most `CHUNK_BYTES`, each of whole lines."""
+    text, start, chunks = path.read_bytes(), 0, []
+    while start < len(text):
+        end = text.rfind(b"\n", start, start + CHUNK_BYTES) + 1
+        chunks.append(text[start:end])
+        start = end
+    return chunks
+
+
+def rotate(engine: Engine) -> Interval:
+    """Closes the open interval now."""
+    return engine.rotate(time.time_ns() // 1_000_000)
+
+
+def check_accounts(interval: Interval, written: Sequence[Sent]) -> None:
+    """Raises unless the interval holds every value of every line that was fed."""
+    (_, accounts), *_ = interval.accounts
+    for letters, kind in LETTERS.items():
+        expected = sum(sent.values[letters] for sent in written)
+        if expected != accounts.aggregated[kind]:
+            raise RuntimeError(f"{expected} {letters} fed, aggregated {accounts.aggregated[kind]}")
