@@ -3,9 +3,9 @@ r"""Events and service checks: from the lines of the side log to what sinks take
     event = "_e{" bytes of title "," bytes of text "}:" title "|" text { "|" field }
     check = "_sc|" name "|" ( "0" | "1" | "2" | "3" ) { "|" field }
 
-What is accepted is what the Datadog Agent accepts: fields in any order; one that is unknown or cannot be
-read is passed over; of the others the last of a kind wins. Lengths count the bytes as sent, before "\n"
-becomes a newline.
+What is accepted is what the Datadog Agent accepts: fields in any order; one that is unknown or
+cannot be read is passed over; of the others the last of a kind wins. Lengths count the bytes as
+sent, before "\n" becomes a newline.
 """
 
 from __future__ import annotations
