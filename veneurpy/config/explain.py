@@ -1,0 +1,131 @@
+"""Pydantic's errors as mistakes with a place, in our words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from veneurpy.config.place import Path, Places, dotted, is_secret
+from veneurpy.config.report import Report
+from veneurpy.config.wrong import Wrong, shown
+
+_EXPECTED = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "tuple_type": "a list (`- item` lines, or [a, b])",
+    "list_type": "a list (`- item` lines, or [a, b])",
+    "dict_type": "a mapping (`key: value` lines)",
+    "model_type": "a mapping (`key: value` lines)",
+    "model_attributes_type": "a mapping (`key: value` lines)",
+}
+_BOUNDS = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that was probably meant, or an empty text."""
+    plain = {name.lower().replace("-", "_"): name for name in known}
+    close = get_close_matches(word.lower().replace("-", "_"), plain, n=1)
+    return plain[close[0]] if close else ""
+
+
+def explain(
+    error: ValidationError, model: type[BaseModel], at: Path, places: Places, report: Report
+) -> None:
+    """Reports every error of validating `model` on the data at the path `at`."""
+    for detail in error.errors(include_url=False):
+        _explain(detail, model, at, places, report)
+
+
+def _explain(
+    detail: ErrorDetails, model: type[BaseModel], at: Path, places: Places, report: Report
+) -> None:
+    path = (*at, *detail["loc"])
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        unknown_key(path, _keys_at(model, detail["loc"][:-1]), places, report)
+        return
+    if kind == "missing":
+        inside = f" in {dotted(path[:-1])}" if path[:-1] else ""
+        report.mistake(places.of(path[:-1]), f'the key "{path[-1]}" is missing{inside}')
+        return
+    what, suggestion = _what(detail, secret=is_secret(path[-1] if path else ""))
+    report.mistake(places.of(path), f"{dotted(path)}: {what}" if path else what, suggestion)
+
+
+def unknown_key(path: Path, known: Iterable[str], places: Places, report: Report) -> None:
+    """Reports a key that does not exist, with the one that was probably meant."""
+    inside = f" in {dotted(path[:-1])}" if path[:-1] else ""
+    what = f'unknown key "{path[-1]}"{inside}'
+    report.mistake(places.of(path, key=True), what, nearest(str(path[-1]), known))
+
+
+def _what(detail: ErrorDetails, *, secret: bool) -> tuple[str, str]:
+    kind, context = detail["type"], detail.get("ctx", {})
+    found = "another value" if secret else shown(detail["input"])
+    if kind == "value_error":
+        wrong = context["error"]
+        return str(wrong), wrong.suggestion if isinstance(wrong, Wrong) else ""
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, found {found}", _quoted(kind, detail["input"])
+    if kind in _BOUNDS:
+        key, words = _BOUNDS[kind]
+        return f"expected {words} {context[key]}, found {found}", ""
+    if kind in ("literal_error", "enum"):
+        return _choice(context, detail["input"], found)
+    return f"{detail['msg']}, found {found}", ""
+
+
+def _choice(context: Mapping[str, Any], value: Any, found: str) -> tuple[str, str]:
+    names = re.findall(r"'([^']*)'", str(context["expected"]))
+    expected = f"one of {', '.join(names)}" if len(names) > 1 else "".join(names)
+    return f"expected {expected}, found {found}", nearest(str(value), names)
+
+
+def _quoted(kind: str, value: Any) -> str:
+    """A number or `yes` where a text is expected was meant as a text."""
+    if kind == "string_type" and isinstance(value, (int, float)):
+        text = ("true" if value else "false") if isinstance(value, bool) else value
+        return f'"{text}" (in quotes)'
+    if kind.startswith("int") and isinstance(value, str) and value.isdecimal():
+        return f"{value} (without quotes)"
+    return ""
+
+
+def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:
+    """The keys of the section that `loc` leads to, through lists and fields."""
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        section = section_of(model, part)
+        if section is None:
+            return ()
+        model = section
+    return model.model_fields
+
+
+def section_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The model of the mapping, or of the items of the list, under a key."""
+    field = model.model_fields.get(key)
+    return find_model(field.annotation) if field else None
+
+
+def find_model(annotation: Any) -> type[BaseModel] | None:
+    """The first model inside of an annotation: of `tuple[SinkEntry, ...]` it is SinkEntry."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (find_model(argument) for argument in getattr(annotation, "__args__", ()))
+    return next((model for model in inner if model is not None), None)

@@ -1,0 +1,119 @@
+"""From a file, the environment and flags to a checked Config. Opens nothing but the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from veneurpy.config.environment import apply_environment, apply_overrides
+from veneurpy.config.explain import explain
+from veneurpy.config.model import Config
+from veneurpy.config.place import Places
+from veneurpy.config.report import Report
+from veneurpy.config.sinks import SinkKinds, installed_sinks, resolve_sinks
+from veneurpy.config.text import parse
+from veneurpy.config.veneur import translate
+from veneurpy.errors import ConfigError
+
+DEFAULT_SOURCE = "default.yaml (built in)"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """A configuration that can be run."""
+
+    config: Config
+    warnings: list[str]
+    """One line each, with its place."""
+    source: str
+    """The file it came from, as it is shown to people."""
+
+
+def load_config(
+    path: Path | None,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, Any] | None = None,
+    sinks: SinkKinds | None = None,
+) -> LoadedConfig:
+    """Loads a file, or the defaults that come with veneurpy for None. Has no side effects.
+
+    `overrides` are flags: keys (dots for nesting) and values, None for "not given". A flag prevails
+    over the environment, that over the file, that over the defaults. `sinks` are by default those
+    that are installed. Raises ConfigError whose text lists every mistake.
+    """
+    text, source = _read(path)
+    return parse_config(text, source=source, environ=environ, overrides=overrides, sinks=sinks)
+
+
+def parse_config(
+    text: str,
+    *,
+    source: str = "<text>",
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    sinks: SinkKinds | None = None,
+) -> LoadedConfig:
+    """Loads YAML that is in memory; otherwise as `load_config`."""
+    kinds = installed_sinks() if sinks is None else sinks
+    report = Report(source)
+    document = parse(text, report)
+    data, places = document.data, document.places
+    options_of = _options_of(kinds)
+    apply_environment(data, environ or {}, options_of, places, report)
+    apply_overrides(data, overrides or {}, options_of, places, report)
+    data = translate(data, places, report)
+    resolve_sinks(data, kinds, places, report)
+    config = _validate(data, places, report)
+    _warn_of_nothing(config, places, report)
+    return LoadedConfig(config, report.rendered_warnings(), source)
+
+
+def _read(path: Path | None) -> tuple[str, str]:
+    if path is None:
+        text = resources.files("veneurpy.config").joinpath("default.yaml").read_text("utf-8")
+        return text, DEFAULT_SOURCE
+    try:
+        return path.read_bytes().decode(), str(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8 text: {error.reason}") from error
+
+
+def _options_of(kinds: SinkKinds) -> Any:
+    def options_of(kind: str) -> type[BaseModel] | None:
+        try:
+            return kinds.options(kind) if kind in kinds.names() else None
+        except ConfigError:
+            return None  # reported when the sink's own options are checked
+
+    return options_of
+
+
+def _validate(data: dict[str, Any], places: Places, report: Report) -> Config:
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        explain(error, Config, (), places, report)
+        report.raise_mistakes()
+        raise
+    report.raise_mistakes()
+    return config
+
+
+def _warn_of_nothing(config: Config, places: Places, report: Report) -> None:
+    """Both are allowed, as in Veneur, and hardly ever meant."""
+    if not config.statsd_listen_addresses:
+        place = places.of(("statsd_listen_addresses",))
+        report.warning(place, 'nothing is received: "statsd_listen_addresses" is empty')
+    if not config.metric_sinks:
+        report.warning(
+            places.of(("metric_sinks",)), 'nothing is published: "metric_sinks" is empty'
+        )

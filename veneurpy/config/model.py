@@ -1,0 +1,138 @@
+"""The settings of a node: every key, its type, its default and what it does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    field_validator,
+)
+
+from veneurpy.config.address import HostPort, HttpAddress, ListenAddress
+from veneurpy.config.lists import (
+    DEFAULT_AGGREGATES,
+    Aggregate,
+    as_tuple,
+    check_distinct,
+    check_percentile,
+    check_tag,
+)
+from veneurpy.config.quantity import Duration, OptionalDuration, Size
+from veneurpy.config.section import Section
+from veneurpy.config.wrong import Wrong
+
+Percentile = Annotated[float, AfterValidator(check_percentile)]
+Tag = Annotated[str, AfterValidator(check_tag)]
+KIB, MIB = 1 << 10, 1 << 20
+
+
+class SinkEntry(Section):
+    """One sink of `metric_sinks`."""
+
+    kind: Annotated[str, Field(min_length=1)]
+    """What it is: `console`, `localfile`, `prometheus`, `blackhole`, `debug`, or a plug-in's."""
+    name: str = ""
+    """How metrics, logs and `veneursinkonly:<name>` call it; unique. Empty: as its kind."""
+    config: SerializeAsAny[BaseModel] = Field(default_factory=Section)
+    """The options of its kind."""
+
+
+class Config(Section):
+    """The settings of a node, checked."""
+
+    statsd_listen_addresses: Annotated[tuple[ListenAddress, ...], BeforeValidator(as_tuple)] = ()
+    """Where to receive StatsD and DogStatsD datagrams, as URLs: `udp://127.0.0.1:8125`,
+    `udp6://[::1]:8125`, `udp://:8125` (every address, IPv4 and IPv6)."""
+    num_readers: Annotated[int, Field(ge=1, le=128)] = 1
+    """Sockets and threads that receive, for each listener (SO_REUSEPORT). One reads some hundred
+    thousand datagrams a second; more of them help only where there are cores for them."""
+    read_buffer_size_bytes: Annotated[Size, Field(ge=1 * KIB, le=(1 << 31) - 1)] = 2 * MIB
+    """The receive buffer asked of the kernel for each socket (SO_RCVBUF). The kernel grants at most
+    `net.core.rmem_max`; a warning at the start says so if it is less."""
+    metric_max_length: Annotated[int, Field(ge=1, le=65507)] = 8192
+    """The longest datagram in bytes. A longer one is cut and its complete lines count."""
+
+    interval: Duration = 10.0
+    """The flush period. Intervals are aligned with the clock: 10s ends at :00, :10, :20."""
+    hostname: str = ""
+    """The host of every point. Empty: the name of the operating system."""
+    omit_empty_hostname: bool = False
+    """With an empty `hostname`, points have no host instead of the operating system's name."""
+    extend_tags: Annotated[tuple[Tag, ...], BeforeValidator(as_tuple)] = ()
+    """Tags given to everything received. One replaces a sent tag of equal key. Empty ones are
+    ignored."""
+    percentiles: Annotated[tuple[Percentile, ...], BeforeValidator(as_tuple)] = ()
+    """Percentiles of histograms and timers, as fractions: 0.99 yields `<name>.99percentile`."""
+    aggregates: Annotated[tuple[Aggregate, ...], BeforeValidator(as_tuple)] = DEFAULT_AGGREGATES
+    """What else is computed of histograms and timers, as `<name>.<aggregate>`: min, max, median,
+    avg, count, sum, hmean. An empty list means the default."""
+    digest_compression: Annotated[float, Field(ge=20, le=1000)] = 100.0
+    """Accuracy of percentiles: about this many centroids for each series. Veneur's is 100."""
+    late_window: Duration = 600.0
+    """How old the timestamp of a sample (`T`) may be; an older one is ignored and counted."""
+    max_timestamps: Annotated[int, Field(ge=1, le=1 << 20)] = 1024
+    """How many distinct timestamps (`T`) each reader keeps in one interval."""
+
+    engine: Literal["native", "python"] = "native"
+    """`native` is compiled and fast. `python` gives the same results where nothing can be
+    compiled."""
+    store_max_bytes: Annotated[Size, Field(ge=16 * MIB)] = 512 * MIB
+    """Memory for the series of all readers. A new series beyond it is rejected and counted."""
+    side_log_max_bytes: Annotated[Size, Field(ge=1 * KIB, le=1 << 30)] = 4 * MIB
+    """Memory for the events and service checks that each reader keeps in one interval."""
+
+    metric_sinks: Annotated[tuple[SinkEntry, ...], BeforeValidator(as_tuple)] = ()
+    """Where points go. Every sink gets every point, but for those tagged
+    `veneursinkonly:<name>`."""
+    sink_queue_batches: Annotated[int, Field(ge=1, le=64)] = 4
+    """Intervals that wait for a slow sink. Beyond it the oldest is dropped, counted and logged."""
+    flush_timeout: OptionalDuration = None
+    """How long a sink may take for one interval. Empty: as long as the interval."""
+
+    http_address: HttpAddress = HostPort("127.0.0.1", 8127)
+    """Where health, status, the ledger and metrics are served by HTTP. Empty: nowhere. `:8127`
+    means every address: there is no authentication."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe log lines that are written. Veneur's `debug: true` means `debug`."""
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """`console` is for people, `json` for machines, `auto` is `console` on a terminal."""
+
+    shutdown: Literal["flush"] = "flush"
+    """What happens at SIGTERM and SIGINT. `flush`: read what the kernel had queued, flush
+    everything, exit."""
+    shutdown_timeout: Duration = 10.0
+    """How long that may take; what is left then is named in the log."""
+
+    @field_validator("interval", "shutdown_timeout", "flush_timeout")
+    @classmethod
+    def _long_enough(cls, value: float | None) -> float | None:
+        if value is not None and value < 0.01:
+            raise Wrong("expected a duration of at least 10ms")
+        return value
+
+    @field_validator("statsd_listen_addresses", "percentiles", "aggregates")
+    @classmethod
+    def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        # A listener on port 0 gets a port of its own each time.
+        check_distinct(value for value in values if getattr(value, "port", None) != 0)
+        return values
+
+    @field_validator("extend_tags")
+    @classmethod
+    def _given(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(tag for tag in tags if tag)
+
+    @field_validator("aggregates")
+    @classmethod
+    def _some(cls, aggregates: tuple[Aggregate, ...]) -> tuple[Aggregate, ...]:
+        return aggregates or DEFAULT_AGGREGATES
+
+    @property
+    def flush_timeout_s(self) -> float:
+        """How long a sink may take for one interval."""
+        return self.interval if self.flush_timeout is None else self.flush_timeout

@@ -1,0 +1,139 @@
+"""YAML text to plain data and the place of every key and value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
+
+from veneurpy.config.place import Mark, Path, Places
+from veneurpy.config.report import Report
+
+_MERGE = "tag:yaml.org,2002:merge"
+_COMMENT = re.compile(r"(^|\s)#.*")
+_SYNTAX_HELP = {
+    "cannot start any token": "indent with spaces and not with tabs; "
+    "a text that starts with this character needs quotes",
+    "mapping values are not allowed here": "a text with `: ` in it needs quotes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed file: its data and where each piece of it was written."""
+
+    data: dict[str, Any]
+    places: Places
+
+
+def parse(text: str, report: Report) -> Document:
+    """Parses YAML. Raises ConfigError for what cannot be read on, reports the rest.
+
+    It reads with PyYAML's own scanner and not with libyaml, whose messages and columns differ.
+    """
+    text = text.removeprefix("\ufeff")
+    places = Places(report.source, text.splitlines())
+    _refuse_templates(places, report)
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        builder = _Builder(loader, places, report)
+        data = builder.build(node, ()) if node is not None else None
+    except yaml.MarkedYAMLError as error:
+        report.fail(*_syntax(error, places))
+    except ReaderError as error:
+        place = places.at(_mark_at(text, error.position))
+        report.fail(place, f"YAML does not allow the character U+{ord(text[error.position]):04X}")
+    if data is None:
+        report.fail(places.of(()), "the file is empty; leave it out to run with the defaults")
+    if not isinstance(data, dict):
+        report.fail(places.of(()), "expected keys and values (`key: value`)")
+    return Document(data, places)
+
+
+def _refuse_templates(places: Places, report: Report) -> None:
+    for number, line in enumerate(places.lines, start=1):
+        column = _COMMENT.sub("", line).find("{{")
+        if column >= 0:
+            report.mistake(
+                places.at(Mark(number, column + 1, 2)),
+                "templates ({{ }}) are not supported: write the value itself, "
+                "or set the key by a variable VENEURPY_<KEY>",
+            )
+    report.raise_mistakes()
+
+
+def _syntax(error: yaml.MarkedYAMLError, places: Places) -> tuple[Any, str]:
+    mark = error.problem_mark or error.context_mark
+    place = places.at(Mark(mark.line + 1, mark.column + 1)) if mark else places.of(())
+    problem = error.problem or error.context or "unreadable"
+    helps = [help_ for part, help_ in _SYNTAX_HELP.items() if part in problem]
+    return place, "; ".join([f"not valid YAML: {problem}", *helps])
+
+
+def _mark_at(text: str, position: int) -> Mark:
+    before = text[:position]
+    return Mark(before.count("\n") + 1, position - before.rfind("\n"))
+
+
+class _Builder:
+    """Turns nodes into dicts, lists and scalars and notes where they were."""
+
+    def __init__(self, loader: yaml.SafeLoader, places: Places, report: Report) -> None:
+        self._loader = loader
+        self._places = places
+        self._report = report
+        self._open: list[Node] = []
+
+    def build(self, node: Node, path: Path) -> Any:
+        self._places.values[path] = _mark(node)
+        if any(node is outer for outer in self._open):
+            self._report.fail(self._places.of(path), "an alias (*) cannot be inside its own anchor")
+        self._open.append(node)
+        try:
+            return self._build(node, path)
+        finally:
+            self._open.pop()
+
+    def _build(self, node: Node, path: Path) -> Any:
+        if isinstance(node, MappingNode):
+            return {key: self.build(value, (*path, key)) for key, value in self._items(node, path)}
+        if isinstance(node, SequenceNode):
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self._loader.construct_object(node)
+
+    def _items(self, node: MappingNode, path: Path) -> Iterator[tuple[str, Node]]:
+        self._check_keys(node, path)
+        self._loader.flatten_mapping(node)
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            self._places.keys[(*path, key)] = _mark(key_node)
+            yield key, value_node
+
+    def _check_keys(self, node: MappingNode, path: Path) -> None:
+        """Reports keys that are no text and keys that were there already, before merging (<<)."""
+        first: dict[str, Mark] = {}
+        for key_node, _ in node.value:
+            mark = _mark(key_node)
+            if not isinstance(key_node, ScalarNode):
+                self._report.fail(self._places.at(mark), "expected a key, found a list or mapping")
+            if key_node.tag == _MERGE:
+                continue
+            key = str(key_node.value)
+            if key in first:
+                what = f'the key "{key}" is already in line {first[key].line}'
+                self._report.mistake(self._places.at(mark), what)
+            first.setdefault(key, mark)
+
+
+def _mark(node: Node) -> Mark:
+    start, end = node.start_mark, node.end_mark
+    width = end.column - start.column if end.line == start.line else 1
+    if isinstance(node, ScalarNode) and end.line == start.line:
+        return Mark(start.line + 1, start.column + 1, max(1, width))
+    return Mark(start.line + 1, start.column + 1)

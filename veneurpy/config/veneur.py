@@ -1,0 +1,227 @@
+"""Veneur's server configuration, key by key: what loads, what is warned about, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from veneurpy.config.model import Config
+from veneurpy.config.place import Path, Places
+from veneurpy.config.quantity import format_duration
+from veneurpy.config.report import Report
+
+NOT_YET = "not supported by this version"
+
+IGNORED: Mapping[str, str] = {
+    "block_profile_rate": "profiles of the Go runtime do not exist here",
+    "count_unique_timeseries": "the number of series is always counted, see /metrics",
+    "enable_profiling": "profiles of the Go runtime do not exist here",
+    "features": "routing and Go diagnostics do not exist here: every sink gets every point",
+    "flush_on_shutdown": "what was received is always flushed at the shutdown",
+    "flush_watchdog_missed_flushes": "the watchdog is systemd's (`WatchdogSec=`)",
+    "forward_address": "nothing is forwarded: this node publishes all samples itself, those of "
+    "global scope and all percentiles too, so each host has percentiles of its own",
+    "grpc_address": "no gRPC import listens there: what other nodes forward to it is lost",
+    "grpc_listen_addresses": "no gRPC listens there: what is sent to it is lost",
+    "http": "/config is always served, with secrets as ***",
+    "http_quit": "the node is stopped by SIGTERM only",
+    "indicator_span_timer_name": "spans are not received",
+    "metric_sink_routing": "every sink gets every point, whatever the rules say",
+    "mutex_profile_fraction": "profiles of the Go runtime do not exist here",
+    "num_span_workers": "spans are not received",
+    "num_workers": "each reader aggregates what it receives; set num_readers instead",
+    "objective_span_timer_name": "spans are not received",
+    "sentry_dsn": "errors are logged and counted, and not sent to Sentry",
+    "sources": "nothing is scraped: the metrics of these sources are missing",
+    "span_channel_capacity": "spans are not received",
+    "span_sinks": "spans are not received, so none reach these sinks",
+    "ssf_listen_addresses": "no SSF listens there: spans and samples sent to it are lost",
+    "stats_address": "the node's own metrics are at /metrics and not sent to an address",
+    "tags_exclude": "no sink of this version excludes tags: all of them are published",
+    "tls": "nothing is forwarded, so nothing is encrypted on the way",
+    "tls_authority_certificate": "no listener of this version uses TLS",
+    "tls_certificate": "no listener of this version uses TLS",
+    "tls_key": "no listener of this version uses TLS",
+    "trace_max_length_bytes": "spans are not received",
+    "veneur_metrics_additional_tags": "the node's own metrics are at /metrics, without these tags",
+    "veneur_metrics_scopes": "the node's own metrics are at /metrics and have no scope",
+}
+"""Keys of Veneur that load and do nothing, with what follows from that."""
+
+TRANSLATED = ("debug", "synchronize_with_interval")
+"""Keys of Veneur that load and are understood, but are no keys of ours."""
+
+REFUSED: Mapping[str, str] = {
+    "arena_dir": f'"arena_dir" is {NOT_YET}: the open interval is kept in memory',
+    "state_dir": f'"state_dir" is {NOT_YET}: nothing is kept on disk between two runs',
+}
+"""Keys that are known and would be a promise if they were accepted."""
+
+REFUSED_SINK_KEYS = ("add_tags", "max_name_length", "max_tag_length", "max_tags", "strip_tags")
+"""Keys of Veneur beside a sink's `config`. Points would go out that they are meant to keep in."""
+
+REFUSED_SINK_OPTIONS: Mapping[tuple[str, str], str] = {
+    ("prometheus", "repeater_address"): f"repeating to a statsd_exporter is {NOT_YET}: without "
+    '"repeater_address" and "network_type" the sink serves the points for scraping',
+    ("prometheus", "network_type"): f'"network_type" is {NOT_YET}, as "repeater_address" is',
+    ("localfile", "delimiter"): f'"delimiter" and Veneur\'s row layout are {NOT_YET}: write '
+    "`format: csv`, `format: tsv` or `format: jsonl` instead",
+}
+
+VENEUR_SINKS = frozenset(
+    {
+        "channel",
+        "cloudwatch",
+        "cortex",
+        "datadog",
+        "falconer",
+        "kafka",
+        "lightstep",
+        "newrelic",
+        "s3",
+        "signalfx",
+        "splunk",
+    }
+)
+"""Kinds of Veneur's sinks that are not in this version."""
+
+PROXY_KEYS = frozenset(
+    {
+        "dial_timeout",
+        "discovery_interval",
+        "forward_addresses",
+        "forward_service",
+        "grpc_server",
+        "grpc_tls_address",
+        "ignore_tags",
+        "runtime_metrics_interval",
+        "send_buffer_size",
+    }
+)
+"""Keys that only a configuration of veneur-proxy has."""
+
+_ZERO_IS_DEFAULT = ("interval", "metric_max_length", "num_readers", "read_buffer_size_bytes")
+SHARED_WITH_VENEUR = (
+    "aggregates",
+    "extend_tags",
+    "hostname",
+    "http_address",
+    "interval",
+    "metric_max_length",
+    "metric_sinks",
+    "num_readers",
+    "omit_empty_hostname",
+    "percentiles",
+    "read_buffer_size_bytes",
+    "statsd_listen_addresses",
+)
+"""Keys of Veneur that are keys of ours, with the same meaning."""
+
+VENEUR_KEYS = frozenset({*SHARED_WITH_VENEUR, *TRANSLATED, *IGNORED})
+"""Every key of Veneur's server configuration."""
+
+
+def translate(data: dict[str, Any], places: Places, report: Report) -> dict[str, Any]:
+    """Reads what is Veneur's and returns what is left for the model; `data` stays as it is."""
+    _refuse_proxy(data, places, report)
+    left = dict(data)
+    _warn_of_new_meaning(left, places, report)
+    for key in [key for key in left if key in IGNORED]:
+        value = left.pop(key)
+        if _says_something(value) or key == "flush_on_shutdown":
+            place = places.of((key,), key=True)
+            report.warning(place, f'"{key}" has no effect: {IGNORED[key]}')
+    for key in [key for key in left if key in REFUSED]:
+        if _says_something(left.pop(key)):
+            report.mistake(places.of((key,), key=True), REFUSED[key])
+    _translate_debug(left, places, report)
+    _translate_synchronize(left, places, report)
+    _translate_shutdown(left, places, report)
+    _replace_zeros(left, places, report)
+    left["metric_sinks"] = _without_refused_keys(left.get("metric_sinks"), places, report)
+    return left
+
+
+def _says_something(value: Any) -> bool:
+    """Whether a value differs from Go's zero, which is what Veneur takes for "not given"."""
+    if isinstance(value, dict):
+        return any(_says_something(inner) for inner in value.values())
+    if isinstance(value, list):
+        return any(_says_something(inner) for inner in value)
+    return bool(value)
+
+
+def _refuse_proxy(data: Mapping[str, Any], places: Places, report: Report) -> None:
+    if found := [key for key in data if key in PROXY_KEYS]:
+        report.fail(
+            places.of((found[0],), key=True),
+            f'"{found[0]}" belongs to veneur-proxy: this is the configuration of a proxy, '
+            f"which is {NOT_YET}; expected that of a server (statsd_listen_addresses, …)",
+        )
+
+
+def _warn_of_new_meaning(data: Mapping[str, Any], places: Places, report: Report) -> None:
+    """Only in files that were Veneur's, to be told by a key that nobody else writes."""
+    if "metric_max_length" in data and any(key in IGNORED for key in data):
+        report.warning(
+            places.of(("metric_max_length",), key=True),
+            "a datagram longer than metric_max_length is cut and its complete lines count; "
+            "Veneur drops all of it",
+        )
+
+
+def _translate_debug(data: dict[str, Any], places: Places, report: Report) -> None:
+    debug = data.pop("debug", None)
+    path: Path = ("debug",)
+    if debug is None or debug is False:
+        return
+    if debug is not True:
+        report.mistake(places.of(path), "debug: expected true or false")
+    elif data.get("log_level") not in (None, "debug"):
+        what = '"debug" has no effect: "log_level" is given too, and counts'
+        report.warning(places.of(path, key=True), what)
+    else:
+        data["log_level"] = "debug"
+
+
+def _translate_synchronize(data: dict[str, Any], places: Places, report: Report) -> None:
+    synchronize = data.pop("synchronize_with_interval", None)
+    path: Path = ("synchronize_with_interval",)
+    if synchronize is False:
+        what = '"synchronize_with_interval" has no effect: intervals are always aligned'
+        report.warning(places.of(path, key=True), f"{what} with the clock")
+    elif synchronize not in (None, True):
+        report.mistake(places.of(path), "synchronize_with_interval: expected true or false")
+
+
+def _translate_shutdown(data: dict[str, Any], places: Places, report: Report) -> None:
+    if data.get("shutdown") == "handover":
+        what = f"shutdown: handing over to a successor is {NOT_YET}: write `flush`"
+        report.mistake(places.of(("shutdown",)), what)
+        del data["shutdown"]
+
+
+def _replace_zeros(data: dict[str, Any], places: Places, report: Report) -> None:
+    for key in _ZERO_IS_DEFAULT:
+        value = data.get(key)
+        zero_duration = key == "interval" and value in ("0", "0s", "0ms", "0m", "0h")
+        if not (zero_duration or (value == 0 and type(value) is int and key != "interval")):
+            continue
+        default = Config.model_fields[key].default
+        text = format_duration(default) if key == "interval" else str(default)
+        report.warning(places.of((key,)), f"{key}: zero means the default, {text}, as in Veneur")
+        del data[key]
+
+
+def _without_refused_keys(entries: Any, places: Places, report: Report) -> Any:
+    if not isinstance(entries, list):
+        return entries
+    kept = []
+    for index, entry in enumerate(entries):
+        if isinstance(entry, dict):
+            for key in (key for key in REFUSED_SINK_KEYS if _says_something(entry.get(key))):
+                place = places.of(("metric_sinks", index, key), key=True)
+                report.mistake(place, f'"{key}" of a sink is {NOT_YET}')
+            entry = {key: value for key, value in entry.items() if key not in REFUSED_SINK_KEYS}
+        kept.append(entry)
+    return kept
