@@ -1,0 +1,142 @@
+"""The admin HTTP listener: read-only pages for probes, scrapers, `veneurpy status` and people.
+
+There is no authentication. It listens on the loopback interface unless it is told otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+import yaml
+from aiohttp import web
+
+import veneurpy
+from veneurpy.console.address import open_socket
+from veneurpy.console.view import NodeView
+from veneurpy.errors import ConfigError
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+EXPOSITION_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""The content type of Prometheus' text format."""
+
+_SHUTDOWN_S = 1.0
+
+
+class AdminServer:
+    """Serves `view`, and what sinks exposed (`extra_routes`, path to handler), on `address`."""
+
+    def __init__(
+        self, view: NodeView, address: str, *, extra_routes: Mapping[str, Handler] | None = None
+    ) -> None:
+        self._address = address
+        self._app = admin_app(view, extra_routes or {})
+        self._runner: web.AppRunner | None = None
+
+    def __repr__(self) -> str:
+        return f"AdminServer({self._address!r}, listening={self._runner is not None})"
+
+    @property
+    def port(self) -> int:
+        """The port it really has; 0 while it does not listen."""
+        addresses = self._runner.addresses if self._runner else []
+        return int(addresses[0][1]) if addresses else 0
+
+    async def start(self) -> None:
+        """Listens. Raises ListenError, with the way to mend it, when that fails."""
+        sock = await asyncio.to_thread(open_socket, self._address)
+        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await self._runner.setup()
+        await web.SockSite(self._runner, sock).start()
+
+    async def stop(self) -> None:
+        """Closes the socket and lets running requests end, for a second at most. Idempotent."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+
+def admin_app(view: NodeView, extra_routes: Mapping[str, Handler]) -> web.Application:
+    """The pages as an aiohttp application. Raises ConfigError when a path is taken."""
+    pages = _Pages(view)
+    routes: dict[str, Handler] = {
+        "/healthz": pages.healthz,
+        "/healthcheck": pages.healthz,  # Veneur's
+        "/readyz": pages.readyz,
+        "/version": pages.version,
+        "/metrics": pages.metrics,
+        "/config": pages.config,
+        "/api/v1/status": pages.status,
+        "/api/v1/ledger": pages.ledger,
+    }
+    if taken := sorted({"/", *routes} & set(extra_routes)):
+        raise ConfigError(f"a sink wants to serve {', '.join(taken)}, which veneurpy itself serves")
+    routes |= extra_routes
+    listing = "".join(f"{path}\n" for path in sorted(routes))
+    app = web.Application(middlewares=[_plain_errors])
+    app.router.add_get("/", _text_page(f"veneurpy {veneurpy.__version__}\n\n{listing}"))
+    for path, handler in routes.items():
+        app.router.add_get(path, handler)
+    return app
+
+
+class _Pages:
+    def __init__(self, view: NodeView) -> None:
+        self._view = view
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        if self._view.healthy():
+            return web.Response(text="ok\n")
+        return web.Response(text="unhealthy\n", status=503)
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        ready, reasons = self._view.ready()
+        if ready:
+            return web.Response(text="ok\n")
+        return web.Response(text="".join(f"{r}\n" for r in reasons or ["not ready"]), status=503)
+
+    async def version(self, request: web.Request) -> web.Response:
+        return web.Response(text=f"{veneurpy.__version__}\n")
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._view.exposition(), headers={"Content-Type": EXPOSITION_TYPE})
+
+    async def config(self, request: web.Request) -> web.Response:
+        if "application/json" in request.headers.get("Accept", ""):
+            return _json_page(request, self._view.config())
+        text = yaml.safe_dump(self._view.config(), sort_keys=False, allow_unicode=True)
+        return web.Response(text=text, content_type="application/yaml")
+
+    async def status(self, request: web.Request) -> web.Response:
+        return _json_page(request, self._view.status())
+
+    async def ledger(self, request: web.Request) -> web.Response:
+        return _json_page(request, self._view.ledger())
+
+
+def _json_page(request: web.Request, data: dict[str, Any]) -> web.Response:
+    indent = 2 if "pretty" in request.query else None
+    text = json.dumps(data, indent=indent, ensure_ascii=False)
+    return web.Response(text=f"{text}\n", content_type="application/json")
+
+
+def _text_page(text: str) -> Handler:
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text=text)
+
+    return page
+
+
+@web.middleware
+async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as exc:
+        if exc.status == 404:
+            exc.text = f"there is nothing at {request.path}; / lists what there is\n"
+        elif exc.status == 405:
+            exc.text = f"{request.method} is not possible here: everything is read with GET\n"
+        raise

@@ -1,0 +1,184 @@
+"""A file that grows by whole writes: all of a flush, or nothing of it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+
+from veneurpy.errors import SinkError
+
+_PIECE_BYTES = 1 << 20
+# Not blocking, or a named pipe that nobody reads would hold the thread for ever.
+_OPEN_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+_GZIP_WINDOW = 31  # zlib's way to say: the largest window, with a gzip header
+
+
+class AppendFile:
+    """Appends to `path`. Blocking: call it from one worker thread.
+
+    The file is held open and locked against a second writer. It is opened anew when the name has
+    come to mean another file, so that `mv` is all that an outside rotation needs. A path that is
+    not a regular file (a terminal, /dev/null) is only written to.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        header: bytes = b"",
+        gzip: bool = False,
+        fsync: bool = False,
+        rotate_bytes: int = 0,
+        rotate_keep: int = 0,
+    ) -> None:
+        self._path = path
+        self._header = header
+        self._gzip = gzip
+        self._fsync = fsync
+        self._rotate_bytes = rotate_bytes
+        self._rotate_keep = rotate_keep
+        self._fd = -1
+
+    def __repr__(self) -> str:
+        return f"AppendFile({self._path!r}, open={self._fd >= 0})"
+
+    def open(self) -> None:
+        """Opens the file, making it if need be. Raises SinkError, with the way to mend it."""
+        if self._fd < 0:
+            with self._failure("open"):
+                self._fd = os.open(self._path, _OPEN_FLAGS, 0o644)
+            try:
+                self._lock()
+                self._end_torn_line()
+            except BaseException:
+                self.close()
+                raise
+
+    def append(self, pieces: Iterable[bytes], cancelled: Callable[[], bool]) -> None:
+        """Writes all pieces at the end, in one run, or leaves the file as it was.
+
+        Asks `cancelled` between pieces and at the end; a yes counts as a failure. Raises SinkError.
+        """
+        self._reopen_if_moved()
+        self.open()
+        self._rotate_if_full()
+        size = os.fstat(self._fd).st_size
+        try:
+            with self._failure("write"):
+                for piece in self._encoded(pieces, is_new=size == 0):
+                    if cancelled():
+                        raise SinkError(f"{self._path}: the write was called off", retriable=True)
+                    self._write(piece)
+                if self._fsync and self._is_regular():
+                    os.fsync(self._fd)
+                if cancelled():
+                    raise SinkError(f"{self._path}: the write was called off", retriable=True)
+        except BaseException:
+            self._cut_back(size)
+            raise
+
+    def close(self) -> None:
+        """Closes the file. Idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _lock(self) -> None:
+        if not self._is_regular():
+            return
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise SinkError(
+                f"{self._path} is being written by another process or sink: "
+                "give each a flush_file of its own",
+                retriable=True,
+            ) from exc
+        except OSError:
+            pass  # a file system without locks: one writer is then the operator's promise
+
+    def _end_torn_line(self) -> None:
+        # What a crash of the machine may leave. Of gzip members the torn ones cannot be told.
+        if self._gzip or not self._is_regular() or not os.fstat(self._fd).st_size:
+            return
+        with self._failure("open"), open(self._path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                self._write(b"\n")
+
+    def _reopen_if_moved(self) -> None:
+        if self._fd < 0:
+            return
+        held = os.fstat(self._fd)
+        try:
+            named = os.stat(self._path)
+        except OSError:
+            self.close()
+            return
+        if (held.st_dev, held.st_ino) != (named.st_dev, named.st_ino):
+            self.close()
+
+    def _rotate_if_full(self) -> None:
+        if not self._rotate_bytes or not self._is_regular():
+            return
+        if os.fstat(self._fd).st_size < self._rotate_bytes:
+            return
+        with self._failure("rotate"):
+            for number in range(self._rotate_keep, 0, -1):
+                older = f"{self._path}.{number}"
+                newer = f"{self._path}.{number - 1}" if number > 1 else self._path
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(newer, older)
+            if not self._rotate_keep:
+                os.unlink(self._path)
+        self.close()
+        self.open()
+
+    def _encoded(self, pieces: Iterable[bytes], *, is_new: bool) -> Iterator[bytes]:
+        plain = _gathered(pieces, self._header if is_new else b"")
+        if not self._gzip:
+            yield from plain
+            return
+        member = zlib.compressobj(wbits=_GZIP_WINDOW)
+        for piece in plain:
+            if compressed := member.compress(piece):
+                yield compressed
+        yield member.flush()
+
+    def _write(self, piece: bytes) -> None:
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+
+    def _cut_back(self, size: int) -> None:
+        if self._is_regular():
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, size)
+
+    def _is_regular(self) -> bool:
+        return stat.S_ISREG(os.fstat(self._fd).st_mode)
+
+    @contextlib.contextmanager
+    def _failure(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            reason = exc.strerror or str(exc)
+            raise SinkError(f"cannot {what} {self._path}: {reason}", retriable=True) from exc
+
+
+def _gathered(pieces: Iterable[bytes], header: bytes) -> Iterator[bytes]:
+    # Few large writes instead of many small ones; a reader beside us then sees whole lines only.
+    held, size = [header], len(header)
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= _PIECE_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    if size:
+        yield b"".join(held)

@@ -1,0 +1,99 @@
+"""Appends every flush to a file on this host, as JSON lines, CSV or TSV."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from veneurpy.model import Event, ServiceCheck
+from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
+from veneurpy.sinks._file import AppendFile
+from veneurpy.sinks._rows import RowFormat, header, other_rows, point_rows
+
+_T = TypeVar("_T")
+
+
+class LocalFileSink:
+    """One flush is one contiguous append; a flush that fails leaves nothing of itself behind.
+
+    Text is made and written in a thread of its own, piece by piece: neither millions of rows nor a
+    slow disk delay the event loop.
+    """
+
+    write_class = WriteClass.VERSIONED
+    takes_events = True
+    takes_checks = True
+
+    class Config(BaseModel):
+        """The options of the localfile sink."""
+
+        model_config = ConfigDict(strict=True, extra="forbid")
+
+        flush_file: str = Field(min_length=1)
+        """The file to append to. Its directory must exist."""
+        format: RowFormat = "jsonl"
+        """jsonl, csv or tsv. CSV and TSV begin a new file with a line of column names."""
+        gzip: bool = False
+        """Compress: each flush is a gzip member of its own (`zcat` reads them as one)."""
+        fsync: bool = False
+        """Wait at each flush until the disk has it."""
+        rotate_bytes: int = Field(default=0, ge=0)
+        """Begin a new file before a flush that finds this many bytes in the old one; 0: never."""
+        rotate_keep: int = Field(default=5, ge=0, le=1000)
+        """How many old files to keep, as flush_file.1 (the newest), .2 and so on."""
+
+    def __init__(self, config: Config, context: SinkContext) -> None:
+        self._format = config.format
+        self._host = context.hostname
+        self._file = AppendFile(
+            config.flush_file,
+            header=header(config.format),
+            gzip=config.gzip,
+            fsync=config.fsync,
+            rotate_bytes=config.rotate_bytes,
+            rotate_keep=config.rotate_keep,
+        )
+        self._thread = ThreadPoolExecutor(1, f"veneurpy-{context.name}")
+
+    def __repr__(self) -> str:
+        return f"LocalFileSink({self._file!r}, format={self._format!r})"
+
+    async def start(self) -> None:
+        """Opens the file. Raises SinkError when that fails or somebody else writes it."""
+        await self._in_thread(self._file.open)
+
+    async def flush(self, batch: FlushBatch) -> FlushResult:
+        """Appends every row, or raises a retriable SinkError with the file as before."""
+        await self._append(point_rows(batch, self._format))
+        return FlushResult(confirmed=len(batch))
+
+    async def flush_events(
+        self, events: Sequence[Event], checks: Sequence[ServiceCheck]
+    ) -> FlushResult:
+        """Appends a row for each event and check."""
+        await self._append(other_rows(events, checks, self._format, self._host))
+        return FlushResult(confirmed=len(events) + len(checks))
+
+    async def stop(self) -> None:
+        """Closes the file. Idempotent."""
+        with contextlib.suppress(RuntimeError):  # the thread has ended already
+            await self._in_thread(self._file.close)
+        self._thread.shutdown(wait=False)
+
+    async def _append(self, pieces: Iterable[bytes]) -> None:
+        cancelled = threading.Event()
+        try:
+            await self._in_thread(lambda: self._file.append(pieces, cancelled.is_set))
+        except asyncio.CancelledError:
+            # Out of time. The thread takes back what it has written; the next flush waits its turn.
+            cancelled.set()
+            raise
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
