@@ -1,12 +1,12 @@
-"""DogStatsD lines, as a client writes them. Pure functions: nothing is sent and no clock is read.
+r"""DogStatsD lines, as a client writes them. Pure functions: nothing is sent and no clock is read.
 
     name:value|type|#tag,tag                               a metric
     _e{5,4}:title|text|d:time|h:host|k:key|p:priority|s:source|t:alert|#tag,tag
     _sc|name|status|d:time|h:host|#tag,tag|m:message       a service check
 
-A field that is not given is not written; what is written stands in this order. Whatever would end its
-field early is refused with a ValueError, since the receiver would read something else. Bytes that are not
-UTF-8 are surrogate escapes, as in `sys.argv`.
+A field that is not given is not written; what is written stands in this order. Whatever would end
+its field early is refused with a ValueError, since the receiver would read something else. Bytes
+that are not UTF-8 are surrogate escapes, as in `sys.argv`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ def metric(kind: str, name: str, value: float | str, tags: Iterable[str] = ()) -
     """
     if not name:
         raise ValueError("a metric needs a name")
-    _refuse("metric name", name, ":|\n")
+    _refuse("metric name", name, ":|")
     text = value if isinstance(value, str) else number(value)
     if not text:
         raise ValueError("a set member cannot be empty")
-    _refuse("set member", text, "|\n")
+    if "|" in text or "\n" in text:
+        raise ValueError(f"a set member cannot contain a pipe or a line break: {text!r}")
     return f"{name}:{text}|{METRIC_TYPES[kind]}" + _tag_field(tags)
 
 
@@ -45,7 +46,7 @@ def event(
     alert_type: str | None = None,
     tags: Iterable[str] = (),
 ) -> str:
-    """An event. Line breaks in title and text travel as the two characters `\\n`."""
+    r"""An event. Line breaks in title and text travel as the two characters `\n`."""
     if not title:
         raise ValueError("an event needs a title")
     title, text = _escape_lines(title), _escape_lines(text)
@@ -70,19 +71,19 @@ def service_check(
     message: str | None = None,
     tags: Iterable[str] = (),
 ) -> str:
-    """A service check. `status` is 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    r"""A service check. `status` is 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 
-    Line breaks in the message travel as the two characters `\\n`.
+    Line breaks in the message travel as the two characters `\n`.
     """
     if not name:
         raise ValueError("a service check needs a name")
-    _refuse("service check's name", name, "|\n")
+    _refuse("service check's name", name, "|")
     if status not in range(4):
         raise ValueError(f"a service check's status is 0 to 3, not {status}")
     line = f"_sc|{name}|{status}" + _fields({"d": timestamp_s, "h": host}) + _tag_field(tags)
     if message is None:
         return line
-    return line + _fields({"m": _escape_lines(message)})
+    return line + _fields({"m": _escape_lines(message).replace("m:", "m\\:")})
 
 
 def number(value: float) -> str:
@@ -95,22 +96,22 @@ def number(value: float) -> str:
 def _fields(fields: dict[str, int | str | None]) -> str:
     written = {key: str(value) for key, value in fields.items() if value is not None}
     for key, text in written.items():
-        _refuse(f"field {key}:", text, "|\n")
+        _refuse(f"field {key}:", text, "|")
     return "".join(f"|{key}:{text}" for key, text in written.items())
 
 
 def _tag_field(tags: Iterable[str]) -> str:
     present = [tag for tag in tags if tag]
     for tag in present:
-        _refuse("tag", tag, ",|\n")
+        _refuse("tag", tag, ",|")
     return "|#" + ",".join(present) if present else ""
 
 
 def _escape_lines(text: str) -> str:
-    return text.replace("\n", "\\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\\n")
 
 
 def _refuse(what: str, text: str, delimiters: str) -> None:
-    for delimiter in delimiters:
-        if delimiter in text:
-            raise ValueError(f"a {what} cannot contain {delimiter!r}: {text!r}")
+    for character in text:
+        if character in delimiters or character < " " or character == "\x7f":
+            raise ValueError(f"a {what} cannot contain {character!r}: {text!r}")
