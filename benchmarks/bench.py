@@ -14,12 +14,13 @@ import click
 
 from benchmarks import machine, report
 from benchmarks.answers import Answer
-from benchmarks.questions import in_memory, interval_to_columns, udp_cpu
+from benchmarks.questions import in_memory, instructions, interval_to_columns, udp_cpu
 
 QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "in_memory": in_memory.measure,
     "udp_cpu": udp_cpu.measure,
     "interval_to_columns": interval_to_columns.measure,
+    "instructions": instructions.measure,
 }
 
 
@@ -31,7 +32,7 @@ def main(rounds: int, questions: tuple[str, ...]) -> None:
     described, when = machine.describe(), time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     click.echo(described)
     answers = []
-    for name in questions or QUESTIONS:
+    for name in questions or asked_by_default():
         answer = QUESTIONS[name](rounds)
         report.write_json(name, answer, machine=described, when=when)
         click.echo(report.terminal_table(answer))
@@ -40,6 +41,11 @@ def main(rounds: int, questions: tuple[str, ...]) -> None:
         report.write_page(answers, machine=described, when=when, rounds=rounds)
     if any(figure.met is False for answer in answers for figure in answer.figures):
         raise click.exceptions.Exit(1)
+
+
+def asked_by_default() -> list[str]:
+    """Every question that can be answered here."""
+    return [name for name in QUESTIONS if name != "instructions" or instructions.available()]
 
 
 if __name__ == "__main__":

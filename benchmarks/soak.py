@@ -1,0 +1,72 @@
+"""`make soak`: loads a real daemon for ten minutes, says which claims hold, writes docs/soak.md.
+
+    python -m benchmarks.soak [--seconds S] [--rate PER_S] [--interval S]
+
+A shorter run than the default leaves the page alone.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from benchmarks import machine
+from benchmarks.soaking import Outcome, Soak, run
+
+PAGE = Path(__file__).parent.parent / "docs" / "soak.md"
+
+TEXT = """\
+# Soak
+
+Written by `make soak` on {when}. Machine: {machine}.
+
+A real daemon (`localfile` as its sink, interval {soak.interval_s:g} s) was sent
+{outcome.sent.datagrams:,} datagrams in {outcome.sent.elapsed_s:.0f} s, {outcome.sent.rate:,.0f}/s,
+one metric each, a mix of all types over {soak.load.series:,} series. A second daemon of the same
+configuration ran beside it and was sent nothing: it shows what the machine does to an event loop.
+
+| claim | | figures |
+|---|---|---|
+{rows}
+
+Resident memory in MiB at the end of each interval: {memory}.
+"""
+
+
+@click.command()
+@click.option("--seconds", default=600.0, show_default=True, help="How long to send.")
+@click.option("--rate", default=50_000.0, show_default=True, help="Datagrams per second.")
+@click.option("--interval", default=10.0, show_default=True, help="The daemon's, in seconds.")
+def main(seconds: float, rate: float, interval: float) -> None:
+    """Soaks a daemon. Exits 1 when a claim does not hold."""
+    soak = Soak(seconds=seconds, rate=rate, interval_s=interval)
+    click.echo(f"{machine.describe()}\n{rate:,.0f} datagrams/s for {seconds:g} s ...")
+    outcome = run(soak)
+    for verdict in outcome.verdicts():
+        click.echo(f"{'ok  ' if verdict.holds else 'FAIL'}  {verdict.claim}: {verdict.figures}")
+    if seconds >= Soak().seconds:
+        PAGE.write_text(page(soak, outcome))
+    if not all(verdict.holds for verdict in outcome.verdicts()):
+        raise click.exceptions.Exit(1)
+
+
+def page(soak: Soak, outcome: Outcome) -> str:
+    """docs/soak.md."""
+    rows = [
+        f"| {verdict.claim} | {'holds' if verdict.holds else '**fails**'} | {verdict.figures} |"
+        for verdict in outcome.verdicts()
+    ]
+    return TEXT.format(
+        when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        machine=machine.describe(),
+        soak=soak,
+        outcome=outcome,
+        rows="\n".join(rows),
+        memory=", ".join(f"{rss / (1 << 20):.1f}" for rss in outcome.rss_bytes),
+    )
+
+
+if __name__ == "__main__":
+    main()
