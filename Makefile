@@ -33,6 +33,12 @@ check: build $(VENV)/.dev ## Format, lint, types, stubs, layers
 	$(BIN)/cython-lint veneurpy
 	$(BIN)/pytest -q tests/unit/test_layers.py
 
+bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_cpu" asks one question only
+	$(BIN)/python -m benchmarks.bench $(ARGS)
+
+soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
+	$(BIN)/python -m benchmarks.soak $(ARGS)
+
 services: ## Install what tests need beside Python packages: nothing so far
 	@echo "veneurpy: the tests need no service beside what 'make test' sets up"
 
