@@ -33,6 +33,11 @@ def udp_queued_bytes(port: int) -> int:
     return sum(int(fields[4].rpartition(":")[2], 16) for fields in _udp_sockets(port))
 
 
+def udp_is_open(port: int) -> bool:
+    """Whether an IPv4 socket is bound to `port`."""
+    return bool(_udp_sockets(port))
+
+
 def _udp_sockets(port: int) -> list[list[str]]:
     """The fields of the lines of /proc/net/udp whose local port is `port`."""
     lines = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from benchmarks.answers import Answer, Figure, Target, ratios
 from benchmarks.daemon import running_daemon
-from benchmarks.load import Load, finish, start_sending
-from benchmarks.process import cpu_s, udp_drops, udp_queued_bytes
+from benchmarks.load import Load
 from benchmarks.receivers import RCVBUF_BYTES, bare, python_counter
+from benchmarks.windows import WARM_S, WINDOW_S, Windows
 
 RATE = 100_000
-WARM_S = 0.5
-WINDOW_S = 3.0
 
 COUNTERS = Load(mix="counters")
 
@@ -43,44 +37,9 @@ SETTINGS = {
 }
 
 
-class Receiving(Protocol):
-    """Any process that reads a port."""
-
-    @property
-    def pid(self) -> int: ...
-    @property
-    def port(self) -> int: ...
-
-
-@dataclass(slots=True)
-class Windows:
-    """CPU microseconds a datagram, and drops, by what was measured; a value a round."""
-
-    cpu_us: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    drops: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-
-    def take(self, name: str, receiver: Receiving, load: Load = COUNTERS) -> None:
-        """Measures one window."""
-        finish(start_sending(load, receiver.port, rate=RATE, seconds=WARM_S))
-        wait_until_read(receiver.port)
-        before_s, dropped_before = cpu_s(receiver.pid), udp_drops(receiver.port)
-        sent = finish(start_sending(load, receiver.port, rate=RATE, seconds=WINDOW_S))
-        wait_until_read(receiver.port)
-        used_s, dropped = cpu_s(receiver.pid) - before_s, udp_drops(receiver.port) - dropped_before
-        self.cpu_us[name].append(1e6 * used_s / (sent.datagrams - dropped))
-        self.drops[name].append(dropped)
-
-
-def wait_until_read(port: int) -> None:
-    """Returns when the port's sockets have been empty for a moment."""
-    while udp_queued_bytes(port):
-        time.sleep(0.005)
-    time.sleep(0.02)
-
-
 def measure(rounds: int) -> Answer:
     """Answers it."""
-    windows = Windows()
+    windows = Windows(RATE)
     with ExitStack() as stack:
         counting = stack.enter_context(bare())
         coalesced = stack.enter_context(bare(sleep_us=1000))
@@ -89,12 +48,12 @@ def measure(rounds: int) -> Answer:
         uvloop_counter = stack.enter_context(python_counter("uvloop"))
         for _ in range(rounds):
             for what, load, _ in CASES:
-                windows.take(f"bare before {what}", counting)
+                windows.take(f"bare before {what}", counting, COUNTERS)
                 windows.take(what, daemon, load)
-            windows.take("bare", counting)
-            windows.take("bare_coalesced", coalesced)
-            windows.take("Python, asyncio, only counting", asyncio_counter)
-            windows.take("Python, uvloop, only counting", uvloop_counter)
+            windows.take("bare", counting, COUNTERS)
+            windows.take("bare_coalesced", coalesced, COUNTERS)
+            windows.take("Python, asyncio, only counting", asyncio_counter, COUNTERS)
+            windows.take("Python, uvloop, only counting", uvloop_counter, COUNTERS)
     return Answer("UDP over loopback", METHOD, tuple(figures_of(windows)))
 
 

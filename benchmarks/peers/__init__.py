@@ -1,0 +1,1 @@
+"""Other daemons, run beside ours where they are installed: one file each."""
