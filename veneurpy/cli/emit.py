@@ -30,10 +30,12 @@ def flag(name: str, **options: Any) -> Callable[[Any], Any]:
 
 
 def _seconds(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float | None:
+    if text is None:
+        return None
     from veneurpy.config.quantity import parse_duration
 
     try:
-        return None if text is None else parse_duration(text)
+        return parse_duration(text)
     except ValueError as exc:
         raise click.BadParameter(str(exc)) from exc
 
@@ -42,7 +44,16 @@ def _tags(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]:
     return text.split(",")
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+def _with_hyphens(token: str) -> str:
+    return token.replace("_", "-")
+
+
+@click.command(
+    context_settings={
+        "allow_interspersed_args": False,  # what follows the program is the program's
+        "token_normalize_func": _with_hyphens,
+    }
+)
 @flag(
     "hostport", default=DEFAULT_ADDRESS, show_default=True, help="Where to send: [udp://]host:port."
 )
