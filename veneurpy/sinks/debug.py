@@ -17,7 +17,7 @@ from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
 class DebugSink:
     """One log event a point, at most `max_points` a flush; one more counts the rest."""
 
-    write_class = WriteClass.VERSIONED
+    write_class = WriteClass.ADDITIVE
     takes_events = True
     takes_checks = True
 

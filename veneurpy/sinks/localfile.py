@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,8 +12,7 @@ from veneurpy.model import Event, ServiceCheck
 from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
 from veneurpy.sinks._file import AppendFile
 from veneurpy.sinks._rows import RowFormat, header, other_rows, point_rows
-
-_T = TypeVar("_T")
+from veneurpy.sinks._worker import Worker
 
 
 class LocalFileSink:
@@ -59,14 +55,14 @@ class LocalFileSink:
             rotate_bytes=config.rotate_bytes,
             rotate_keep=config.rotate_keep,
         )
-        self._thread = ThreadPoolExecutor(1, f"veneurpy-{context.name}")
+        self._worker = Worker(f"veneurpy-{context.name}")
 
     def __repr__(self) -> str:
         return f"LocalFileSink({self._file!r}, format={self._format!r})"
 
     async def start(self) -> None:
         """Opens the file. Raises SinkError when that fails or somebody else writes it."""
-        await self._in_thread(self._file.open)
+        await self._worker.run(self._file.open)
 
     async def flush(self, batch: FlushBatch) -> FlushResult:
         """Appends every row, or raises a retriable SinkError with the file as before."""
@@ -82,18 +78,14 @@ class LocalFileSink:
 
     async def stop(self) -> None:
         """Closes the file. Idempotent."""
-        with contextlib.suppress(RuntimeError):  # the thread has ended already
-            await self._in_thread(self._file.close)
-        self._thread.shutdown(wait=False)
+        await self._worker.run(self._file.close)
+        self._worker.close()
 
     async def _append(self, pieces: Iterable[bytes]) -> None:
         cancelled = threading.Event()
         try:
-            await self._in_thread(lambda: self._file.append(pieces, cancelled.is_set))
+            await self._worker.run(lambda: self._file.append(pieces, cancelled.is_set))
         except asyncio.CancelledError:
             # Out of time. The thread takes back what it has written; the next flush waits its turn.
             cancelled.set()
             raise
-
-    async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

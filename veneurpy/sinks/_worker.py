@@ -1,0 +1,66 @@
+"""A thread for calls that may block, one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, TypeAlias, TypeVar
+
+_T = TypeVar("_T")
+_Job: TypeAlias = tuple[asyncio.Future[Any], Callable[[], Any]]
+
+
+class Worker:
+    """Runs what it is given in a thread of its own, in order.
+
+    The thread is a daemon: one that hangs in a write (a stopped terminal, a dead network disk) does
+    not keep the process from ending, as those of `concurrent.futures` would.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    async def run(self, work: Callable[[], _T]) -> _T:
+        """Waits for `work()`. Cancelled before its turn it does not run; later it runs on."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+            self._thread.start()
+        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        self._jobs.put((future, work))
+        return await future
+
+    def close(self) -> None:
+        """Lets the thread end after what it has been given. Does not wait; idempotent."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread = None
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            _do(*job)
+            del job  # or a large batch would be held until the next one comes
+
+
+def _do(future: asyncio.Future[Any], work: Callable[[], Any]) -> None:
+    if future.cancelled():
+        return
+    settle: Callable[[Any], None]
+    outcome: Any
+    try:
+        settle, outcome = future.set_result, work()
+    except BaseException as exc:  # whatever it is, it belongs to the one who waits
+        settle, outcome = future.set_exception, exc
+    with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits
+        future.get_loop().call_soon_threadsafe(_unless_cancelled, future, settle, outcome)
+
+
+def _unless_cancelled(
+    future: asyncio.Future[Any], settle: Callable[[Any], None], outcome: object
+) -> None:
+    if not future.cancelled():
+        settle(outcome)
