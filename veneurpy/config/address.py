@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from veneurpy.config.called import Called
 from veneurpy.config.wrong import Wrong, shown
 
 UDP_SCHEMES = ("udp", "udp4", "udp6")
@@ -145,14 +146,20 @@ def parse_http_address(value: object) -> HostPort | None:
         )
     if url := re.fullmatch(r"https?://([^/]+)/?", value):
         raise Wrong(f'expected "host:port" and not a URL, found {shown(value)}', url[1])
+    if value.isdecimal():
+        raise Wrong(f'expected "host:port", found {shown(value)}', f"127.0.0.1:{value}")
     return parse_host_port(value)
 
 
 ListenAddress = Annotated[
-    ListenUrl, BeforeValidator(parse_listen_url), PlainSerializer(str, when_used="json")
+    ListenUrl,
+    BeforeValidator(parse_listen_url),
+    PlainSerializer(str, when_used="json"),
+    Called("URL"),
 ]
 HttpAddress = Annotated[
     HostPort | None,
     BeforeValidator(parse_http_address),
     PlainSerializer(lambda value: str(value or ""), when_used="json"),
+    Called("host:port"),
 ]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel
 
 from veneurpy.config.explain import find_model, nearest
 from veneurpy.config.model import Config
 from veneurpy.config.place import Path, Place, Places, dotted
 from veneurpy.config.report import Report
-from veneurpy.config.veneur import IGNORED, REFUSED, TRANSLATED, VENEUR_KEYS
+from veneurpy.config.text import parse_value
+from veneurpy.config.veneur import VENEUR_KEYS, top_keys
 
 PREFIX = "VENEURPY_"
 VENEUR_PREFIX = "VENEUR_"
@@ -50,10 +50,10 @@ def apply_environment(
         if not name.startswith(PREFIX) or _NOT_SETTINGS.fullmatch(name):
             continue
         path = _path(name.removeprefix(PREFIX))
-        if str(path[0]) in _top_keys():
+        if str(path[0]) in top_keys():
             _set(data, path, environ[name], name, options_of, places, report)
         else:
-            close = nearest(str(path[0]), _top_keys())
+            close = nearest(str(path[0]), top_keys())
             hint = f", did you mean {PREFIX}{close.upper()}?" if close else ""
             report.warning(Place(name), f"no such setting{hint}")
 
@@ -73,10 +73,6 @@ def apply_overrides(
         if value is not None:
             path = _path(key.replace(".", "__"))
             _set(data, path, value, f"--{key.replace('_', '-')}", options_of, places, report)
-
-
-def _top_keys() -> Iterable[str]:
-    return [*Config.model_fields, *IGNORED, *TRANSLATED, *REFUSED]
 
 
 def _path(text: str) -> Path:
@@ -183,10 +179,7 @@ def parse_text(text: str, annotation: Any) -> Any:
     )
     if is_text:
         return text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
+    return parse_value(text)
 
 
 def _bare(annotation: Any) -> Any:

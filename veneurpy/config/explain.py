@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from veneurpy.config.place import Path, Places, dotted, is_secret
 from veneurpy.config.report import Report
+from veneurpy.config.veneur import top_keys
 from veneurpy.config.wrong import Wrong, shown
 
 _EXPECTED = {
@@ -19,6 +20,7 @@ _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
+    "string_too_short": "a text that is not empty",
     "finite_number": "a finite number",
     "bool_type": "true or false",
     "tuple_type": "a list (`- item` lines, or [a, b])",
@@ -56,7 +58,8 @@ def _explain(
     path = (*at, *detail["loc"])
     kind = detail["type"]
     if kind == "extra_forbidden":
-        unknown_key(path, _keys_at(model, detail["loc"][:-1]), places, report)
+        known = top_keys() if len(path) == 1 else _keys_at(model, detail["loc"][:-1])
+        unknown_key(path, known, places, report)
         return
     if kind == "missing":
         inside = f" in {dotted(path[:-1])}" if path[:-1] else ""
@@ -86,7 +89,8 @@ def _what(detail: ErrorDetails, *, secret: bool) -> tuple[str, str]:
         return f"expected {words} {context[key]}, found {found}", ""
     if kind in ("literal_error", "enum"):
         return _choice(context, detail["input"], found)
-    return f"{detail['msg']}, found {found}", ""
+    message = detail["msg"]
+    return f"{message[:1].lower()}{message[1:]}, found {found}", ""
 
 
 def _choice(context: Mapping[str, Any], value: Any, found: str) -> tuple[str, str]:

@@ -111,9 +111,7 @@ def _validate(data: dict[str, Any], places: Places, report: Report) -> Config:
 def _warn_of_nothing(config: Config, places: Places, report: Report) -> None:
     """Both are allowed, as in Veneur, and hardly ever meant."""
     if not config.statsd_listen_addresses:
-        place = places.of(("statsd_listen_addresses",))
-        report.warning(place, 'nothing is received: "statsd_listen_addresses" is empty')
+        what = 'nothing is received: "statsd_listen_addresses" is empty'
+        report.warning(places.whole, what)
     if not config.metric_sinks:
-        report.warning(
-            places.of(("metric_sinks",)), 'nothing is published: "metric_sinks" is empty'
-        )
+        report.warning(places.whole, 'nothing is published: "metric_sinks" is empty')

@@ -14,20 +14,23 @@ from pydantic import (
 )
 
 from veneurpy.config.address import HostPort, HttpAddress, ListenAddress
-from veneurpy.config.lists import (
+from veneurpy.config.called import Called
+from veneurpy.config.checks import (
     DEFAULT_AGGREGATES,
     Aggregate,
     as_tuple,
     check_distinct,
+    check_name,
     check_percentile,
+    check_plain,
     check_tag,
 )
 from veneurpy.config.quantity import Duration, OptionalDuration, Size
 from veneurpy.config.section import Section
 from veneurpy.config.wrong import Wrong
 
-Percentile = Annotated[float, AfterValidator(check_percentile)]
-Tag = Annotated[str, AfterValidator(check_tag)]
+Percentile = Annotated[float, AfterValidator(check_percentile), Called("fraction")]
+Tag = Annotated[str, AfterValidator(check_tag), Called("tag")]
 KIB, MIB = 1 << 10, 1 << 20
 
 
@@ -36,7 +39,7 @@ class SinkEntry(Section):
 
     kind: Annotated[str, Field(min_length=1)]
     """What it is: `console`, `localfile`, `prometheus`, `blackhole`, `debug`, or a plug-in's."""
-    name: str = ""
+    name: Annotated[str, AfterValidator(check_name)] = ""
     """How metrics, logs and `veneursinkonly:<name>` call it; unique. Empty: as its kind."""
     config: SerializeAsAny[BaseModel] = Field(default_factory=Section)
     """The options of its kind."""
@@ -51,7 +54,7 @@ class Config(Section):
     num_readers: Annotated[int, Field(ge=1, le=128)] = 1
     """Sockets and threads that receive, for each listener (SO_REUSEPORT). One reads some hundred
     thousand datagrams a second; more of them help only where there are cores for them."""
-    read_buffer_size_bytes: Annotated[Size, Field(ge=1 * KIB, le=(1 << 31) - 1)] = 2 * MIB
+    read_buffer_size_bytes: Annotated[Size, Field(ge=1 * KIB, le=1 << 30)] = 2 * MIB
     """The receive buffer asked of the kernel for each socket (SO_RCVBUF). The kernel grants at most
     `net.core.rmem_max`; a warning at the start says so if it is less."""
     metric_max_length: Annotated[int, Field(ge=1, le=65507)] = 8192
@@ -59,7 +62,7 @@ class Config(Section):
 
     interval: Duration = 10.0
     """The flush period. Intervals are aligned with the clock: 10s ends at :00, :10, :20."""
-    hostname: str = ""
+    hostname: Annotated[str, AfterValidator(check_plain)] = ""
     """The host of every point. Empty: the name of the operating system."""
     omit_empty_hostname: bool = False
     """With an empty `hostname`, points have no host instead of the operating system's name."""
@@ -81,7 +84,7 @@ class Config(Section):
     engine: Literal["native", "python"] = "native"
     """`native` is compiled and fast. `python` gives the same results where nothing can be
     compiled."""
-    store_max_bytes: Annotated[Size, Field(ge=16 * MIB)] = 512 * MIB
+    store_max_bytes: Annotated[Size, Field(ge=16 * MIB, le=1 << 44)] = 512 * MIB
     """Memory for the series of all readers. A new series beyond it is rejected and counted."""
     side_log_max_bytes: Annotated[Size, Field(ge=1 * KIB, le=1 << 30)] = 4 * MIB
     """Memory for the events and service checks that each reader keeps in one interval."""

@@ -61,6 +61,10 @@ class Places:
 
     def of(self, path: Path, *, key: bool = False) -> Place:
         """The place of the value (or the key) at the path, or of the nearest thing around it."""
+        if path not in self.keys and path not in self.named:
+            # A mapping that variables made of pieces is where its first piece is.
+            for piece in (named for named in self.named if named[: len(path)] == path):
+                return Place(self.named[piece])
         for end in range(len(path), -1, -1):
             if (name := self.named.get(path[:end])) is not None:
                 return Place(name)
@@ -68,6 +72,11 @@ class Places:
             for found in marks:
                 if mark := found.get(path[:end]):
                     return self.at(mark)
+        return self.whole
+
+    @property
+    def whole(self) -> Place:
+        """The file as such."""
         return Place(self.source, order=(0, 0))
 
     def at(self, mark: Mark) -> Place:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from veneurpy.config.called import Called
 from veneurpy.config.wrong import Wrong, shown
 
 _UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
@@ -15,8 +16,9 @@ _UNIT_BYTES = {"": 1, "b": 1} | {
     for power, prefix in enumerate("kmgt", start=1)
     for suffix, base in (("", 1000), ("b", 1000), ("ib", 1024))
 }
+_LONGEST_S = (1 << 63) / 1e9  # as in Go, where it is an int64 of nanoseconds
 _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)([a-zµμ]*)")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([a-zA-Z]*)")
 
 
 def parse_duration(value: object) -> float:
@@ -46,6 +48,8 @@ def _sum_of_parts(text: str) -> float:
             raise Wrong(f'unknown unit "{unit}" in the duration "{text}": the units are {known}')
         total_s += float(number) * _UNIT_S[unit]
         end = part.end()
+    if total_s > _LONGEST_S:
+        raise Wrong(f"a duration is at most 292 years, found {shown(text)}")
     if not text or end < len(text):
         raise Wrong(f'expected a duration such as "10s", "1m30s" or "100ms", found {shown(text)}')
     return total_s
@@ -90,7 +94,10 @@ def format_size(size_bytes: int) -> str:
 
 
 Duration = Annotated[
-    float, BeforeValidator(parse_duration), PlainSerializer(format_duration, when_used="json")
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, when_used="json"),
+    Called("duration"),
 ]
 """Seconds; written as a Go duration."""
 
@@ -100,8 +107,14 @@ OptionalDuration = Annotated[
     PlainSerializer(
         lambda value: "" if value is None else format_duration(value), when_used="json"
     ),
+    Called("duration"),
 ]
 """Seconds, or None for an empty text."""
 
-Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size, when_used="json")]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    PlainSerializer(format_size, when_used="json"),
+    Called("size"),
+]
 """Bytes; written as a whole number or with a unit."""

@@ -60,4 +60,6 @@ class Report:
         ordered = sorted(self.mistakes, key=lambda mistake: mistake.place.order)
         count = "1 mistake" if len(ordered) == 1 else f"{len(ordered)} mistakes"
         texts = [str(mistake) for mistake in ordered]
-        raise ConfigError("\n\n".join([*texts, f"{count} in {self.source}"]))
+        if any(mistake.place.label.startswith(self.source) for mistake in ordered):
+            count += f" in {self.source}"
+        raise ConfigError("\n\n".join([*texts, count]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -23,6 +23,18 @@ _SYNTAX_HELP = {
 }
 
 
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads `2024-01-01` as the text that it is in a configuration."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A parsed file: its data and where each piece of it was written."""
@@ -37,10 +49,10 @@ def parse(text: str, report: Report) -> Document:
     It reads with PyYAML's own scanner and not with libyaml, whose messages and columns differ.
     """
     text = text.removeprefix("\ufeff")
-    places = Places(report.source, text.splitlines())
+    places = Places(report.source, _LINE_END.split(text))
     _refuse_templates(places, report)
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         builder = _Builder(loader, places, report)
         data = builder.build(node, ()) if node is not None else None
@@ -49,8 +61,10 @@ def parse(text: str, report: Report) -> Document:
     except ReaderError as error:
         place = places.at(_mark_at(text, error.position))
         report.fail(place, f"YAML does not allow the character U+{ord(text[error.position]):04X}")
+    except RecursionError:
+        report.fail(places.whole, "nested too deeply")
     if data is None:
-        report.fail(places.of(()), "the file is empty; leave it out to run with the defaults")
+        report.fail(places.whole, "the file is empty; leave it out to run with the defaults")
     if not isinstance(data, dict):
         report.fail(places.of(()), "expected keys and values (`key: value`)")
     return Document(data, places)
@@ -70,15 +84,23 @@ def _refuse_templates(places: Places, report: Report) -> None:
 
 def _syntax(error: yaml.MarkedYAMLError, places: Places) -> tuple[Any, str]:
     mark = error.problem_mark or error.context_mark
-    place = places.at(Mark(mark.line + 1, mark.column + 1)) if mark else places.of(())
+    place = places.at(Mark(mark.line + 1, mark.column + 1)) if mark else places.whole
     problem = error.problem or error.context or "unreadable"
     helps = [help_ for part, help_ in _SYNTAX_HELP.items() if part in problem]
     return place, "; ".join([f"not valid YAML: {problem}", *helps])
 
 
 def _mark_at(text: str, position: int) -> Mark:
-    before = text[:position]
-    return Mark(before.count("\n") + 1, position - before.rfind("\n"))
+    before = _LINE_END.split(text[:position])
+    return Mark(len(before), len(before[-1]) + 1)
+
+
+def parse_value(text: str) -> Any:
+    """One value written as in YAML; what is no YAML is the text itself."""
+    try:
+        return yaml.load(text, _Loader)  # a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return text
 
 
 class _Builder:
@@ -105,7 +127,10 @@ class _Builder:
             return {key: self.build(value, (*path, key)) for key, value in self._items(node, path)}
         if isinstance(node, SequenceNode):
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
-        return self._loader.construct_object(node)
+        try:
+            return self._loader.construct_object(node)
+        except ValueError as error:  # such as a number with more digits than Python converts
+            self._report.fail(self._places.of(path), f"unreadable value: {error}")
 
     def _items(self, node: MappingNode, path: Path) -> Iterator[tuple[str, Node]]:
         self._check_keys(node, path)

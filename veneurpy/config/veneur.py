@@ -121,6 +121,11 @@ VENEUR_KEYS = frozenset({*SHARED_WITH_VENEUR, *TRANSLATED, *IGNORED})
 """Every key of Veneur's server configuration."""
 
 
+def top_keys() -> list[str]:
+    """Every key that may be at the top of a file, whatever becomes of it."""
+    return [*Config.model_fields, *IGNORED, *TRANSLATED, *REFUSED]
+
+
 def translate(data: dict[str, Any], places: Places, report: Report) -> dict[str, Any]:
     """Reads what is Veneur's and returns what is left for the model; `data` stays as it is."""
     _refuse_proxy(data, places, report)

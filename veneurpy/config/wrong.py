@@ -19,7 +19,7 @@ def shown(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return f"the number {value}"
+            return f"the number {value:g}" if abs(value) < 1e6 else f"the number {value}"
         case str():
             return f'"{value}"' if len(value) <= 60 else f'"{value[:57]}..."'
         case list() | tuple():

@@ -1,14 +1,17 @@
-"""Lists whose items are checked: tags, aggregates, percentiles."""
+"""Checks of single values and of lists of them: tags, names, aggregates, percentiles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from veneurpy.config.called import Called
 from veneurpy.config.wrong import Wrong, shown
 
-Aggregate = Literal["min", "max", "median", "avg", "count", "sum", "hmean"]
+Aggregate = Annotated[
+    Literal["min", "max", "median", "avg", "count", "sum", "hmean"], Called("aggregate")
+]
 DEFAULT_AGGREGATES: tuple[Aggregate, ...] = ("min", "max", "count")
 
 
@@ -40,6 +43,18 @@ def check_tag(value: str) -> str:
         raise Wrong(
             f"a tag cannot contain a comma, found {shown(value)}: write one item for each tag"
         )
+    return check_plain(value)
+
+
+def check_plain(value: str) -> str:
+    """Raises Wrong for a text with control characters."""
     if any(character < " " or character == "\x7f" for character in value):
-        raise Wrong(f"a tag cannot contain a control character, found {value!r}")
+        raise Wrong(f"expected a text without control characters, found {value!r}")
     return value
+
+
+def check_name(value: str) -> str:
+    """Raises Wrong for a name that no tag could contain."""
+    if "," in value:
+        raise Wrong(f"a name cannot contain a comma, found {shown(value)}")
+    return check_plain(value)
