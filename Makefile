@@ -13,7 +13,7 @@ BUILD_EXT = $(BIN)/python -W ignore -c 'import setuptools; setuptools.setup()' -
 FAIL = { echo "veneurpy: $(1)" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check services clean build
+.PHONY: help run test check bench soak docs services clean build
 .DELETE_ON_ERROR:
 
 help: ## Show these targets
@@ -38,6 +38,15 @@ bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_
 
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
+
+bench: build $(VENV)/.dev ## Measure speed against yardsticks of the same run; writes docs/performance.md
+	$(BIN)/python -m benchmarks.bench $(ARGS)
+
+soak: build $(VENV)/.dev ## Ten minutes under load; writes docs/soak.md
+	$(BIN)/python -m benchmarks.soak $(ARGS)
+
+docs: build $(VENV)/.dev ## Write the pages that are computed: docs/accuracy.md
+	$(BIN)/python -m benchmarks.accuracy
 
 services: ## Install what tests need beside Python packages: nothing so far
 	@echo "veneurpy: the tests need no service beside what 'make test' sets up"
@@ -68,12 +77,10 @@ $(VENV)/.compiler: $(VENV)/.created
 	@touch $@
 
 # The build back end's own requirements come from pyproject.toml; without isolation a second build is quick.
-# cythonize runs first and in processes, since setuptools would do it one by one. A changed C header is no
-# reason for it to run, so the C files are touched for the compiler's sake.
+# cythonize runs first and in processes, since setuptools would do it one by one.
 $(VENV)/.built: pyproject.toml $(NATIVE) | $(VENV)/.compiler
 	$(if $(filter pyproject.toml,$?),$(PIP) $(call FROM_PROJECT,["build-system"]["requires"]))
 	$(if $(PYX),$(BIN)/cythonize --quiet -j $(JOBS) $(PYX))
-	$(if $(filter %.h,$?),touch $(PYX:.pyx=.c))
 	$(if $(filter pyproject.toml,$?),$(PIP) --no-build-isolation --editable .,$(BUILD_EXT))
 	@touch $@
 
