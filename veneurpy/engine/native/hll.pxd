@@ -95,6 +95,20 @@ cdef inline uint32_t hll_exact_limit(uint32_t n_slots) noexcept nogil:
     return n_slots - n_slots // 4
 
 
+# Is the hash in the table, which has a free slot.
+cdef inline bint hll_exact_contains(const uint64_t* slots, uint32_t n_slots, uint64_t h) noexcept nogil:
+    cdef uint32_t mask = n_slots - 1
+    cdef uint32_t i
+    if h == 0:
+        h = 1
+    i = <uint32_t>h & mask
+    while slots[i] != 0:
+        if slots[i] == h:
+            return True
+        i = (i + 1) & mask
+    return False
+
+
 # Inserts a hash with one 8-byte store: 0 = known, 1 = inserted. The table must have a free slot.
 cdef inline int hll_exact_insert(uint64_t* slots, uint32_t n_slots, uint64_t h) noexcept nogil:
     cdef uint32_t mask = n_slots - 1

@@ -1,0 +1,175 @@
+"""All memory of one open interval of one reader: one mapping, addressed by offset.
+
+    0        4096                 lo_used      hi_used                    size
+    | header | entries, growing up -> |  free  | <- blocks, tables, side log |
+
+Entries can be walked from the low end, so the table is never needed to find them again. What makes the memory
+recoverable at every instruction is the order of writes: an entry is written whole, then `lo_used`, then its slot; a
+block is filled, then the one 64-bit word that names it and its length; a counter's sum and count are one 16-byte
+store. Memory is put behind the mapping in steps, ahead of its use, and charged to a budget: "full" is an answer,
+never a signal.
+"""
+from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
+from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.table cimport Table
+
+cdef enum:
+    ARENA_MAGIC = 0x414E5056            # "VPNA"
+    ARENA_VERSION = 1
+    HEADER_BYTES = 4096
+    RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
+    SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
+    DIGEST_CLASS = 9
+    BLOCK_CLASSES = 10
+    LINE_REASONS = 9
+    VALUE_REASONS = 2
+    IGNORED_KINDS = 3
+    SERIES_TYPES = 5
+
+cdef enum:
+    ARENA_FREE = 0
+    ARENA_OPEN = 1
+    ARENA_CLOSED = 2
+
+# Why a line was rejected: positions in engine.types.LINE_REASONS.
+cdef enum:
+    NO_COLON_OR_PIPE = 0
+    BAD_NAME = 1
+    BAD_TYPE = 2
+    BAD_RATE = 3
+    BAD_TAGS = 4
+    BAD_VALUE = 5
+    SIDE_LOG_FULL = 8
+
+cdef enum:
+    VALUE_BAD = 0
+    VALUE_STORE_FULL = 1
+
+cdef enum:
+    UNKNOWN_FIELD = 0
+    BAD_TIMESTAMP = 1
+    SCOPE_CONFLICT = 2
+
+# The numbers of engine.types.MetricType.
+cdef enum:
+    COUNTER = 0
+    GAUGE = 1
+    HISTOGRAM = 2
+    SET = 3
+    TIMER = 4
+
+cdef enum:
+    SCOPE_MASK = 3                      # engine.types.Scope
+    ENTRY_CANONICAL = 4                 # the tags as sent are sorted, distinct, not empty, without magic words
+    ENTRY_TIMESTAMP = 8                 # the key ends with the 8 bytes of a T
+    ENTRY_CONFLICT = 16                 # both scopes were named
+
+cdef struct Counters:
+    u64 datagrams
+    u64 bytes
+    u64 whole
+    u64 truncated
+    u64 lines
+    u64 accepted
+    u64 pending
+    u64 values
+    u64 rejected[LINE_REASONS]
+    u64 values_rejected[VALUE_REASONS]
+    u64 ignored[IGNORED_KINDS]
+
+# Redo record of the set sample being applied: it completes what a death in the middle left half done.
+cdef struct SetJournal:
+    u64 entry
+    u64 hash
+    u64 samples
+
+cdef struct Header:
+    u32 magic
+    u32 version
+    u64 state
+    u8 uuid[16]
+    u32 reader
+    u32 readers
+    i64 start_ms
+    HashKey key
+    u64 size
+    u64 lo_used
+    u64 hi_used
+    u64 entries[SERIES_TYPES]           # by type
+    u64 irregular                       # entries that are not canonical, or have a T
+    u64 side_log                        # offset of the newest record
+    u64 side_bytes
+    SetJournal journal
+    Counters counters
+
+# The key follows the values: name, tags as sent, and 8 bytes of T where flagged.
+cdef struct Entry:
+    u64 hash
+    u16 name_len
+    u16 tags_len
+    u8 type
+    u8 flags
+    u16 size16                          # of the whole entry, in units of 16 bytes
+    u64 lo                              # counter: sum · gauge: value · others: block reference << 32 | length
+    u64 hi                              # counter, gauge: count << 24 | check · set: samples
+
+# An event or a service check; the line follows.
+cdef struct SideRecord:
+    u64 previous
+    u64 size
+
+# What follows the header of a block depends on its kind (blocks.pxd).
+cdef struct Block:
+    u32 capacity
+    u16 kind
+    u16 size_class
+    u32 used
+    u32 tail                            # offset of the first sample, from the block's start
+
+cdef struct Budget:
+    u64 limit
+    u64 committed
+
+cdef struct Arena:
+    u8* base
+    Header* header
+    Budget* budget
+    u64 size
+    u64 lo_ready                        # memory is behind [0, lo_ready) and [hi_ready, size)
+    u64 hi_ready
+    u64 spare                           # an outgrown table, reused for blocks: [spare, spare_end)
+    u64 spare_end
+    u64 digest_bytes
+    u32 free[BLOCK_CLASSES]             # lists of freed blocks: reference of the first
+    Table table
+
+
+cdef inline u64 class_bytes(const Arena* a, int size_class) noexcept nogil:
+    return a.digest_bytes if size_class == DIGEST_CLASS else 16 + (<u64>64 << size_class)
+
+
+cdef inline Block* block_at(const Arena* a, u64 reference) noexcept nogil:
+    return <Block*>(a.base + (reference << 4))
+
+
+cdef inline u64 block_reference(const Arena* a, const Block* b) noexcept nogil:
+    return <u64>(<const u8*>b - a.base) >> 4
+
+
+cdef inline u8* entry_key(Entry* e) noexcept nogil:
+    """A gauge has two times between its value and its key."""
+    return <u8*>e + (48 if e.type == GAUGE else 32)
+
+
+cdef inline Entry* entry_at(const Arena* a, u64 offset) noexcept nogil:
+    return <Entry*>(a.base + offset)
+
+
+cdef int arena_open(Arena* a, u64 size, Budget* budget, u64 digest_bytes) noexcept nogil
+cdef int arena_begin(Arena* a, const u8* uuid, u32 reader, i64 start_ms, const HashKey* key) noexcept nogil
+cdef void arena_close(Arena* a) noexcept nogil
+cdef bint arena_room_low(Arena* a, u64 bytes) noexcept nogil
+cdef u64 arena_take_high(Arena* a, u64 bytes) noexcept nogil
+cdef Block* block_new(Arena* a, int size_class) noexcept nogil
+cdef void block_free(Arena* a, Block* b) noexcept nogil
+cdef void table_step(Arena* a) noexcept nogil

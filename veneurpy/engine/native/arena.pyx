@@ -1,0 +1,214 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Memory of an open interval: reserving, entries, blocks, the growing table."""
+from libc.string cimport memset, memcpy
+from veneurpy.engine.native.compat cimport add_fetch, map_memory, munmap, populate, sub_fetch, u8, u32, u64
+from veneurpy.engine.native.table cimport table_put
+
+cdef enum:
+    FIRST_TABLE_BITS = 10
+    LAST_TABLE_BITS = 31
+    ZERO_AT_ONCE = 4096                 # slots a step: 32 KiB
+    SWEEP_AT_ONCE = 1024
+
+
+cdef inline u64 _pages(u64 bytes_) noexcept nogil:
+    return (bytes_ + 4095) & ~<u64>4095
+
+
+cdef bint _commit(Arena* a, u64 offset, u64 bytes_) noexcept nogil:
+    """Puts memory behind a range, within the budget."""
+    if bytes_ == 0:
+        return True
+    if add_fetch(&a.budget.committed, bytes_) > a.budget.limit or populate(a.base + offset, bytes_) != 0:
+        sub_fetch(&a.budget.committed, bytes_)
+        return False
+    return True
+
+
+cdef bint arena_room_low(Arena* a, u64 bytes_) noexcept nogil:
+    """Is there memory for so many bytes at lo_used; reserves a step ahead when there is not."""
+    cdef u64 need = a.header.lo_used + bytes_, step
+    if need <= a.lo_ready:
+        return True
+    need = _pages(need)
+    if need > a.hi_ready:
+        return False
+    step = need + RESERVE_STEP
+    if step > a.hi_ready:
+        step = need
+    if not _commit(a, a.lo_ready, step - a.lo_ready):
+        step = need
+        if not _commit(a, a.lo_ready, step - a.lo_ready):
+            return False
+    a.lo_ready = step
+    return True
+
+
+cdef u64 arena_take_high(Arena* a, u64 bytes_) noexcept nogil:
+    """The offset of new memory at the high end, a multiple of 16; 0 when full. It is not zeroed."""
+    cdef u64 need, start, step
+    bytes_ = (bytes_ + 15) & ~<u64>15
+    if bytes_ > a.header.hi_used - HEADER_BYTES:
+        return 0
+    need = a.header.hi_used - bytes_
+    if need < a.hi_ready:
+        start = need & ~<u64>4095
+        if start < a.lo_ready:
+            return 0
+        step = start - RESERVE_STEP if start >= a.lo_ready + RESERVE_STEP else start
+        if not _commit(a, step, a.hi_ready - step):
+            step = start
+            if not _commit(a, step, a.hi_ready - step):
+                return 0
+        a.hi_ready = step
+    a.header.hi_used = need
+    return need
+
+
+cdef int arena_open(Arena* a, u64 size, Budget* budget, u64 digest_bytes) noexcept nogil:
+    """Maps the address space and puts memory behind the header; 0, or -1."""
+    memset(a, 0, sizeof(Arena))
+    size = _pages(size)
+    a.base = <u8*>map_memory(size)
+    if a.base == NULL:
+        return -1
+    a.size = size
+    a.budget = budget
+    a.digest_bytes = (digest_bytes + 15) & ~<u64>15
+    a.header = <Header*>a.base
+    a.hi_ready = size
+    if not _commit(a, 0, HEADER_BYTES):
+        arena_close(a)
+        return -1
+    a.lo_ready = HEADER_BYTES
+    return 0
+
+
+cdef void arena_close(Arena* a) noexcept nogil:
+    """Gives everything back. Idempotent."""
+    if a.base != NULL:
+        sub_fetch(&a.budget.committed, a.lo_ready + (a.size - a.hi_ready))
+        munmap(a.base, a.size)
+        a.base = NULL
+
+
+cdef int arena_begin(Arena* a, const u8* uuid, u32 reader, i64 start_ms, const HashKey* key) noexcept nogil:
+    """Empties the arena for a new interval, its pages kept; the table starts at the size the last one needed.
+
+    0, or -1 when there is no memory for the smallest table.
+    """
+    cdef u64 last = a.table.count, at
+    cdef u32 bits = FIRST_TABLE_BITS
+    cdef Header* h = a.header
+    memset(h, 0, sizeof(Header))
+    h.magic = ARENA_MAGIC
+    h.version = ARENA_VERSION
+    memcpy(h.uuid, uuid, 16)
+    h.reader = reader
+    h.start_ms = start_ms
+    h.key = key[0]
+    h.size = a.size
+    h.lo_used = HEADER_BYTES
+    h.hi_used = a.size
+    a.spare = 0
+    a.spare_end = 0
+    memset(a.free, 0, sizeof(a.free))
+    memset(&a.table, 0, sizeof(Table))
+    while bits < LAST_TABLE_BITS and (<u64>1 << bits) < 2 * last + 2:
+        bits += 1
+    at = arena_take_high(a, <u64>8 << bits)
+    if at == 0 and bits > FIRST_TABLE_BITS:
+        bits = FIRST_TABLE_BITS
+        at = arena_take_high(a, <u64>8 << bits)
+    if at == 0:
+        return -1
+    a.table.slots = <u64*>(a.base + at)
+    a.table.bits = bits
+    memset(a.table.slots, 0, <size_t>8 << bits)
+    h.state = ARENA_OPEN
+    return 0
+
+
+cdef Block* block_new(Arena* a, int size_class) noexcept nogil:
+    """A block of the class, its payload not zeroed; NULL when full."""
+    cdef u64 bytes_ = class_bytes(a, size_class), at
+    cdef Block* b
+    if a.free[size_class] != 0:
+        b = block_at(a, a.free[size_class])
+        a.free[size_class] = b.used
+    else:
+        if a.spare + bytes_ <= a.spare_end:
+            at = a.spare
+            a.spare += bytes_
+        else:
+            at = arena_take_high(a, bytes_)
+            if at == 0:
+                return NULL
+        b = <Block*>(a.base + at)
+    b.size_class = <u16>size_class
+    b.used = 0
+    return b
+
+
+cdef void block_free(Arena* a, Block* b) noexcept nogil:
+    """Puts a block on its class's list. Nothing refers to it any more."""
+    b.kind = 0
+    b.used = a.free[b.size_class]
+    a.free[b.size_class] = <u32>block_reference(a, b)
+
+
+cdef void _prepare_next(Arena* a) noexcept nogil:
+    cdef Table* t = &a.table
+    cdef u64 at = 0
+    if t.bits < LAST_TABLE_BITS:
+        at = arena_take_high(a, <u64>16 << t.bits)
+    if at == 0:
+        t.stuck = True
+        return
+    t.next = <u64*>(a.base + at)
+    t.next_bits = t.bits + 1
+    t.zeroed = 0
+
+
+cdef void _zero_some(Table* t) noexcept nogil:
+    cdef u64 n = (<u64>1 << t.next_bits) - t.zeroed
+    if n > ZERO_AT_ONCE:
+        n = ZERO_AT_ONCE
+    memset(t.next + t.zeroed, 0, <size_t>(8 * n))
+    t.zeroed += n
+
+
+cdef void _sweep_some(Arena* a) noexcept nogil:
+    cdef Table* t = &a.table
+    cdef u64 size = <u64>1 << t.old_bits, end = t.swept + SWEEP_AT_ONCE, i
+    if end > size:
+        end = size
+    for i in range(t.swept, end):
+        if t.old[i] != 0:
+            table_put(t.slots, t.bits, t.old[i])
+    t.swept = end
+    if end == size:
+        # What is left of the region that served as spare before is small: it is given up.
+        a.spare = <u64>(<u8*>t.old - a.base)
+        a.spare_end = a.spare + 8 * size
+        t.old = NULL
+
+
+cdef void table_step(Arena* a) noexcept nogil:
+    """A bounded piece of the growing that the table needs; called once a batch, before its inserts."""
+    cdef Table* t = &a.table
+    cdef u64 size = <u64>1 << t.bits
+    if t.old != NULL:
+        _sweep_some(a)
+    elif t.next != NULL:
+        if t.zeroed < (<u64>1 << t.next_bits):
+            _zero_some(t)
+        elif t.count >= size // 2 - size // 8:
+            t.old = t.slots
+            t.old_bits = t.bits
+            t.swept = 0
+            t.slots = t.next
+            t.bits = t.next_bits
+            t.next = NULL
+    elif not t.stuck and t.count >= size // 4:
+        _prepare_next(a)

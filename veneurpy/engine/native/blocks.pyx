@@ -1,0 +1,270 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Timers and sets: adding a sample, growing, compacting."""
+from libc.math cimport INFINITY
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+from veneurpy.engine.native.arena cimport (
+    DIGEST_CLASS, SMALL_CLASSES, Arena, Block, Entry, block_at, block_free, block_new, block_reference, class_bytes,
+)
+from veneurpy.engine.native.compat cimport barrier, store_pair, u8, u32, u64, unlikely
+from veneurpy.engine.native.hll cimport (
+    HLL_EXACT_MAX, HLL_REGISTERS, hll_dense_add, hll_dense_from_exact, hll_exact_contains, hll_exact_insert,
+    hll_exact_rehash,
+)
+from veneurpy.engine.native.tdigest cimport (
+    Centroid, td_capacity, td_compress, td_merge_centroids, td_merge_values, td_sort_centroids, td_sort_doubles,
+)
+
+cdef enum:
+    DIGEST_BYTES = 4608                 # with its entry and slot a digested timer stays below 5 kB
+    SHORTEST_TAIL = 64
+    RAW_LAST_CLASS = 6                  # 512 values
+    PAIRS_LAST_CLASS = 7                # 512 pairs
+    EXACT_LAST_CLASS = 8                # 2,048 slots
+    LONGEST_TAIL = 1024
+
+
+cdef inline u64 _digest_overhead() noexcept nogil:
+    return sizeof(Block) + sizeof(Totals) + 8
+
+
+cdef u64 digest_block_bytes(double compression) noexcept nogil:
+    """Every digest's block: room for the most centroids and a tail worth compacting."""
+    cdef u64 least = _digest_overhead() + 16 * <u64>td_capacity(compression) + 16 * SHORTEST_TAIL
+    return least if least > DIGEST_BYTES else DIGEST_BYTES
+
+
+cdef bint scratch_open(Scratch* s, double compression) noexcept nogil:
+    """False when there is no memory."""
+    cdef size_t tail = LONGEST_TAIL + digest_block_bytes(compression) // 8
+    cdef size_t most
+    s.compression = compression
+    s.capacity = td_capacity(compression)
+    most = tail + s.capacity
+    s.values = <double*>malloc(tail * sizeof(double))
+    s.more_values = <double*>malloc(tail * sizeof(double))
+    s.pairs = <Centroid*>malloc(tail * sizeof(Centroid))
+    s.more_pairs = <Centroid*>malloc(tail * sizeof(Centroid))
+    s.merged = <Centroid*>malloc(most * sizeof(Centroid))
+    return (s.values != NULL and s.more_values != NULL and s.pairs != NULL and s.more_pairs != NULL
+            and s.merged != NULL)
+
+
+cdef void scratch_close(Scratch* s) noexcept nogil:
+    free(s.values)
+    free(s.more_values)
+    free(s.pairs)
+    free(s.more_pairs)
+    free(s.merged)
+    memset(s, 0, sizeof(Scratch))
+
+
+cdef void totals_clear(Totals* t) noexcept nogil:
+    memset(t, 0, sizeof(Totals))
+    t.low = INFINITY
+    t.high = -INFINITY
+
+
+cdef void totals_add(Totals* t, double value, double weight) noexcept nogil:
+    """One sample. A sample of 0 has no reciprocal: its weight is kept apart."""
+    t.samples += 1
+    t.weight += weight
+    t.sum += value * weight
+    if value == 0:
+        t.zeros += weight
+    else:
+        t.reciprocal += weight / value
+    if value < t.low:
+        t.low = value
+    if value > t.high:
+        t.high = value
+
+
+cdef inline bint _has_pairs(const Block* b) noexcept nogil:
+    return b.kind == WEIGHTED or b.kind == DIGEST_WEIGHTED
+
+
+cdef inline void _publish(Entry* e, u64 reference, u32 length) noexcept nogil:
+    barrier()
+    (<u64*>&e.lo)[0] = (reference << 32) | length
+    barrier()
+
+
+cdef Block* _new_samples(Arena* a, int size_class, bint pairs) noexcept nogil:
+    cdef Block* b = block_new(a, size_class)
+    if b == NULL:
+        return NULL
+    b.kind = WEIGHTED if pairs else RAW
+    b.tail = sizeof(Block)
+    b.capacity = <u32>((class_bytes(a, size_class) - sizeof(Block)) // (16 if pairs else 8))
+    return b
+
+
+cdef Block* _grow(Arena* a, Entry* e, Block* old, u32 n, bint pairs) noexcept nogil:
+    """The next larger block, or the same room for pairs, with the samples moved; NULL when full."""
+    cdef int size_class = old.size_class + 1
+    cdef Block* b
+    cdef u32 i
+    b = _new_samples(a, size_class, pairs)
+    if b == NULL:
+        return NULL
+    if _has_pairs(old):
+        memcpy(block_pairs(b), block_pairs(old), 16 * <size_t>n)
+    elif not pairs:
+        memcpy(block_values(b), block_values(old), 8 * <size_t>n)
+    else:
+        for i in range(n):
+            block_pairs(b)[i].mean = block_values(old)[i]
+            block_pairs(b)[i].weight = 1.0
+    _publish(e, block_reference(a, b), n)
+    block_free(a, old)
+    return b
+
+
+cdef Py_ssize_t _merge_tail(Block* b, u32 n, const Centroid* centroids, Py_ssize_t m, Scratch* s,
+                            Totals* totals) noexcept nogil:
+    """The tail sorted and merged with the centroids into s.merged; the tail's samples join the totals."""
+    cdef u32 i
+    if _has_pairs(b):
+        memcpy(s.pairs, block_pairs(b), 16 * <size_t>n)
+        for i in range(n):
+            totals_add(totals, s.pairs[i].mean, s.pairs[i].weight)
+        td_sort_centroids(s.pairs, n, s.more_pairs)
+        return td_merge_centroids(centroids, m, s.pairs, n, s.merged)
+    memcpy(s.values, block_values(b), 8 * <size_t>n)
+    for i in range(n):
+        totals_add(totals, s.values[i], 1.0)
+    td_sort_doubles(s.values, n, s.more_values)
+    return td_merge_values(centroids, m, s.values, n, s.merged)
+
+
+cdef Block* _compact(Arena* a, Entry* e, Block* old, u32 n, bint pairs, Scratch* s) noexcept nogil:
+    """A digest of all that `old` holds, in another block, with an empty tail; NULL when full."""
+    cdef bint is_digest = old.kind == DIGEST or old.kind == DIGEST_WEIGHTED
+    cdef Block* b = block_new(a, DIGEST_CLASS)
+    cdef Totals* totals
+    cdef Py_ssize_t merged
+    if b == NULL:
+        return NULL
+    totals = block_totals(b)
+    if is_digest:
+        totals[0] = block_totals(old)[0]
+        merged = _merge_tail(old, n, block_centroids(old), old.used, s, totals)
+    else:
+        totals_clear(totals)
+        merged = _merge_tail(old, n, NULL, 0, s, totals)
+    b.kind = DIGEST_WEIGHTED if pairs else DIGEST
+    b.used = <u32>td_compress(s.merged, merged, s.compression, block_centroids(b), s.capacity)
+    b.tail = <u32>(_digest_overhead() + 16 * b.used)
+    b.capacity = <u32>((class_bytes(a, DIGEST_CLASS) - b.tail) // (16 if pairs else 8))
+    _publish(e, block_reference(a, b), 0)
+    block_free(a, old)
+    return b
+
+
+cdef Block* _make_room(Arena* a, Entry* e, Block* b, u32 n, bint pairs, Scratch* s) noexcept nogil:
+    """A block that takes one more sample, with pairs if asked for; NULL when full."""
+    if b == NULL:
+        b = _new_samples(a, 0, pairs)
+        if b != NULL:
+            _publish(e, block_reference(a, b), 0)
+        return b
+    pairs = pairs or _has_pairs(b)
+    if b.kind == DIGEST or b.kind == DIGEST_WEIGHTED:
+        return _compact(a, e, b, n, pairs, s)
+    if b.size_class < (PAIRS_LAST_CLASS if pairs else RAW_LAST_CLASS):
+        return _grow(a, e, b, n, pairs)
+    return _compact(a, e, b, n, pairs, s)
+
+
+cdef bint timer_add(Arena* a, Entry* e, Scratch* s, double value, double weight) noexcept nogil:
+    """Takes one sample; False when there is no room for it."""
+    cdef u64 word = e.lo
+    cdef u32 n = word_length(word)
+    cdef Block* b = block_at(a, word_block(word)) if word_block(word) else NULL
+    cdef bint pairs = weight != 1.0
+    while unlikely(b == NULL or n == b.capacity or (pairs and not _has_pairs(b))):
+        b = _make_room(a, e, b, n, pairs, s)
+        if b == NULL:
+            return False
+        n = word_length(e.lo)
+    if _has_pairs(b):
+        block_pairs(b)[n].mean = value
+        block_pairs(b)[n].weight = weight
+    else:
+        block_values(b)[n] = value
+    _publish(e, block_reference(a, b), n + 1)
+    return True
+
+
+cdef inline u32 _members_limit(const Block* b) noexcept nogil:
+    """The most members of an EXACT block: 7/8 of the slots, of the last class 3/4."""
+    return HLL_EXACT_MAX if b.size_class == EXACT_LAST_CLASS else b.capacity - b.capacity // 8
+
+
+cdef Block* _new_exact(Arena* a, int size_class) noexcept nogil:
+    cdef Block* b = block_new(a, size_class)
+    if b == NULL:
+        return NULL
+    b.kind = EXACT
+    b.capacity = <u32>((class_bytes(a, size_class) - sizeof(Block)) // 8)
+    memset(block_slots(b), 0, 8 * <size_t>b.capacity)
+    return b
+
+
+cdef Block* _grow_set(Arena* a, Entry* e, Block* old, u32 members) noexcept nogil:
+    """The same members in a larger table, or in registers; NULL when full."""
+    cdef Block* b
+    if old.size_class == EXACT_LAST_CLASS:
+        b = block_new(a, EXACT_LAST_CLASS)
+        if b == NULL:
+            return NULL
+        b.kind = DENSE
+        b.capacity = HLL_REGISTERS
+        memset(block_slots(b), 0, HLL_REGISTERS)
+        hll_dense_from_exact(block_slots(old), old.capacity, <u8*>block_slots(b))
+    else:
+        b = _new_exact(a, old.size_class + 1)
+        if b == NULL:
+            return NULL
+        hll_exact_rehash(block_slots(old), old.capacity, block_slots(b), b.capacity)
+    _publish(e, block_reference(a, b), members)
+    block_free(a, old)
+    return b
+
+
+cdef inline void _log_set_sample(Arena* a, Entry* e, u64 hash_) noexcept nogil:
+    a.header.journal.entry = 0
+    barrier()
+    a.header.journal.hash = hash_
+    a.header.journal.samples = e.hi
+    barrier()
+    a.header.journal.entry = <u64>(<u8*>e - a.base)
+    barrier()
+
+
+cdef bint set_add(Arena* a, Entry* e, u64 hash_) noexcept nogil:
+    """Takes one member by its hash; False when there is no room for it."""
+    cdef u64 reference = word_block(e.lo)
+    cdef u32 members = word_length(e.lo)
+    cdef Block* b
+    if reference == 0:
+        b = _new_exact(a, 0)
+        if b == NULL:
+            return False
+        _publish(e, block_reference(a, b), 0)
+    else:
+        b = block_at(a, reference)
+    if (b.kind == EXACT and members == _members_limit(b)
+            and not hll_exact_contains(block_slots(b), b.capacity, hash_)):
+        b = _grow_set(a, e, b, members)
+        if b == NULL:
+            return False
+    _log_set_sample(a, e, hash_)
+    if b.kind == EXACT:
+        members += hll_exact_insert(block_slots(b), b.capacity, hash_)
+    else:
+        hll_dense_add(<u8*>block_slots(b), hash_)
+    store_pair(&e.lo, (block_reference(a, b) << 32) | members, e.hi + 1)
+    barrier()
+    return True

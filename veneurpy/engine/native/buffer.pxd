@@ -1,0 +1,10 @@
+"""Native memory as a Python buffer that owns it."""
+
+cdef class Buffer:
+    cdef void* data
+    cdef Py_ssize_t shape[1]
+    cdef Py_ssize_t strides[1]
+    cdef char format[2]
+
+
+cdef object buffer_view(void** data, Py_ssize_t n, Py_ssize_t itemsize, char format)

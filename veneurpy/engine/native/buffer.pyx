@@ -1,0 +1,38 @@
+# cython: language_level=3
+"""The buffer protocol over a malloc'ed column."""
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_WRITABLE
+from libc.stdlib cimport free
+
+
+cdef class Buffer:
+    """A read-only column; freed with the last view of it."""
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        if flags & PyBUF_WRITABLE:
+            raise BufferError("read only")
+        view.buf = self.data
+        view.obj = self
+        view.len = self.shape[0] * self.strides[0]
+        view.itemsize = self.strides[0]
+        view.readonly = 1
+        view.ndim = 1
+        view.format = self.format if flags & PyBUF_FORMAT else NULL
+        view.shape = self.shape
+        view.strides = self.strides
+        view.suboffsets = NULL
+        view.internal = NULL
+
+    def __dealloc__(self):
+        free(self.data)
+
+
+cdef object buffer_view(void** data, Py_ssize_t n, Py_ssize_t itemsize, char format):
+    """A memoryview of n items; takes the memory from the caller, whose pointer becomes NULL."""
+    cdef Buffer b = Buffer.__new__(Buffer)
+    b.data = data[0]
+    data[0] = NULL
+    b.shape[0] = n
+    b.strides[0] = itemsize
+    b.format[0] = format
+    b.format[1] = 0
+    return memoryview(b)

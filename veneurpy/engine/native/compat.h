@@ -1,0 +1,189 @@
+/* What Cython cannot say: intrinsics, barriers, atomics and a few Linux socket calls. */
+#ifndef VENEURPY_COMPAT_H
+#define VENEURPY_COMPAT_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <linux/filter.h>
+#include <locale.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define vnp_likely(x) __builtin_expect(!!(x), 1)
+#define vnp_unlikely(x) __builtin_expect(!!(x), 0)
+#define vnp_prefetch(p) __builtin_prefetch((p), 1, 3)
+#define vnp_ctz64(x) __builtin_ctzll(x)
+#define vnp_clz64(x) __builtin_clzll(x)
+
+/* The compiler may not move stores across this. A killed thread stops at an instruction boundary, so what the
+   process sees after its death is program order: no CPU fence is needed for one writer. */
+#define vnp_barrier() __asm__ __volatile__("" ::: "memory")
+
+static inline uint64_t vnp_load_acquire(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline void vnp_store_release(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+static inline uint64_t vnp_add_fetch(uint64_t *p, uint64_t v) { return __atomic_add_fetch(p, v, __ATOMIC_ACQ_REL); }
+static inline uint64_t vnp_sub_fetch(uint64_t *p, uint64_t v) { return __atomic_sub_fetch(p, v, __ATOMIC_ACQ_REL); }
+
+/* Folded 64 x 64 -> 128 bit product, the step of a wyhash-like hash. */
+static inline uint64_t vnp_mum(uint64_t a, uint64_t b) {
+    __uint128_t r = (__uint128_t)a * b;
+    return (uint64_t)r ^ (uint64_t)(r >> 64);
+}
+
+/* Both halves of an aligned pair in one store, so that no death of the process can tear them. */
+static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi);
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi) {
+    _mm_store_si128((__m128i *)dst, _mm_set_epi64x((long long)hi, (long long)lo));
+}
+
+/* Bit i of *colons: p[i] is ':'; bit i of *ends: p[i] is '|' or LF. Reads 64 bytes. */
+static inline void vnp_scan64(const uint8_t *p, uint64_t *colons, uint64_t *ends) {
+    const __m128i colon = _mm_set1_epi8(':'), pipe = _mm_set1_epi8('|'), lf = _mm_set1_epi8('\n');
+    uint64_t c = 0, e = 0;
+    for (int i = 0; i < 4; i++) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + 16 * i));
+        uint64_t mc = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, colon));
+        uint64_t me = (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, pipe), _mm_cmpeq_epi8(v, lf)));
+        c |= mc << (16 * i);
+        e |= me << (16 * i);
+    }
+    *colons = c;
+    *ends = e;
+}
+#else
+#if defined(__aarch64__)
+#include <arm_neon.h>
+static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi) {
+    vst1q_u64((uint64_t *)dst, vcombine_u64(vcreate_u64(lo), vcreate_u64(hi)));
+}
+#else
+/* No 16-byte store is known here: a crash between the halves shows as a failed check of the pair. */
+static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi) {
+    ((uint64_t *)dst)[0] = lo;
+    ((uint64_t *)dst)[1] = hi;
+}
+#endif
+static inline void vnp_scan64(const uint8_t *p, uint64_t *colons, uint64_t *ends) {
+    uint64_t c = 0, e = 0;
+    for (int i = 0; i < 64; i++) {
+        c |= (uint64_t)(p[i] == ':') << i;
+        e |= (uint64_t)(p[i] == '|' || p[i] == '\n') << i;
+    }
+    *colons = c;
+    *ends = e;
+}
+#endif
+
+static inline int64_t vnp_realtime_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline void vnp_sleep_ns(int64_t ns) {
+    struct timespec t = {ns / 1000000000, ns % 1000000000};
+    nanosleep(&t, NULL);
+}
+
+/* strtod in the C locale, whatever the process's: `text` ends with NUL. */
+static inline double vnp_strtod(const char *text) {
+    static locale_t c_locale = (locale_t)0;
+    if (c_locale == (locale_t)0)
+        c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    return strtod_l(text, NULL, c_locale);
+}
+
+/* Address space without memory behind it; NULL on failure. */
+static inline void *vnp_map(size_t bytes) {
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+#ifdef MADV_NOHUGEPAGE
+    madvise(p, bytes, MADV_NOHUGEPAGE);
+#endif
+    return p;
+}
+
+/* Puts memory behind a page-aligned range; 0, or an errno. */
+static inline int vnp_populate(void *p, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+    if (madvise(p, bytes, MADV_POPULATE_WRITE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return errno;
+#endif
+    for (size_t i = 0; i < bytes; i += 4096)
+        ((volatile uint8_t *)p)[i] = ((volatile uint8_t *)p)[i];
+    return 0;
+}
+
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
+#endif
+/* Words of the kernel's SK_MEMINFO array: bytes queued for reading, datagrams dropped (both wrap at 2^32). */
+enum { VNP_MEM_QUEUED = 0, VNP_MEM_DROPS = 8, VNP_MEM_WORDS = 9 };
+
+static inline int vnp_meminfo(int fd, uint32_t out[VNP_MEM_WORDS]) {
+    socklen_t n = sizeof(uint32_t) * VNP_MEM_WORDS;
+    memset(out, 0, n);
+    return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, out, &n) == 0 ? 0 : errno;
+}
+
+/* From now on the kernel queues nothing new on this socket: what comes is counted by it as dropped. */
+static inline int vnp_refuse_new(int fd) {
+    struct sock_filter reject = {BPF_RET | BPF_K, 0, 0, 0};
+    struct sock_fprog program = {1, &reject};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 ? 0 : errno;
+}
+
+static inline int vnp_receive_timeout(int fd, int64_t ns) {
+    struct timeval t = {ns / 1000000000, (ns % 1000000000) / 1000};
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) == 0 ? 0 : errno;
+}
+
+/* A batch of datagram buffers and what recvmmsg needs around them; one allocation. */
+enum { VNP_BATCH = 64 };
+typedef struct {
+    struct mmsghdr messages[VNP_BATCH];
+    struct iovec vectors[VNP_BATCH];
+    size_t stride;
+    uint8_t buffers[];
+} vnp_batch;
+
+static inline vnp_batch *vnp_batch_new(size_t datagram_bytes) {
+    size_t stride = (datagram_bytes + 63) & ~(size_t)63;
+    vnp_batch *b = (vnp_batch *)calloc(1, sizeof(vnp_batch) + stride * VNP_BATCH);
+    if (!b)
+        return NULL;
+    b->stride = stride;
+    for (int i = 0; i < VNP_BATCH; i++) {
+        b->vectors[i].iov_base = b->buffers + stride * i;
+        b->vectors[i].iov_len = datagram_bytes;
+        b->messages[i].msg_hdr.msg_iov = &b->vectors[i];
+        b->messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    return b;
+}
+
+/* Datagrams received, or -errno. With MSG_WAITFORONE one wake-up takes all that is queued. */
+static inline int vnp_batch_receive(vnp_batch *b, int fd, int block) {
+    int n = recvmmsg(fd, b->messages, VNP_BATCH, block ? MSG_WAITFORONE : MSG_DONTWAIT, NULL);
+    return n < 0 ? -errno : n;
+}
+static inline const uint8_t *vnp_batch_data(const vnp_batch *b, int i) { return b->buffers + b->stride * i; }
+static inline size_t vnp_batch_len(const vnp_batch *b, int i) { return b->messages[i].msg_len; }
+static inline int vnp_batch_cut(const vnp_batch *b, int i) {
+    return (b->messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+}
+
+#endif

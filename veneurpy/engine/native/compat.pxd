@@ -1,0 +1,44 @@
+"""Declarations of compat.h and the short names of fixed-width integers."""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+ctypedef uint8_t u8
+ctypedef uint16_t u16
+ctypedef uint32_t u32
+ctypedef uint64_t u64
+ctypedef int64_t i64
+
+cdef extern from "compat.h" nogil:
+    bint likely "vnp_likely"(bint)
+    bint unlikely "vnp_unlikely"(bint)
+    void prefetch "vnp_prefetch"(const void*)
+    int ctz64 "vnp_ctz64"(u64)
+    void barrier "vnp_barrier"()
+    u64 load_acquire "vnp_load_acquire"(const u64*)
+    void store_release "vnp_store_release"(u64*, u64)
+    u64 add_fetch "vnp_add_fetch"(u64*, u64)
+    u64 sub_fetch "vnp_sub_fetch"(u64*, u64)
+    u64 mum "vnp_mum"(u64, u64)
+    void store_pair "vnp_store_pair"(void*, u64, u64)
+    void scan64 "vnp_scan64"(const u8*, u64*, u64*)
+    i64 realtime_ns "vnp_realtime_ns"()
+    void sleep_ns "vnp_sleep_ns"(i64)
+    double c_strtod "vnp_strtod"(const char*)
+    void* map_memory "vnp_map"(size_t)
+    int populate "vnp_populate"(void*, size_t)
+    int munmap(void*, size_t)
+
+    int MEM_QUEUED "VNP_MEM_QUEUED"
+    int MEM_DROPS "VNP_MEM_DROPS"
+    int MEM_WORDS "VNP_MEM_WORDS"
+    int meminfo "vnp_meminfo"(int, u32*)
+    int refuse_new "vnp_refuse_new"(int)
+    int receive_timeout "vnp_receive_timeout"(int, i64)
+
+    int BATCH "VNP_BATCH"
+    ctypedef struct Batch "vnp_batch":
+        pass
+    Batch* batch_new "vnp_batch_new"(size_t)
+    int batch_receive "vnp_batch_receive"(Batch*, int, bint)
+    const u8* batch_data "vnp_batch_data"(const Batch*, int)
+    size_t batch_len "vnp_batch_len"(const Batch*, int)
+    bint batch_cut "vnp_batch_cut"(const Batch*, int)

@@ -1,0 +1,61 @@
+"""A keyed 64-bit hash, wyhash-like: one folded multiply per 16 bytes.
+
+All constants are random per process: with public ones a client could send a constant itself and make a product
+zero for every seed. It is not proof against an attacker who can watch timings for long, as SipHash would be.
+"""
+from libc.string cimport memcpy
+from veneurpy.engine.native.compat cimport mum, u8, u32, u64
+
+
+cdef struct HashKey:
+    u64 secret[4]
+
+
+cdef inline u64 _read8(const u8* p) noexcept nogil:
+    cdef u64 v
+    memcpy(&v, p, 8)
+    return v
+
+
+cdef inline u64 _read4(const u8* p) noexcept nogil:
+    cdef u32 v
+    memcpy(&v, p, 4)
+    return v
+
+
+cdef inline u64 hash_bytes(const HashKey* key, const u8* p, Py_ssize_t n, u64 seed) noexcept nogil:
+    """The hash of n bytes at p, chained by `seed`; reads nothing outside of them."""
+    cdef u64 a, b
+    cdef Py_ssize_t rest = n, step
+    seed ^= key.secret[0]
+    if n <= 16:
+        if n >= 4:
+            step = (n >> 3) << 2
+            a = (_read4(p) << 32) | _read4(p + step)
+            b = (_read4(p + n - 4) << 32) | _read4(p + n - 4 - step)
+        elif n > 0:
+            a = (<u64>p[0] << 16) | (<u64>p[n >> 1] << 8) | p[n - 1]
+            b = 0
+        else:
+            a = 0
+            b = 0
+    else:
+        while rest > 16:
+            seed = mum(_read8(p) ^ key.secret[1], _read8(p + 8) ^ seed)
+            p += 16
+            rest -= 16
+        a = _read8(p + rest - 16)
+        b = _read8(p + rest - 8)
+    return mum(key.secret[2] ^ <u64>n, mum(a ^ key.secret[1], b ^ seed))
+
+
+cdef inline u64 hash_pair(const HashKey* key, const u8* name, Py_ssize_t name_len,
+                          const u8* tags, Py_ssize_t tags_len) noexcept nogil:
+    """The hash of a name and its tags, the same wherever the two stand."""
+    cdef u64 h = hash_bytes(key, name, name_len, 0)
+    return hash_bytes(key, tags, tags_len, h) if tags_len else h
+
+
+cdef inline u64 hash_mark(const HashKey* key, u64 what) noexcept nogil:
+    """What a type or a timestamp adds to a hash, by exclusive or, so that it can be taken off again."""
+    return mum(what ^ key.secret[3], key.secret[2])

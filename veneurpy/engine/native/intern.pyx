@@ -1,0 +1,68 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""An open-addressing table of strings that belong to somebody else."""
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memset
+from veneurpy.engine.native.compat cimport u32, u64
+from veneurpy.engine.native.slice cimport Slice, equal
+from veneurpy.engine.native.table cimport table_home, table_put
+
+
+cdef bint interner_open(Interner* t, u64 expected) noexcept nogil:
+    """Room for so many strings before the first growth; False when there is no memory."""
+    memset(t, 0, sizeof(Interner))
+    t.bits = 6
+    while (<u64>1 << t.bits) < 2 * expected and t.bits < 31:
+        t.bits += 1
+    t.slots = <u64*>calloc(<size_t>1 << t.bits, 8)
+    t.strings = <Slice*>malloc(sizeof(Slice) << (t.bits - 1))
+    if t.slots == NULL or t.strings == NULL:
+        interner_close(t)
+        return False
+    return True
+
+
+cdef void interner_close(Interner* t) noexcept nogil:
+    free(t.slots)
+    free(t.strings)
+    memset(t, 0, sizeof(Interner))
+
+
+cdef bint _grow(Interner* t) noexcept nogil:
+    cdef u32 bits = t.bits + 1
+    cdef u64* slots = <u64*>calloc(<size_t>1 << bits, 8)
+    cdef Slice* strings
+    cdef u64 i
+    if slots == NULL or bits > 31:
+        free(slots)
+        return False
+    strings = <Slice*>realloc(t.strings, sizeof(Slice) << (bits - 1))
+    if strings == NULL:
+        free(slots)
+        return False
+    t.strings = strings
+    for i in range(<u64>1 << t.bits):
+        if t.slots[i] != 0:
+            table_put(slots, bits, t.slots[i])
+    free(t.slots)
+    t.slots = slots
+    t.bits = bits
+    return True
+
+
+cdef u32 intern(Interner* t, u64 hash_, Slice s) noexcept nogil:
+    """The string's number, a new one where it is new; INTERN_FAILED when there is no memory."""
+    cdef u64 mask, i, slot
+    if t.count >= (<u64>1 << t.bits) // 2 and not _grow(t):
+        return INTERN_FAILED
+    mask = (<u64>1 << t.bits) - 1
+    i = table_home(hash_, t.bits)
+    while t.slots[i] != 0:
+        slot = t.slots[i]
+        if slot >> 32 == hash_ >> 32 and equal(t.strings[<u32>slot - 1], s):
+            return <u32>slot - 1
+        i = (i + 1) & mask
+    t.strings[t.count] = s
+    t.count += 1
+    t.bytes += <u64>s.size
+    t.slots[i] = (hash_ >> 32 << 32) | t.count
+    return t.count - 1

@@ -1,0 +1,63 @@
+"""Closed arenas to series: tags sorted, implicit tags applied, scopes and readers merged."""
+from veneurpy.engine.native.arena cimport Arena, Entry
+from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
+from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.intern cimport Interner
+from veneurpy.engine.native.slice cimport Slice
+
+# What one arena holds of a merged timer or set.
+cdef struct Part:
+    const Arena* arena
+    Entry* entry
+    u32 next                            # index + 1
+
+cdef struct Series:
+    u64 hash
+    const u8* name
+    const u8* tags
+    double value                        # counter: sum · gauge: last value
+    i64 gauge_ns
+    i64 timestamp                       # a T, or 0
+    u32 tags_len
+    u32 parts                           # index + 1 of the first
+    u16 name_len
+    u16 sinks                           # index into sink sets; 0 is all
+    u8 type
+    u8 scope
+
+# Text made by the merge, freed with it.
+cdef struct Pool:
+    u8* chunk
+    u64 used
+    u64 size
+    void* chunks                        # list of all
+
+# Tags as sent, in normal form.
+cdef struct NormalTags:
+    Slice tags
+    u16 sinks
+
+cdef struct Merge:
+    HashKey key
+    Slice* extend                       # implicit tags, sorted
+    int n_extend
+    u64* slots
+    u32 bits
+    Series* series
+    u32 count
+    u32 series_capacity
+    Part* parts
+    u32 n_parts
+    u32 parts_capacity
+    Slice* split
+    u32 split_capacity
+    Pool pool
+    Interner sink_sets
+    u64 lost_sink_sets                  # sets beyond what a u16 can name: their rows go to nobody
+    bint failed                         # no memory
+
+
+cdef bint merge_open(Merge* m, const HashKey* key, Slice* extend, int n_extend) noexcept nogil
+cdef void merge_close(Merge* m) noexcept nogil
+cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil
+cdef void count_samples(const Arena* a, u64* by_type) noexcept nogil

@@ -1,0 +1,351 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""One walk over the entries of every arena, in the order of the readers."""
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
+from veneurpy.engine.native.arena cimport (
+    COUNTER, ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, HISTOGRAM, SCOPE_MASK, SERIES_TYPES, SET, TIMER,
+    Arena, Block, Entry, block_at, entry_at, entry_key,
+)
+from veneurpy.engine.native.blocks cimport DIGEST, DIGEST_WEIGHTED, block_totals, word_block, word_length
+from veneurpy.engine.native.compat cimport i64, prefetch, u8, u16, u32, u64
+from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_pair
+from veneurpy.engine.native.intern cimport INTERN_FAILED, Interner, intern, interner_close, interner_open
+from veneurpy.engine.native.pair cimport pair_count
+from veneurpy.engine.native.slice cimport Slice, compare, cut, equal, find, next_part
+from veneurpy.engine.native.table cimport table_home, table_put
+from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, TagWord, tag_word
+
+cdef enum:
+    POOL_CHUNK = 1 << 20
+    MOST_SINK_SETS = 65_534             # 0 is all sinks, 65535 is nobody
+    NOBODY = 65_535
+    MARK_SINKS = 1 << 9
+    MARK_TIMESTAMP = 1 << 8
+    SINK_WORD = 15                      # "veneursinkonly:"
+
+
+cdef bint merge_open(Merge* m, const HashKey* key, Slice* extend, int n_extend) noexcept nogil:
+    """`extend` is sorted and belongs to the caller. False when there is no memory."""
+    memset(m, 0, sizeof(Merge))
+    m.key = key[0]
+    m.extend = extend
+    m.n_extend = n_extend
+    return interner_open(&m.sink_sets, 8)
+
+
+cdef void merge_close(Merge* m) noexcept nogil:
+    cdef void* chunk = m.pool.chunks
+    cdef void* next_chunk
+    while chunk != NULL:
+        next_chunk = (<void**>chunk)[0]
+        free(chunk)
+        chunk = next_chunk
+    free(m.slots)
+    free(m.series)
+    free(m.parts)
+    free(m.split)
+    interner_close(&m.sink_sets)
+    memset(m, 0, sizeof(Merge))
+
+
+cdef u8* _pool_take(Pool* p, u64 bytes_) noexcept nogil:
+    """NULL when there is no memory."""
+    cdef u64 size
+    cdef u8* chunk
+    if p.used + bytes_ > p.size:
+        size = bytes_ + 8 if bytes_ + 8 > POOL_CHUNK else POOL_CHUNK
+        chunk = <u8*>malloc(size)
+        if chunk == NULL:
+            return NULL
+        (<void**>chunk)[0] = p.chunks
+        p.chunks = chunk
+        p.chunk = chunk
+        p.used = 8
+        p.size = size
+    p.used += bytes_
+    return p.chunk + p.used - bytes_
+
+
+cdef inline Slice _tag_key(Slice tag) noexcept nogil:
+    tag.size = find(tag, c':')
+    return tag
+
+
+cdef bint _is_implicit(const Merge* m, Slice tag) noexcept nogil:
+    """Does an implicit tag have this tag's key."""
+    cdef int i
+    for i in range(m.n_extend):
+        if equal(_tag_key(m.extend[i]), _tag_key(tag)):
+            return True
+    return False
+
+
+cdef void _sort_slices(Slice* s, Py_ssize_t n) noexcept nogil:
+    """Heap sort: tags come from clients, so no input may be slow."""
+    cdef Py_ssize_t start = n // 2, end = n, root, child
+    cdef Slice top
+    while end > 1:
+        if start > 0:
+            start -= 1
+        else:
+            end -= 1
+            top = s[end]
+            s[end] = s[0]
+            s[0] = top
+        root = start
+        top = s[root]
+        child = 2 * root + 1
+        while child < end:
+            if child + 1 < end and compare(s[child], s[child + 1]) < 0:
+                child += 1
+            if compare(top, s[child]) >= 0:
+                break
+            s[root] = s[child]
+            root = child
+            child = 2 * root + 1
+        s[root] = top
+
+
+cdef Slice _join(Merge* m, Slice* s, Py_ssize_t n) noexcept nogil:
+    """Sorted, distinct, joined by ',' in the pool."""
+    cdef Slice out
+    cdef Py_ssize_t i, total = 0
+    cdef u8* at
+    _sort_slices(s, n)
+    for i in range(n):
+        total += s[i].size + 1
+    out.size = 0
+    out.data = _pool_take(&m.pool, <u64>total + 1)
+    if out.data == NULL:
+        m.failed = True
+        return out
+    at = <u8*>out.data
+    for i in range(n):
+        if i > 0 and equal(s[i], s[i - 1]):
+            continue
+        if at != out.data:
+            at[0] = c','
+            at += 1
+        memcpy(at, s[i].data, <size_t>s[i].size)
+        at += s[i].size
+    out.size = at - out.data
+    return out
+
+
+cdef bint _room_to_split(Merge* m, Py_ssize_t tags_len) noexcept nogil:
+    cdef u32 most = <u32>(tags_len + m.n_extend + 2)
+    if most > m.split_capacity:
+        free(m.split)
+        m.split = <Slice*>malloc(2 * most * sizeof(Slice))
+        m.split_capacity = 2 * most if m.split != NULL else 0
+    return m.split != NULL
+
+
+cdef u16 _sink_set(Merge* m, Slice tags) noexcept nogil:
+    """The number of the set of sinks that the tags name: 0 when they name none."""
+    cdef Py_ssize_t n = 0
+    cdef Slice tag, joined
+    cdef u32 number
+    while tags.size >= 0:
+        tag = next_part(&tags, c',')
+        if tag_word(tag) == SINK_ONLY and tag.size > SINK_WORD:
+            m.split[n] = cut(tag.data, tag.size, SINK_WORD, tag.size)
+            n += 1
+    if n == 0:
+        return 0
+    joined = _join(m, m.split, n)
+    if m.sink_sets.count >= MOST_SINK_SETS:
+        m.lost_sink_sets += 1
+        return NOBODY
+    number = intern(&m.sink_sets, hash_bytes(&m.key, joined.data, joined.size, 0), joined)
+    if number == INTERN_FAILED:
+        m.failed = True
+        return NOBODY
+    return <u16>(number + 1)
+
+
+cdef NormalTags _normalise(Merge* m, Slice tags) noexcept nogil:
+    """The normal form of tags as sent, implicit tags applied."""
+    cdef NormalTags out
+    cdef Slice rest = tags, tag
+    cdef Py_ssize_t n = 0
+    cdef TagWord word
+    cdef bint sinks = False
+    cdef int i
+    out.sinks = 0
+    out.tags = cut(tags.data, 0, 0, 0)
+    if not _room_to_split(m, tags.size):
+        m.failed = True
+        return out
+    while rest.size >= 0:
+        tag = next_part(&rest, c',')
+        word = tag_word(tag)
+        sinks = sinks or word == SINK_ONLY
+        if tag.size and word == PLAIN and not _is_implicit(m, tag):
+            m.split[n] = tag
+            n += 1
+    for i in range(m.n_extend):
+        m.split[n] = m.extend[i]
+        n += 1
+    out.tags = _join(m, m.split, n)
+    if sinks:
+        out.sinks = _sink_set(m, tags)
+    return out
+
+
+cdef bint _same_series(const Series* a, const Series* b) noexcept nogil:
+    """`b` is looked for: a histogram is there as a timer."""
+    if (TIMER if a.type == HISTOGRAM else a.type) != b.type or a.sinks != b.sinks:
+        return False
+    return (a.name_len == b.name_len and a.tags_len == b.tags_len
+            and a.timestamp == b.timestamp and memcmp(a.name, b.name, a.name_len) == 0
+            and (a.tags_len == 0 or memcmp(a.tags, b.tags, a.tags_len) == 0))
+
+
+cdef Series* _find_or_add(Merge* m, const Series* wanted) noexcept nogil:
+    cdef u64 mask = (<u64>1 << m.bits) - 1
+    cdef u64 i = table_home(wanted.hash, m.bits), slot
+    cdef Series* s
+    if m.slots != NULL:
+        while m.slots[i] != 0:
+            slot = m.slots[i]
+            s = &m.series[<u32>slot - 1]
+            if slot >> 32 == wanted.hash >> 32 and _same_series(s, wanted):
+                if s.scope != wanted.scope:
+                    s.scope = 0
+                return s
+            i = (i + 1) & mask
+        m.slots[i] = (wanted.hash >> 32 << 32) | (m.count + 1)
+    s = &m.series[m.count]
+    s[0] = wanted[0]
+    m.count += 1
+    return s
+
+
+cdef void _add_part(Merge* m, Series* s, const Arena* a, Entry* e) noexcept nogil:
+    cdef Part* p = &m.parts[m.n_parts]
+    p.arena = a
+    p.entry = e
+    p.next = s.parts
+    m.n_parts += 1
+    s.parts = m.n_parts
+    if e.type == HISTOGRAM:
+        s.type = HISTOGRAM
+
+
+cdef void _merge_entry(Merge* m, const Arena* a, Entry* e) noexcept nogil:
+    cdef Series wanted
+    cdef Series* s
+    cdef NormalTags normal
+    cdef u8* key = entry_key(e)
+    cdef double value
+    cdef i64 ns
+    wanted.name = key
+    wanted.name_len = e.name_len
+    wanted.tags = key + e.name_len
+    wanted.tags_len = e.tags_len
+    wanted.sinks = 0
+    wanted.type = e.type
+    wanted.scope = e.flags & SCOPE_MASK
+    wanted.timestamp = 0
+    wanted.parts = 0
+    wanted.value = 0
+    wanted.gauge_ns = 0
+    wanted.hash = e.hash ^ hash_mark(&m.key, e.type)
+    if e.flags & ENTRY_TIMESTAMP:
+        memcpy(&wanted.timestamp, key + e.name_len + e.tags_len, 8)
+    if m.n_extend or not e.flags & ENTRY_CANONICAL:
+        normal = _normalise(m, cut(wanted.tags, e.tags_len, 0, e.tags_len))
+        wanted.tags = normal.tags.data
+        wanted.tags_len = <u32>normal.tags.size
+        wanted.sinks = normal.sinks
+        wanted.hash = hash_pair(&m.key, wanted.name, wanted.name_len, wanted.tags, wanted.tags_len)
+        if wanted.sinks:
+            wanted.hash ^= hash_mark(&m.key, (<u64>wanted.sinks << 16) | MARK_SINKS)
+        if wanted.timestamp:
+            wanted.hash ^= hash_mark(&m.key, (<u64>wanted.timestamp << 16) | MARK_TIMESTAMP)
+    # Histograms and timers of one name are one series here: found as timers, named after what came.
+    if e.type == HISTOGRAM:
+        wanted.type = TIMER
+    wanted.hash ^= hash_mark(&m.key, wanted.type)
+    s = _find_or_add(m, &wanted)
+    if e.type == COUNTER:
+        memcpy(&value, &e.lo, 8)
+        s.value += value
+    elif e.type == GAUGE:
+        ns = (<i64*>(<u8*>e + 32))[pair_count(e.hi) & 1]
+        if s.gauge_ns <= ns:
+            s.gauge_ns = ns
+            memcpy(&s.value, &e.lo, 8)
+    else:
+        _add_part(m, s, a, e)
+
+
+cdef u64 _samples_of(const Arena* a, const Entry* e) noexcept nogil:
+    cdef u64 n
+    cdef Block* b
+    if e.type == COUNTER or e.type == GAUGE:
+        return pair_count(e.hi)
+    if e.type == SET:
+        return e.hi
+    if word_block(e.lo) == 0:
+        return 0
+    n = word_length(e.lo)
+    b = block_at(a, word_block(e.lo))
+    if b.kind == DIGEST or b.kind == DIGEST_WEIGHTED:
+        n += block_totals(b).samples
+    return n
+
+
+cdef void count_samples(const Arena* a, u64* by_type) noexcept nogil:
+    """Adds up, series by series, the samples that the arena holds: the ledger's "aggregated"."""
+    cdef u64 at = HEADER_BYTES
+    cdef Entry* e
+    while at < a.header.lo_used:
+        e = entry_at(a, at)
+        by_type[e.type] += _samples_of(a, e)
+        at += <u64>e.size16 << 4
+
+
+cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
+    """Room for what can come; the table only where two entries can be one series."""
+    cdef u64 total = 0, parts = 0, irregular = 0, histograms = 0, timers = 0
+    cdef int i, t, filled = 0
+    for i in range(n):
+        irregular += arenas[i].header.irregular
+        histograms += arenas[i].header.entries[HISTOGRAM]
+        timers += arenas[i].header.entries[TIMER]
+        parts += arenas[i].header.entries[SET]
+        filled += arenas[i].header.lo_used > HEADER_BYTES
+        for t in range(SERIES_TYPES):
+            total += arenas[i].header.entries[t]
+    parts += histograms + timers
+    m.series = <Series*>malloc((total + 1) * sizeof(Series))
+    m.parts = <Part*>malloc((parts + 1) * sizeof(Part))
+    if m.series == NULL or m.parts == NULL:
+        return False
+    if filled <= 1 and irregular == 0 and m.n_extend == 0 and (histograms == 0 or timers == 0):
+        return True
+    m.bits = 6
+    while (<u64>1 << m.bits) < 2 * total:
+        m.bits += 1
+    m.slots = <u64*>calloc(<size_t>1 << m.bits, 8)
+    return m.slots != NULL
+
+
+cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil:
+    """Fills `series`. False when there is no memory. Entries without samples are passed over."""
+    cdef u64 at
+    cdef Entry* e
+    cdef int i
+    if not _merge_prepare(m, arenas, n):
+        m.failed = True
+        return False
+    for i in range(n):
+        at = HEADER_BYTES
+        while at < arenas[i].header.lo_used:
+            e = entry_at(arenas[i], at)
+            if _samples_of(arenas[i], e):
+                _merge_entry(m, arenas[i], e)
+            at += <u64>e.size16 << 4
+    return not m.failed

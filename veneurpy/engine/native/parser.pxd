@@ -1,0 +1,23 @@
+"""Datagrams to lines to groups of items: the grammar of DogStatsD."""
+from veneurpy.engine.native.compat cimport i64, u8
+from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.scan cimport Scan
+from veneurpy.engine.native.store cimport Group, Store
+
+cdef struct Parser:
+    Store* store
+    HashKey key
+    Scan marks
+    Group group
+    char* scratch                       # a number as text with a NUL
+    i64 now_ns
+    i64 interval_ms                     # how far in the future a T may lie
+    i64 late_ms                         # how old it may be
+    Py_ssize_t max_bytes
+
+
+cdef bint parser_open(Parser* p, Store* store, const HashKey* key, Py_ssize_t max_bytes,
+                      i64 interval_ms, i64 late_ms) noexcept nogil
+cdef void parser_close(Parser* p) noexcept nogil
+cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut) noexcept nogil
+cdef void parser_flush(Parser* p) noexcept nogil

@@ -1,0 +1,298 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The grammar of a metric line, drawn on one:
+
+    page.views:1:2|c|@0.5|#env:prod,host:a|T1700000000
+    ^         ^   ^ ^
+    start     |   | end of the type, fields follow
+              |   end of the values
+              colon
+
+A datagram is scanned once; then each line is walked from end to end of its fields. What decides whether a known
+series counts is parsed here; name and tags are looked at byte by byte only when the spelling is new (store.pyx).
+"""
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy, memset
+from veneurpy.engine.native.arena cimport (
+    BAD_NAME, BAD_RATE, BAD_TAGS, BAD_TIMESTAMP, BAD_TYPE, BAD_VALUE, COUNTER, GAUGE, HISTOGRAM, NO_COLON_OR_PIPE,
+    SET, SIDE_LOG_FULL, TIMER, Arena, Counters,
+)
+from veneurpy.engine.native.compat cimport i64, prefetch, u8, u32, u64, unlikely
+from veneurpy.engine.native.hash cimport HashKey, hash_mark, hash_pair
+from veneurpy.engine.native.hll cimport metrohash64
+from veneurpy.engine.native.number cimport parse_double, parse_integer
+from veneurpy.engine.native.scan cimport Scan, next_colon, next_end, scan, scan_words
+from veneurpy.engine.native.slice cimport Slice, cut
+from veneurpy.engine.native.store cimport GROUP, Group, Item, Store, store_apply, store_log_side, timestamps_admit
+from veneurpy.engine.native.table cimport table_home
+from veneurpy.engine.native.tags cimport TagFacts, tag_facts
+from veneurpy.engine.native.utf8 cimport is_text
+
+cdef enum:
+    NO_TYPE = 255
+    MARK_TIMESTAMP = 1 << 8             # sets a T's mark apart from a type's in the hash
+
+# Sums cannot overflow: no value beyond this, no sample stands for more than that.
+cdef double LARGEST_VALUE = 1e290
+cdef double LARGEST_WEIGHT = 1e18
+
+
+cdef bint parser_open(Parser* p, Store* store, const HashKey* key, Py_ssize_t max_bytes,
+                      i64 interval_ms, i64 late_ms) noexcept nogil:
+    """False when there is no memory."""
+    memset(p, 0, sizeof(Parser))
+    p.store = store
+    p.key = key[0]
+    p.max_bytes = max_bytes
+    p.interval_ms = interval_ms
+    p.late_ms = late_ms
+    p.marks.capacity = max_bytes
+    p.marks.colons = <u64*>malloc(8 * scan_words(max_bytes))
+    p.marks.ends = <u64*>malloc(8 * scan_words(max_bytes))
+    p.scratch = <char*>malloc(max_bytes + 1)
+    # A group keeps a value or two a line; one packed line has at most a value for every two bytes.
+    p.group.capacity = <u32>(8 * GROUP + max_bytes // 2 + 1)
+    p.group.values = <double*>malloc(8 * <size_t>p.group.capacity)
+    return p.marks.colons != NULL and p.marks.ends != NULL and p.scratch != NULL and p.group.values != NULL
+
+
+cdef void parser_close(Parser* p) noexcept nogil:
+    free(p.marks.colons)
+    free(p.marks.ends)
+    free(p.scratch)
+    free(p.group.values)
+    memset(p, 0, sizeof(Parser))
+
+
+cdef void parser_flush(Parser* p) noexcept nogil:
+    """Applies what waits in the group. To be called before the bytes that it points to go away."""
+    if p.group.n:
+        store_apply(p.store, &p.group, p.now_ns)
+
+
+cdef inline Counters* _counters(Parser* p) noexcept nogil:
+    return &p.store.arena.header.counters
+
+
+cdef void _reject(Parser* p, int reason, Slice name, Slice tags) noexcept nogil:
+    """Counts a line out, by the first reason in the order of checks."""
+    if reason > BAD_NAME and (name.size == 0 or not is_text(name.data, name.size)):
+        reason = BAD_NAME
+    elif reason > BAD_TAGS and not is_text(tags.data, tags.size):
+        reason = BAD_TAGS
+    _counters(p).rejected[reason] += 1
+
+
+cdef inline u8 _type_of(const u8* t, Py_ssize_t size) noexcept nogil:
+    if size == 1:
+        if t[0] == c'c':
+            return COUNTER
+        if t[0] == c'g':
+            return GAUGE
+        if t[0] == c'h' or t[0] == c'd':
+            return HISTOGRAM
+        if t[0] == c's':
+            return SET
+    elif size == 2 and t[0] == c'm' and t[1] == c's':
+        return TIMER
+    return NO_TYPE
+
+
+cdef inline bint _parse_rate(Parser* p, const u8* field, Py_ssize_t size, double* rate) noexcept nogil:
+    if not parse_double(field, size, p.scratch, rate):
+        return False
+    return 0.0 < rate[0] <= 1.0 and 1.0 / rate[0] <= LARGEST_WEIGHT
+
+
+cdef inline bint _is_known_field(const u8* field, Py_ssize_t size) noexcept nogil:
+    """Container id, external data, cardinality: what official clients send today."""
+    if size >= 2 and field[1] == c':' and (field[0] == c'c' or field[0] == c'e'):
+        return True
+    return size >= 5 and memcmp(field, b"card:", 5) == 0
+
+
+cdef void _admit_timestamp(Parser* p, Item* it, Slice text) noexcept nogil:
+    """Gives the item its own T, or counts the field as ignored and leaves the sample to the open interval.
+
+    The set of an interval's T belongs to accepted lines only: the caller has seen name, tags and values.
+    """
+    cdef i64 t = 0, now_ms = p.now_ns // 1000000
+    cdef Slice tags
+    cdef TagFacts facts
+    tags.data = it.tags
+    tags.size = it.tags_len
+    facts = tag_facts(tags)
+    it.bad_timestamp = 1
+    if it.type != COUNTER and it.type != GAUGE:
+        return
+    if facts.global_ and not facts.local:
+        return
+    if not parse_integer(text.data, text.size, &t) or t < 1 or t > (<i64>1 << 52):
+        return
+    if t * 1000 > now_ms + p.interval_ms or t * 1000 < now_ms - p.late_ms:
+        return
+    if not timestamps_admit(&p.store.timestamps, t):
+        return
+    it.bad_timestamp = 0
+    it.has_timestamp = 1
+    it.timestamp = t
+
+
+cdef inline void _take_value(Parser* p, Item* it, const u8* text, Py_ssize_t size) noexcept nogil:
+    cdef double v
+    cdef Group* g = &p.group
+    if not parse_double(text, size, p.scratch, &v) or not -LARGEST_VALUE <= v <= LARGEST_VALUE:
+        it.bad += 1
+        return
+    if it.rate != 1.0 and it.type != GAUGE and not -LARGEST_VALUE <= v / it.rate <= LARGEST_VALUE:
+        it.bad += 1
+        return
+    g.values[g.n_values] = v
+    g.n_values += 1
+    it.n += 1
+
+
+cdef inline void _take_values(Parser* p, Item* it, const u8* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """Numbers between `at` and `end`, packed by colons; a set's member is all of it."""
+    cdef Py_ssize_t colon
+    cdef u64 member
+    if it.type == SET:
+        if at < end:
+            member = metrohash64(data + at, <size_t>(end - at))
+            memcpy(&p.group.values[p.group.n_values], &member, 8)
+            p.group.n_values += 1
+            it.n = 1
+        return
+    while at <= end:
+        colon = next_colon(&p.marks, at, end)
+        if colon > at:
+            _take_value(p, it, data + at, colon - at)
+        at = colon + 1
+
+
+cdef inline void _finish(Parser* p, Item* it) noexcept nogil:
+    """Hashes the spelling and leaves the item to the group."""
+    cdef u64 h = hash_pair(&p.key, it.name, it.name_len, it.tags, it.tags_len)
+    cdef Arena* a = p.store.arena
+    h ^= hash_mark(&p.key, it.type)
+    if it.has_timestamp:
+        h ^= hash_mark(&p.key, (<u64>it.timestamp << 16) | MARK_TIMESTAMP)
+    it.hash = h
+    prefetch(&a.table.slots[table_home(h, a.table.bits)])
+    p.group.n += 1
+    # One more line must find room for all its values.
+    if p.group.n == GROUP or p.group.capacity - p.group.n_values < <u32>(p.max_bytes // 2 + 1):
+        store_apply(p.store, &p.group, p.now_ns)
+
+
+cdef void _parse_metric(Parser* p, const u8* data, Py_ssize_t start, Py_ssize_t first_end, Py_ssize_t line_end
+                        ) noexcept nogil:
+    """A line that is not empty: data[start:line_end], its first '|' or its end at first_end."""
+    cdef Item* it = &p.group.items[p.group.n]
+    cdef Slice name, tags, timestamp
+    cdef Py_ssize_t colon = next_colon(&p.marks, start, first_end), at, end
+    cdef bint bad_rate = False, has_timestamp = False
+    tags = cut(data, line_end, 0, 0)
+    if first_end >= line_end or colon >= first_end:
+        _counters(p).rejected[NO_COLON_OR_PIPE] += 1
+        return
+    name = cut(data, line_end, start, colon)
+    at = first_end + 1
+    end = next_end(&p.marks, at) if at < line_end else line_end
+    if end > line_end:
+        end = line_end
+    it.type = _type_of(data + at, end - at)
+    if unlikely(it.type == NO_TYPE):
+        _reject(p, BAD_TYPE, name, tags)
+        return
+    it.rate = 1.0
+    it.unknown = 0
+    while end < line_end:
+        at = end + 1
+        end = next_end(&p.marks, at) if at < line_end else line_end
+        if end > line_end:
+            end = line_end
+        if at == end:
+            it.unknown += 1
+        elif data[at] == c'#':
+            tags = cut(data, line_end, at + 1, end)
+        elif data[at] == c'@':
+            bad_rate = not _parse_rate(p, data + at + 1, end - at - 1, &it.rate) or bad_rate
+        elif data[at] == c'T':
+            has_timestamp = True
+            timestamp = cut(data, line_end, at + 1, end)
+        elif not _is_known_field(data + at, end - at):
+            it.unknown += 1
+    if unlikely(bad_rate):
+        _reject(p, BAD_RATE, name, tags)
+        return
+    it.first = p.group.n_values
+    it.n = 0
+    it.bad = 0
+    _take_values(p, it, data, colon + 1, first_end)
+    if unlikely(it.n == 0):
+        _reject(p, BAD_VALUE, name, tags)
+        return
+    it.name = name.data
+    it.name_len = <u32>name.size
+    it.tags = tags.data
+    it.tags_len = <u32>tags.size
+    it.has_timestamp = 0
+    it.bad_timestamp = 0
+    if unlikely(has_timestamp):
+        if name.size == 0 or not is_text(name.data, name.size) or not is_text(tags.data, tags.size):
+            p.group.n_values = it.first
+            _reject(p, BAD_VALUE, name, tags)
+            return
+        _admit_timestamp(p, it, timestamp)
+    _finish(p, it)
+
+
+cdef inline bint _is_side_line(const u8* line, Py_ssize_t size) noexcept nogil:
+    return size >= 3 and line[0] == c'_' and (
+        (line[1] == c'e' and line[2] == c'{')
+        or (size >= 4 and line[1] == c's' and line[2] == c'c' and line[3] == c'|'))
+
+
+cdef void _take_side_line(Parser* p, const u8* line, Py_ssize_t size) noexcept nogil:
+    # Samples before it in the datagram are applied first, so that the store is a prefix of what came.
+    parser_flush(p)
+    if store_log_side(p.store, line, size):
+        _counters(p).pending += 1
+    else:
+        _counters(p).rejected[SIDE_LOG_FULL] += 1
+
+
+cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_short) noexcept nogil:
+    """Takes a datagram's lines into the store; the last group may wait until parser_flush.
+
+    A datagram that was `cut_short`, or is longer than allowed, loses its last, incomplete line.
+    """
+    cdef Counters* c = _counters(p)
+    cdef Py_ssize_t start = 0, end, line_end, first_end
+    if size > p.max_bytes:
+        size = p.max_bytes
+        cut_short = True
+    c.datagrams += 1
+    c.bytes += <u64>size
+    if cut_short:
+        c.truncated += 1
+        while size > 0 and data[size - 1] != c'\n':
+            size -= 1
+    else:
+        c.whole += 1
+    scan(&p.marks, data, size)
+    while start < size:
+        first_end = next_end(&p.marks, start)
+        end = first_end
+        while end < size and data[end] != c'\n':
+            end = next_end(&p.marks, end + 1)
+        line_end = end
+        if line_end > start and data[line_end - 1] == c'\r':
+            line_end -= 1
+        if line_end > start:
+            c.lines += 1
+            if unlikely(data[start] == c'_' and _is_side_line(data + start, line_end - start)):
+                _take_side_line(p, data + start, line_end - start)
+            else:
+                _parse_metric(p, data, start, first_end, line_end)
+        start = end + 1

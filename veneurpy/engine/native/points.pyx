@@ -1,0 +1,273 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""One pass over the merged series, one row per point."""
+from libc.math cimport isnan, rint
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memset
+from veneurpy.engine.native.arena cimport COUNTER, GAUGE, HISTOGRAM, SET, TIMER
+from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
+from veneurpy.engine.native.hash cimport hash_bytes
+from veneurpy.engine.native.intern cimport INTERN_FAILED, Interner, intern, interner_close, interner_open
+from veneurpy.engine.native.merge cimport Merge, Series
+from veneurpy.engine.native.slice cimport Slice, cut
+from veneurpy.engine.native.summary cimport (
+    Summary, Workspace, set_value, summarise, workspace_close, workspace_open,
+)
+
+# The numbers of engine.types.Statistic and PointType.
+cdef enum:
+    MIN = 0
+    MAX = 1
+    SUM = 2
+    AVG = 3
+    COUNT = 4
+    MEDIAN = 5
+    HMEAN = 6
+    QUANTILE = 7
+    COUNTER_POINT = 0
+    GAUGE_POINT = 1
+    ABSENT = 0xFFFFFFFF
+
+# What the points of one name are called, made at first need.
+cdef struct NameUse:
+    u32 plain
+    u32 first_output
+    u8 types                            # 1 counter, 2 gauge, 4 set
+
+cdef struct Naming:
+    Interner bases
+    NameUse* uses
+    u32 capacity
+
+
+cdef bint _strings_open(Strings* s, u64 room) noexcept nogil:
+    s.room = room + 64
+    s.bytes = <u8*>malloc(s.room)
+    s.capacity = 256
+    s.offsets = <u32*>malloc((s.capacity + 1) * sizeof(u32))
+    if s.bytes == NULL or s.offsets == NULL:
+        return False
+    s.offsets[0] = 0
+    return True
+
+
+cdef u32 _strings_add(Strings* s, Slice a, Slice b) noexcept nogil:
+    """Appends a + b; its number, or ABSENT when there is no memory or 4 GiB are full."""
+    cdef u64 need = s.used + <u64>a.size + <u64>b.size
+    cdef void* p
+    if need >> 32:
+        return ABSENT
+    if need > s.room:
+        p = realloc(s.bytes, 2 * need)
+        if p == NULL:
+            return ABSENT
+        s.bytes = <u8*>p
+        s.room = 2 * need
+    if s.count == s.capacity:
+        p = realloc(s.offsets, (2 * <size_t>s.capacity + 1) * sizeof(u32))
+        if p == NULL:
+            return ABSENT
+        s.offsets = <u32*>p
+        s.capacity *= 2
+    if a.size:
+        memcpy(s.bytes + s.used, a.data, <size_t>a.size)
+    if b.size:
+        memcpy(s.bytes + s.used + a.size, b.data, <size_t>b.size)
+    s.used = need
+    s.count += 1
+    s.offsets[s.count] = <u32>need
+    return s.count - 1
+
+
+cdef NameUse* _use_of(Points* out, Naming* naming, const Merge* m, const Series* s) noexcept nogil:
+    cdef Slice name = cut(s.name, s.name_len, 0, s.name_len)
+    cdef u32 number = intern(&naming.bases, hash_bytes(&m.key, s.name, s.name_len, 0), name), capacity
+    cdef void* p
+    if number == INTERN_FAILED:
+        out.failed = True
+        return NULL
+    if number >= naming.capacity:
+        capacity = 2 * naming.capacity if naming.capacity else 256
+        p = realloc(naming.uses, capacity * sizeof(NameUse))
+        if p == NULL:
+            out.failed = True
+            return NULL
+        naming.uses = <NameUse*>p
+        memset(naming.uses + naming.capacity, 0xFF, (capacity - naming.capacity) * sizeof(NameUse))
+        naming.capacity = capacity
+    if naming.uses[number].types == 0xFF:
+        naming.uses[number].types = 0
+    return &naming.uses[number]
+
+
+cdef bint _name_plain(Points* out, NameUse* use, const Series* s) noexcept nogil:
+    cdef u8 kind = 1 if s.type == COUNTER else (2 if s.type == GAUGE else 4)
+    cdef Slice name = cut(s.name, s.name_len, 0, s.name_len)
+    if use.plain == ABSENT:
+        use.plain = _strings_add(&out.names, name, cut(s.name, 0, 0, 0))
+    if use.types & (use.types - 1) == 0 and use.types | kind != use.types and use.types != 0:
+        if out.n_conflicts < MOST_CONFLICTS:
+            out.conflicts[out.n_conflicts] = use.plain
+            out.n_conflicts += 1
+    use.types |= kind
+    return use.plain != ABSENT
+
+
+cdef bint _name_outputs(Points* out, NameUse* use, const Series* s, const PointPlan* plan) noexcept nogil:
+    cdef Slice name = cut(s.name, s.name_len, 0, s.name_len)
+    cdef int i
+    if use.first_output != ABSENT:
+        return True
+    use.first_output = out.names.count
+    for i in range(plan.n):
+        if _strings_add(&out.names, name, plan.outputs[i].suffix) == ABSENT:
+            return False
+    return True
+
+
+cdef inline void _row(Points* out, u32 name, u32 tag, u8 point_type, const Series* s, i64 start_ms, double value
+                      ) noexcept nogil:
+    cdef u64 r = out.rows
+    out.name[r] = name
+    out.tag[r] = tag
+    out.type[r] = point_type
+    out.scope[r] = s.scope
+    out.series_type[r] = s.type
+    out.sinks[r] = s.sinks
+    out.timestamp_ms[r] = s.timestamp * 1000 if s.timestamp else start_ms
+    out.value[r] = value
+    out.rows = r + 1
+
+
+cdef bint _statistic(const Summary* y, const double* quantiles, const PlannedOutput* o, double* value) noexcept nogil:
+    """False where the statistic does not exist: the harmonic mean whose reciprocals add up to 0."""
+    cdef int what = o.statistic
+    if what == MIN:
+        value[0] = y.low
+    elif what == MAX:
+        value[0] = y.high
+    elif what == SUM:
+        value[0] = y.sum
+    elif what == AVG:
+        value[0] = y.sum / y.weight
+    elif what == COUNT:
+        value[0] = y.weight
+    elif what == HMEAN:
+        if y.zeros > 0:
+            value[0] = 0.0
+        elif y.reciprocal == 0 or isnan(y.reciprocal):
+            return False
+        else:
+            value[0] = y.weight / y.reciprocal
+    else:
+        value[0] = quantiles[o.quantile]
+    return True
+
+
+cdef bint _histogram_rows(Points* out, NameUse* use, u32 tag, const Series* s, const Merge* m, const PointPlan* plan,
+                          Workspace* w, i64 start_ms) noexcept nogil:
+    cdef Summary y
+    cdef double value
+    cdef int i
+    if not summarise(w, m, s, plan.quantiles, plan.n_quantiles, &y):
+        return False
+    if not _name_outputs(out, use, s, plan):
+        return False
+    for i in range(plan.n):
+        if _statistic(&y, w.quantiles, &plan.outputs[i], &value):
+            _row(out, use.first_output + i, tag, plan.outputs[i].point_type, s, start_ms, value)
+    return True
+
+
+cdef bint _series_rows(Points* out, Naming* naming, u32 tag, const Series* s, const Merge* m, const PointPlan* plan,
+                       Workspace* w, i64 start_ms) noexcept nogil:
+    cdef NameUse* use = _use_of(out, naming, m, s)
+    cdef double value = s.value
+    if use == NULL:
+        return False
+    if s.type == HISTOGRAM or s.type == TIMER:
+        return _histogram_rows(out, use, tag, s, m, plan, w, start_ms)
+    if not _name_plain(out, use, s):
+        return False
+    if s.type == SET:
+        value = set_value(w, m, s)
+    _row(out, use.plain, tag, COUNTER_POINT if s.type == COUNTER else GAUGE_POINT, s, start_ms, value)
+    return True
+
+
+cdef bint _columns_open(Points* out, const Merge* m, const PointPlan* plan) noexcept nogil:
+    cdef u64 rows = 0
+    cdef u32 i
+    cdef u8 kind
+    for i in range(m.count):
+        kind = m.series[i].type
+        rows += <u64>plan.n if kind == HISTOGRAM or kind == TIMER else 1
+    rows += 1
+    out.name = <u32*>malloc(4 * rows)
+    out.tag = <u32*>malloc(4 * rows)
+    out.type = <u8*>malloc(rows)
+    out.scope = <u8*>malloc(rows)
+    out.series_type = <u8*>malloc(rows)
+    out.sinks = <u16*>malloc(2 * rows)
+    out.timestamp_ms = <i64*>malloc(8 * rows)
+    out.value = <double*>malloc(8 * rows)
+    return (out.name != NULL and out.tag != NULL and out.type != NULL and out.scope != NULL
+            and out.series_type != NULL and out.sinks != NULL and out.timestamp_ms != NULL and out.value != NULL
+            and _strings_open(&out.names, 32 * <u64>m.count // 4))
+
+
+cdef bint _write_tags(Points* out, const Interner* tags) noexcept nogil:
+    cdef u32 i
+    if not _strings_open(&out.tags, tags.bytes):
+        return False
+    for i in range(tags.count):
+        if _strings_add(&out.tags, tags.strings[i], cut(tags.strings[i].data, 0, 0, 0)) == ABSENT:
+            return False
+    return True
+
+
+cdef bint _fill(Points* out, Naming* naming, Interner* tags, const Merge* m, const PointPlan* plan, Workspace* w,
+                i64 start_ms) noexcept nogil:
+    cdef Series* s
+    cdef u32 i, tag
+    for i in range(m.count):
+        s = &m.series[i]
+        tag = intern(tags, hash_bytes(&m.key, s.tags, s.tags_len, 1), cut(s.tags, s.tags_len, 0, s.tags_len))
+        if tag == INTERN_FAILED or not _series_rows(out, naming, tag, s, m, plan, w, start_ms):
+            return False
+    return _write_tags(out, tags)
+
+
+cdef bint points_make(Points* out, const Merge* m, const PointPlan* plan, i64 start_ms) noexcept nogil:
+    """Fills the columns; False when there is no memory (points_free is then still to be called)."""
+    cdef Naming naming
+    cdef Interner tags
+    cdef Workspace w
+    cdef bint done
+    memset(out, 0, sizeof(Points))
+    memset(&naming, 0, sizeof(Naming))
+    memset(&tags, 0, sizeof(Interner))
+    memset(&w, 0, sizeof(Workspace))
+    done = (interner_open(&naming.bases, 256) and interner_open(&tags, 256)
+            and workspace_open(&w, plan.n_quantiles) and _columns_open(out, m, plan)
+            and _fill(out, &naming, &tags, m, plan, &w, start_ms) and not out.failed)
+    interner_close(&naming.bases)
+    interner_close(&tags)
+    free(naming.uses)
+    workspace_close(&w)
+    return done
+
+
+cdef void points_free(Points* p) noexcept nogil:
+    free(p.name)
+    free(p.tag)
+    free(p.type)
+    free(p.scope)
+    free(p.series_type)
+    free(p.sinks)
+    free(p.timestamp_ms)
+    free(p.value)
+    free(p.names.offsets)
+    free(p.names.bytes)
+    free(p.tags.offsets)
+    free(p.tags.bytes)
+    memset(p, 0, sizeof(Points))

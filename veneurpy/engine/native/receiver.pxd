@@ -1,0 +1,34 @@
+"""One reader: a parser, a store, the arenas it swaps between, and a socket where it has one."""
+from veneurpy.engine.native.arena cimport Arena
+from veneurpy.engine.native.compat cimport Batch, i64, u8, u32, u64
+from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.parser cimport Parser
+from veneurpy.engine.native.store cimport Store
+
+cdef enum:
+    NOTHING_ASKED = 0
+    SWAP_ASKED = 1
+
+cdef enum ReceiverState:
+    IDLE = 0
+    RUNNING = 1
+    ENDED = 2
+
+cdef struct Receiver:
+    Parser parser
+    Store store
+    Arena* arena                        # the open one; only the reader's thread writes it while it runs
+    Arena* spare                        # prepared by the rotator, taken at the swap
+    Arena* closed                       # left by the swap
+    Batch* batch
+    u64 asked                           # atomic: SWAP_ASKED until the reader has swapped
+    u64 state                           # atomic: ReceiverState
+    u64 stop_at_ns                      # atomic: 0, or when draining must end (CLOCK_REALTIME)
+    int fd
+    u32 drops_seen                      # the kernel's counter at the last look
+
+
+cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept nogil
+cdef void receiver_run(Receiver* r) noexcept nogil
+cdef void receiver_swap(Receiver* r) noexcept nogil
+cdef u32 receiver_new_drops(Receiver* r) noexcept nogil

@@ -1,0 +1,77 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The receive loop: a batch of datagrams a system call, no GIL, no Python object."""
+from libc.errno cimport EAGAIN, EINTR
+from veneurpy.engine.native.arena cimport Arena
+from veneurpy.engine.native.compat cimport (
+    MEM_DROPS, Batch, batch_cut, batch_data, batch_len, batch_new, batch_receive, i64, load_acquire, meminfo,
+    realtime_ns, receive_timeout, store_release, u32, u64,
+)
+from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
+from veneurpy.engine.native.store cimport store_begin
+
+cdef enum:
+    IDLE_WAKE_NS = 20_000_000           # how long an idle reader may keep a rotation waiting
+
+
+cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept nogil:
+    """Gives the reader a socket; False when there is no memory for its buffers."""
+    cdef u32 words[9]
+    r.fd = fd
+    r.batch = batch_new(<size_t>max_bytes)
+    if r.batch == NULL:
+        return False
+    receive_timeout(fd, IDLE_WAKE_NS)
+    if meminfo(fd, words) == 0:
+        r.drops_seen = words[MEM_DROPS]
+    return True
+
+
+cdef u32 receiver_new_drops(Receiver* r) noexcept nogil:
+    """Datagrams that the kernel dropped on this socket since the last call (its counter is a u32 and wraps)."""
+    cdef u32 words[9]
+    cdef u32 before = r.drops_seen
+    if r.batch == NULL or meminfo(r.fd, words) != 0:
+        return 0
+    r.drops_seen = words[MEM_DROPS]
+    return r.drops_seen - before
+
+
+cdef void receiver_swap(Receiver* r) noexcept nogil:
+    """Closes the open arena and goes on in the spare one."""
+    r.closed = r.arena
+    r.arena = r.spare
+    r.spare = NULL
+    store_begin(&r.store, r.arena)
+    store_release(&r.asked, NOTHING_ASKED)
+
+
+cdef void _take_batch(Receiver* r, int n) noexcept nogil:
+    cdef int i
+    r.parser.now_ns = realtime_ns()
+    for i in range(n):
+        parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
+    parser_flush(&r.parser)
+
+
+cdef void receiver_run(Receiver* r) noexcept nogil:
+    """Receives until it is told to stop, then what is still queued. Runs on a thread of its own."""
+    cdef int n
+    cdef u64 stop_at
+    cdef bint draining = False
+    while True:
+        stop_at = load_acquire(&r.stop_at_ns)
+        if stop_at != 0:
+            draining = True
+        n = batch_receive(r.batch, r.fd, not draining)
+        # After the receive and before the parse: what was received after the request is in the new interval.
+        if load_acquire(&r.asked) == SWAP_ASKED:
+            receiver_swap(r)
+        if n > 0:
+            _take_batch(r, n)
+        elif n < 0 and n != -EAGAIN and n != -EINTR:
+            break
+        elif draining and n != -EINTR:
+            break
+        if draining and <u64>realtime_ns() >= stop_at:
+            break
+    store_release(&r.state, ENDED)

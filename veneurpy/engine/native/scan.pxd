@@ -1,0 +1,68 @@
+"""One vector pass over a datagram: where the colons and the ends of fields are.
+
+Two bitmaps, bit i standing for byte i. `ends` has a bit for '|' and LF and a sentinel at `size`, so that a search
+for the next end always succeeds. The pass loads 64 bytes at a time and never reads past the end: the last, partial
+block is copied first.
+"""
+from libc.string cimport memcpy, memset
+from veneurpy.engine.native.compat cimport ctz64, scan64, u8, u64
+
+
+cdef struct Scan:
+    u64* colons
+    u64* ends
+    Py_ssize_t size          # bytes scanned
+    Py_ssize_t words         # words of each bitmap that are valid, sentinel included
+    Py_ssize_t capacity      # bytes that the bitmaps have room for
+
+
+cdef inline Py_ssize_t scan_words(Py_ssize_t bytes) noexcept nogil:
+    """Words of a bitmap for so many bytes and the sentinel."""
+    return bytes // 64 + 1
+
+
+cdef inline bint scan(Scan* s, const u8* data, Py_ssize_t size) noexcept nogil:
+    """Fills the bitmaps; False when they are too small."""
+    cdef Py_ssize_t word = 0, at = 0
+    cdef u8 last[64]
+    if size > s.capacity:
+        return False
+    while at + 64 <= size:
+        scan64(data + at, &s.colons[word], &s.ends[word])
+        at += 64
+        word += 1
+    memset(last, 0, 64)
+    if at < size:
+        memcpy(last, data + at, <size_t>(size - at))
+    scan64(last, &s.colons[word], &s.ends[word])
+    s.ends[word] |= (<u64>1) << (size - at)
+    s.size = size
+    s.words = word + 1
+    return True
+
+
+cdef inline Py_ssize_t next_end(const Scan* s, Py_ssize_t at) noexcept nogil:
+    """The first end at or after `at` (0 <= at <= size): at most `size`."""
+    cdef Py_ssize_t word = at >> 6
+    cdef u64 bits = s.ends[word] >> (at & 63) << (at & 63)
+    while bits == 0:
+        word += 1
+        bits = s.ends[word]
+    return (word << 6) + ctz64(bits)
+
+
+cdef inline Py_ssize_t next_colon(const Scan* s, Py_ssize_t at, Py_ssize_t limit) noexcept nogil:
+    """The first colon in [at, limit), or `limit` (at most `size`)."""
+    cdef Py_ssize_t word = at >> 6, last, found
+    cdef u64 bits
+    if at >= limit:
+        return limit
+    last = (limit - 1) >> 6
+    bits = s.colons[word] >> (at & 63) << (at & 63)
+    while bits == 0:
+        if word == last:
+            return limit
+        word += 1
+        bits = s.colons[word]
+    found = (word << 6) + ctz64(bits)
+    return found if found < limit else limit

@@ -1,0 +1,56 @@
+"""A span of bytes. Beside scan.pxd the only way bytes from a client are addressed: length before pointer, no NUL."""
+from libc.string cimport memcmp
+from veneurpy.engine.native.compat cimport u8
+
+
+cdef struct Slice:
+    const u8* data
+    Py_ssize_t size
+
+
+cdef inline Slice cut(const u8* data, Py_ssize_t size, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """data[start:end], empty where the bounds are not 0 <= start <= end <= size."""
+    cdef Slice out
+    if start < 0 or end > size or start >= end:
+        out.data = data
+        out.size = 0
+    else:
+        out.data = data + start
+        out.size = end - start
+    return out
+
+
+cdef inline int compare(Slice a, Slice b) noexcept nogil:
+    """Bytewise order: negative, 0 or positive."""
+    cdef Py_ssize_t n = a.size if a.size < b.size else b.size
+    cdef int order = memcmp(a.data, b.data, <size_t>n) if n else 0
+    if order != 0:
+        return order
+    return (a.size > b.size) - (a.size < b.size)
+
+
+cdef inline bint equal(Slice a, Slice b) noexcept nogil:
+    return a.size == b.size and (a.size == 0 or memcmp(a.data, b.data, <size_t>a.size) == 0)
+
+
+cdef inline Py_ssize_t find(Slice s, u8 byte) noexcept nogil:
+    """Index of the first such byte, or the size."""
+    cdef Py_ssize_t i
+    for i in range(s.size):
+        if s.data[i] == byte:
+            return i
+    return s.size
+
+
+cdef inline Slice next_part(Slice* rest, u8 separator) noexcept nogil:
+    """Takes the bytes up to the separator off `rest`, and the separator with them. `rest.size` is -1 after the last."""
+    cdef Py_ssize_t i = find(rest[0], separator)
+    cdef Slice part
+    part.data = rest.data
+    part.size = i
+    if i == rest.size:
+        rest.size = -1
+    else:
+        rest.data += i + 1
+        rest.size -= i + 1
+    return part

@@ -1,0 +1,30 @@
+"""One series' samples, from all its parts: totals, quantiles, the size of a set."""
+from veneurpy.engine.native.compat cimport u8, u64
+from veneurpy.engine.native.merge cimport Merge, Series
+from veneurpy.engine.native.tdigest cimport Centroid
+
+cdef struct Summary:
+    u64 samples
+    double weight
+    double sum
+    double reciprocal
+    double zeros
+    double low
+    double high
+
+cdef struct Workspace:
+    Centroid* pairs
+    Centroid* more_pairs
+    double* values
+    double* more_values
+    u64 capacity
+    double* quantiles
+    u64* slots                          # a set's hashes from several parts
+    u8* registers
+
+
+cdef bint workspace_open(Workspace* w, int n_quantiles) noexcept nogil
+cdef void workspace_close(Workspace* w) noexcept nogil
+cdef bint summarise(Workspace* w, const Merge* m, const Series* s, const double* qs, int n_qs, Summary* out
+                    ) noexcept nogil
+cdef double set_value(Workspace* w, const Merge* m, const Series* s) noexcept nogil
