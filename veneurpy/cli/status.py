@@ -1,0 +1,46 @@
+"""`veneurpy status`: what a running node has taken, where it went, and whether it adds up."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any
+from urllib.error import HTTPError
+
+import click
+
+DEFAULT_ADDRESS = "http://127.0.0.1:8127"
+TIMEOUT_S = 5.0
+
+
+@click.command()
+@click.option("--address", default=DEFAULT_ADDRESS, show_default=True, help="Its http_address.")
+@click.option("--json", "as_json", is_flag=True, help="Both pages of the API, unabridged.")
+def status(address: str, as_json: bool) -> None:
+    """Show what a running node has taken and where it went.
+
+    Exits with 1 if the node cannot be reached or its ledger does not hold.
+    """
+    from veneurpy.console.summary import ledger_holds, summary
+
+    base = address if "://" in address else f"http://{address}"
+    try:
+        node, ledger = _page(base, "status"), _page(base, "ledger")
+        text = summary(node, ledger)
+    except (HTTPError, ValueError, KeyError, TypeError) as exc:
+        raise click.ClickException(
+            f"what answers at {base} is no veneurpy of this version"
+        ) from exc
+    if as_json:
+        text = json.dumps({"status": node, "ledger": ledger}, indent=2, ensure_ascii=False) + "\n"
+    click.echo(text, nl=False)
+    if not ledger_holds(ledger):
+        raise SystemExit(1)
+
+
+def _page(base: str, name: str) -> dict[str, Any]:
+    # Never by a proxy of the environment: the page is this host's own.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(f"{base.rstrip('/')}/api/v1/{name}", timeout=TIMEOUT_S) as answer:
+        page: dict[str, Any] = json.load(answer)
+        return page

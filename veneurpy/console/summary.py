@@ -1,0 +1,141 @@
+"""What `veneurpy status` shows: the status and ledger pages of the API, as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from veneurpy.config.quantity import format_duration
+
+Page = Mapping[str, Any]
+
+_FATES = ("confirmed", "rejected", "given_up", "in_doubt", "pending")
+
+
+def ledger_holds(ledger: Page) -> bool:
+    """Whether every equation holds now and has held at every flush."""
+    return not ledger["violations"] and not broken_equations(ledger)
+
+
+def broken_equations(ledger: Page) -> list[str]:
+    """The equations that do not hold, each written out."""
+    books = {"since the start": ledger["total"], "last interval": ledger["last_interval"] or {}}
+    return [
+        _written_out(equation, when)
+        for when, book in books.items()
+        for equation in book.get("equations", ())
+        if not equation["holds"]
+    ]
+
+
+def summary(status: Page, ledger: Page) -> str:
+    """The two pages on one screen, in plain text."""
+    parts = [
+        _head(status),
+        _table(_listener_rows(status, ledger)),
+        *_rejections(ledger),
+        _last_flush(status),
+        _table(_sink_rows(ledger)),
+        *_sink_errors(status),
+        _verdict(ledger),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(status: Page) -> str:
+    health = "" if status["healthy"] else ", NOT healthy"
+    host = status["host"] or "this host"
+    return (
+        f"veneurpy {status['version']} on {host}: {status['state']}{health} for "
+        f"{format_duration(round(status['uptime_s']))} (pid {status['pid']}), "
+        f"engine {status['engine']}, interval {format_duration(status['interval_s'])}"
+    )
+
+
+def _listener_rows(status: Page, ledger: Page) -> Iterator[Sequence[str]]:
+    yield "listener", "datagrams", "lines", "rejected", "kernel drops", "lines since the flush"
+    closed, still_open = ledger["total"]["listeners"], status["open_interval"]["listeners"]
+    for name in {**closed, **still_open}:
+        accounts = closed.get(name, {})
+        counts = (
+            accounts.get("datagrams", 0),
+            accounts.get("lines", 0),
+            sum(accounts.get("rejected", {}).values()),
+            accounts.get("kernel_drops", 0),
+            still_open.get(name, {}).get("lines", 0),
+        )
+        yield name, *(f"{count:,}" for count in counts)
+
+
+def _rejections(ledger: Page) -> Iterator[str]:
+    lines = []
+    for name, accounts in ledger["total"]["listeners"].items():
+        for what, account in (("lines", "rejected"), ("values", "values_rejected")):
+            if reasons := _terms({k: n for k, n in accounts[account].items() if n}):
+                lines.append(f"rejected {what} at {name}: {reasons}")
+    if lines:
+        yield "\n".join(lines)
+
+
+def _last_flush(status: Page) -> str:
+    last = status["last_flush"]
+    if last is None:
+        return "no flush so far"
+    start = datetime.fromtimestamp(last["start_ms"] / 1000, UTC)
+    length = format_duration((last["end_ms"] - last["start_ms"]) / 1000)
+    counts = ", ".join(
+        f"{last[what]:,} {what}" for what in ("series", "points", "events", "checks")
+    )
+    return f"last flush, of {length} from {start:%Y-%m-%d %H:%M:%S} UTC: {counts}"
+
+
+def _sink_rows(ledger: Page) -> Iterator[Sequence[str]]:
+    yield "sink", *(fate.replace("_", " ") for fate in _FATES)
+    for name, sink in ledger["total"]["sinks"].items():
+        totals = (_total(sink["points"][fate]) + _total(sink["others"][fate]) for fate in _FATES)
+        yield name, *(f"{total:,}" for total in totals)
+
+
+def _sink_errors(status: Page) -> Iterator[str]:
+    errors = [f"{s['name']}: {s['last_error']}" for s in status["sinks"] if s["last_error"]]
+    if errors:
+        yield "last error of " + "\nlast error of ".join(errors)
+
+
+def _verdict(ledger: Page) -> str:
+    if ledger_holds(ledger):
+        return f"the ledger holds, over {ledger['intervals']:,} intervals"
+    broken = broken_equations(ledger)
+    head = f"THE LEDGER DOES NOT HOLD ({ledger['violations']:,} violations): a bug of veneurpy"
+    return "\n".join([head, *broken])
+
+
+def _written_out(equation: Page, when: str) -> str:
+    # The account on the left is the one key that as_dict names after itself.
+    named = {"equation", "where", "terms", "sum", "holds"}
+    left = next(key for key in equation if key not in named)
+    terms = " + ".join(f"{name} {count:,}" for name, count in equation["terms"].items())
+    return (
+        f"{equation['where']}: {equation['equation']} ({when}): "
+        f"{left} {equation[left]:,} is not {terms} = {equation['sum']:,}"
+    )
+
+
+def _total(account: int | Mapping[str, int]) -> int:
+    return account if isinstance(account, int) else sum(account.values())
+
+
+def _terms(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _table(rows: Iterator[Sequence[str]]) -> str:
+    """The first column to the left, the numbers to the right."""
+    cells = list(rows)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for first, *rest in cells:
+        padded = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *padded]))
+    return "\n".join(lines)
