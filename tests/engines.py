@@ -28,7 +28,7 @@ END_MS = START_MS + 10_000
 
 
 def has_native() -> bool:
-    """Whether the native engine is built here; built but not importable is a failure, not a skip."""
+    """Whether the native engine is built here; one that then fails to import fails the tests."""
     return importlib.util.find_spec("veneurpy.engine.native.engine") is not None
 
 

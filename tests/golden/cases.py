@@ -6,13 +6,13 @@ A case is one line of a YAML file here. Its keys:
     truncated         the kernel cut the (last) datagram
     extend            extend_tags
     options           fields of EngineOptions
-    points            [name, tags, type, value, {scope, sinks, t}]: the tags joined by commas; the value of
-                      a histogram or timer is a mapping of statistics (min … hmean, p50, p99.9), null for
-                      one that is not emitted
+    points            [name, tags, type, value, {scope, sinks, t}]: the tags joined by commas; the
+                      value of a histogram or timer is a mapping of statistics (min … hmean, p50,
+                      p99.9), null for one that is not emitted
     events, checks    mappings of what differs from an event's or check's defaults
     reject            the one line is rejected for this reason
-    accounts          accounts that must be so; of those below `rejected`, `values_rejected` and `ignored`,
-                      and of `truncated`, the ones that are not named must be 0
+    accounts          accounts that must be so; of those below `rejected`, `values_rejected` and
+                      `ignored`, and of `truncated`, the ones that are not named must be 0
     note              why it differs from Veneur, or is as it is
 """
 
@@ -73,7 +73,7 @@ class Case:
 
 
 def yaml_cases() -> list[Case]:
-    """All cases of the YAML files but the differences from Veneur's vectors, which are read apart."""
+    """All cases of the YAML files but the differences from Veneur, which belong to its vectors."""
     return [
         build(f"{path.stem}:{line}", raw)
         for path in sorted(HERE.glob("*.yaml"))
@@ -96,9 +96,7 @@ def build(place: str, raw: Mapping[str, Any]) -> Case:
         raise ValueError(f"{place}: unknown keys {unknown}")
     packets = [packet.encode("latin-1") for packet in raw.get("packets", [raw.get("packet", "")])]
     points = raw.get("points", [])
-    accounts = dict(raw.get("accounts", {}))
-    if "reject" in raw:
-        accounts |= {"lines": 1, "accepted": 0, f"rejected.{raw['reject']}": 1}
+    rejection = {"lines": 1, "accepted": 0, f"rejected.{raw.get('reject')}": 1}
     return Case(
         id=f"{place} {_readable(packets[0])}",
         packets=packets,
@@ -108,7 +106,7 @@ def build(place: str, raw: Mapping[str, Any]) -> Case:
         rows=sorted(row for point in points for row in _rows(*point)),
         events=[Event(**_event_defaults(event)) for event in raw.get("events", [])],
         checks=[ServiceCheck(**_event_defaults(check)) for check in raw.get("checks", [])],
-        accounts=accounts,
+        accounts=(rejection if "reject" in raw else {}) | raw.get("accounts", {}),
     )
 
 

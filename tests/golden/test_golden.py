@@ -102,7 +102,7 @@ def counts(accounts: Accounts) -> dict[str, int]:
 
 
 def expected_counts(case: Case, accounts: Accounts) -> dict[str, int]:
-    """What must be: the named accounts as named, reasons and ignored fields 0, the rest as it is."""
+    """The named accounts as named, other reasons and ignored fields 0, the rest as it is."""
     seen = counts(accounts)
     assert set(case.accounts) <= set(seen)
     expected = {name: 0 if "." in name or name == "truncated" else n for name, n in seen.items()}

@@ -145,12 +145,13 @@ def _aggregate(samples: Distribution, statistic: Statistic) -> float | None:
 
 
 def _harmonic_mean(samples: Distribution) -> float | None:
-    """0 if a sample is 0 or its reciprocal infinite; None if the reciprocals add up to 0."""
-    if samples.has_zero or not math.isfinite(samples.reciprocal_sum):
+    """0 if any sample is 0; None if the reciprocals add up to 0 or to no number."""
+    if samples.has_zero:
         return 0.0
     if samples.reciprocal_sum == 0:
         return None
-    return samples.weight / samples.reciprocal_sum
+    mean = samples.weight / samples.reciprocal_sum
+    return mean if math.isfinite(mean) else None
 
 
 class _Strings:
