@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from veneurpy.config.explain import find_model, nearest
 from veneurpy.config.model import Config
-from veneurpy.config.place import Path, Place, Places, dotted
+from veneurpy.config.place import Path, Place, dotted
 from veneurpy.config.report import Report
 from veneurpy.config.text import parse_value
 from veneurpy.config.veneur import VENEUR_KEYS, top_keys
@@ -38,12 +38,11 @@ def apply_environment(
     data: dict[str, Any],
     environ: Mapping[str, str],
     options_of: OptionsOf,
-    places: Places,
     report: Report,
 ) -> None:
     """Lays `VENEUR_*` and, above it, `VENEURPY_*` over the data."""
     for name, path in _veneur_variables(environ, report):
-        _set(data, path, environ[name], name, options_of, places, report)
+        _set(data, path, environ[name], name, options_of, report)
         key = PREFIX + "__".join(str(part) for part in path).upper()
         report.warning(Place(name), f"read as Veneur does; the name here is {key}")
     for name in sorted(environ):
@@ -51,7 +50,7 @@ def apply_environment(
             continue
         path = _path(name.removeprefix(PREFIX))
         if str(path[0]) in top_keys():
-            _set(data, path, environ[name], name, options_of, places, report)
+            _set(data, path, environ[name], name, options_of, report)
         else:
             close = nearest(str(path[0]), top_keys())
             hint = f", did you mean {PREFIX}{close.upper()}?" if close else ""
@@ -62,7 +61,6 @@ def apply_overrides(
     data: dict[str, Any],
     overrides: Mapping[str, Any],
     options_of: OptionsOf,
-    places: Places,
     report: Report,
 ) -> None:
     """Lays flags over the data: a key (dots for nesting) and a value, None for a flag not given.
@@ -72,7 +70,7 @@ def apply_overrides(
     for key, value in overrides.items():
         if value is not None:
             path = _path(key.replace(".", "__"))
-            _set(data, path, value, f"--{key.replace('_', '-')}", options_of, places, report)
+            _set(data, path, value, f"--{key.replace('_', '-')}", options_of, report)
 
 
 def _path(text: str) -> Path:
@@ -104,14 +102,13 @@ def _set(
     value: Any,
     name: str,
     options_of: OptionsOf,
-    places: Places,
     report: Report,
 ) -> None:
     """Sets one value and says where it came from."""
     if isinstance(value, str):
         value = parse_text(value, _annotation(data, path, options_of))
     if _put(data, path, value):
-        places.name(path, name)
+        report.places.name(path, name)
     else:
         report.mistake(Place(name), f"there is no such place in the configuration: {dotted(path)}")
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from veneurpy.config.place import Path, Places, dotted, is_secret
+from veneurpy.config.place import Path, dotted, is_secret
 from veneurpy.config.report import Report
 from veneurpy.config.veneur import top_keys
 from veneurpy.config.wrong import Wrong, shown
@@ -44,36 +44,32 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return plain[close[0]] if close else ""
 
 
-def explain(
-    error: ValidationError, model: type[BaseModel], at: Path, places: Places, report: Report
-) -> None:
+def explain(error: ValidationError, model: type[BaseModel], at: Path, report: Report) -> None:
     """Reports every error of validating `model` on the data at the path `at`."""
     for detail in error.errors(include_url=False):
-        _explain(detail, model, at, places, report)
+        _explain(detail, model, at, report)
 
 
-def _explain(
-    detail: ErrorDetails, model: type[BaseModel], at: Path, places: Places, report: Report
-) -> None:
+def _explain(detail: ErrorDetails, model: type[BaseModel], at: Path, report: Report) -> None:
     path = (*at, *detail["loc"])
     kind = detail["type"]
     if kind == "extra_forbidden":
         known = top_keys() if len(path) == 1 else _keys_at(model, detail["loc"][:-1])
-        unknown_key(path, known, places, report)
+        unknown_key(path, known, report)
         return
     if kind == "missing":
         inside = f" in {dotted(path[:-1])}" if path[:-1] else ""
-        report.mistake(places.of(path[:-1]), f'the key "{path[-1]}" is missing{inside}')
+        report.mistake(report.places.of(path[:-1]), f'the key "{path[-1]}" is missing{inside}')
         return
     what, suggestion = _what(detail, secret=is_secret(path[-1] if path else ""))
-    report.mistake(places.of(path), f"{dotted(path)}: {what}" if path else what, suggestion)
+    report.mistake(report.places.of(path), f"{dotted(path)}: {what}" if path else what, suggestion)
 
 
-def unknown_key(path: Path, known: Iterable[str], places: Places, report: Report) -> None:
+def unknown_key(path: Path, known: Iterable[str], report: Report) -> None:
     """Reports a key that does not exist, with the one that was probably meant."""
     inside = f" in {dotted(path[:-1])}" if path[:-1] else ""
     what = f'unknown key "{path[-1]}"{inside}'
-    report.mistake(places.of(path, key=True), what, nearest(str(path[-1]), known))
+    report.mistake(report.places.of(path, key=True), what, nearest(str(path[-1]), known))
 
 
 def _what(detail: ErrorDetails, *, secret: bool) -> tuple[str, str]:

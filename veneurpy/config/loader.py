@@ -61,16 +61,16 @@ def parse_config(
 ) -> LoadedConfig:
     """Loads YAML that is in memory; otherwise as `load_config`."""
     kinds = installed_sinks() if sinks is None else sinks
-    report = Report(source)
-    document = parse(text, report)
-    data, places = document.data, document.places
+    text = text.removeprefix("\ufeff")
+    report = Report(Places(source, text))
+    data = parse(text, report)
     options_of = _options_of(kinds)
-    apply_environment(data, environ or {}, options_of, places, report)
-    apply_overrides(data, overrides or {}, options_of, places, report)
-    data = translate(data, places, report)
-    resolve_sinks(data, kinds, places, report)
-    config = _validate(data, places, report)
-    _warn_of_nothing(config, places, report)
+    apply_environment(data, environ or {}, options_of, report)
+    apply_overrides(data, overrides or {}, options_of, report)
+    data = translate(data, report)
+    resolve_sinks(data, kinds, report)
+    config = _validate(data, report)
+    _warn_of_nothing(config, report)
     return LoadedConfig(config, report.rendered_warnings(), source)
 
 
@@ -97,21 +97,21 @@ def _options_of(kinds: SinkKinds) -> Any:
     return options_of
 
 
-def _validate(data: dict[str, Any], places: Places, report: Report) -> Config:
+def _validate(data: dict[str, Any], report: Report) -> Config:
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
-        explain(error, Config, (), places, report)
+        explain(error, Config, (), report)
         report.raise_mistakes()
         raise
     report.raise_mistakes()
     return config
 
 
-def _warn_of_nothing(config: Config, places: Places, report: Report) -> None:
+def _warn_of_nothing(config: Config, report: Report) -> None:
     """Both are allowed, as in Veneur, and hardly ever meant."""
     if not config.statsd_listen_addresses:
         what = 'nothing is received: "statsd_listen_addresses" is empty'
-        report.warning(places.whole, what)
+        report.warning(report.places.whole, what)
     if not config.metric_sinks:
-        report.warning(places.whole, 'nothing is published: "metric_sinks" is empty')
+        report.warning(report.places.whole, 'nothing is published: "metric_sinks" is empty')

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a value."""
+
+LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""What YAML counts as the end of a line."""
 
 _SECRET = re.compile(r"key|secret|token|passw|credential|dsn|certificate|authorization", re.I)
 _SECRET_LINE = re.compile(
@@ -53,15 +56,19 @@ class Places:
     """Finds the place of a key or value by its path."""
 
     source: str
-    lines: list[str]
+    text: InitVar[str]
+    lines: list[str] = field(init=False)
     keys: dict[Path, Mark] = field(default_factory=dict)
     values: dict[Path, Mark] = field(default_factory=dict)
     named: dict[Path, str] = field(default_factory=dict)
     """What was set from outside of the file: path and the name of the variable or flag."""
 
+    def __post_init__(self, text: str) -> None:
+        self.lines = LINE_END.split(text)
+
     def of(self, path: Path, *, key: bool = False) -> Place:
         """The place of the value (or the key) at the path, or of the nearest thing around it."""
-        if path not in self.keys and path not in self.named:
+        if not (path in self.values or path in self.named):
             # A mapping that variables made of pieces is where its first piece is.
             for piece in (named for named in self.named if named[: len(path)] == path):
                 return Place(self.named[piece])

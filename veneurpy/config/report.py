@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from veneurpy.config.place import Place
+from veneurpy.config.place import Place, Places
 from veneurpy.errors import ConfigError, InternalError
 
 
@@ -30,7 +30,7 @@ class Mistake:
 class Report:
     """Everything that is to be said about one configuration."""
 
-    source: str
+    places: Places
     mistakes: list[Mistake] = field(default_factory=list)
     warnings: list[tuple[Place, str]] = field(default_factory=list)
 
@@ -60,6 +60,6 @@ class Report:
         ordered = sorted(self.mistakes, key=lambda mistake: mistake.place.order)
         count = "1 mistake" if len(ordered) == 1 else f"{len(ordered)} mistakes"
         texts = [str(mistake) for mistake in ordered]
-        if any(mistake.place.label.startswith(self.source) for mistake in ordered):
-            count += f" in {self.source}"
+        if any(mistake.place.label.startswith(self.places.source) for mistake in ordered):
+            count += f" in {self.places.source}"
         raise ConfigError("\n\n".join([*texts, count]))

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from veneurpy.config.explain import explain, nearest, unknown_key
 from veneurpy.config.model import SinkEntry
-from veneurpy.config.place import Path, Places, dotted
+from veneurpy.config.place import Path, dotted
 from veneurpy.config.report import Report
 from veneurpy.config.section import Section
 from veneurpy.config.veneur import REFUSED_SINK_OPTIONS, VENEUR_SINKS
+from veneurpy.config.wrong import shown
 from veneurpy.errors import ConfigError
 
 
@@ -33,50 +34,63 @@ def installed_sinks() -> SinkKinds:
     return SinkKinds(sink_kinds, lambda kind: sink_class(kind).Config)
 
 
-def resolve_sinks(data: dict[str, Any], kinds: SinkKinds, places: Places, report: Report) -> None:
+def resolve_sinks(data: dict[str, Any], kinds: SinkKinds, report: Report) -> None:
     """Replaces the options of each sink by an instance of its `Config` and fills in its name."""
     entries = data.get("metric_sinks")
     if not isinstance(entries, list):
         return
     taken: dict[str, Path] = {}
     for index, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
+        if not isinstance(entry, dict):
             continue
         path: Path = ("metric_sinks", index)
-        entry["config"] = _options(entry, kinds, path, places, report)
-        _check_name(entry, path, taken, places, report)
+        if not isinstance(entry.get("kind"), str):
+            entry.pop("config", None)  # the section reports what its kind lacks
+            continue
+        entry["config"] = _options(entry, kinds, path, report)
+        _check_name(entry, path, taken, report)
 
 
-def _options(
-    entry: dict[str, Any], kinds: SinkKinds, path: Path, places: Places, report: Report
-) -> Any:
-    """The checked options of one sink, or what was written if they are wrong."""
-    kind, written = entry["kind"], entry.get("config")
-    at = (*path, "config")
-    options = _options_class(kind, kinds, path, places, report)
-    if options is None or not (written is None or isinstance(written, dict)):
-        # The section itself reports what is neither nothing nor a mapping.
-        return Section() if options is None else written
+def _options(entry: dict[str, Any], kinds: SinkKinds, path: Path, report: Report) -> BaseModel:
+    """The checked options of one sink; after a mistake, anything."""
+    kind, written, at = entry["kind"], entry.get("config"), (*path, "config")
+    model = _options_model(kind, kinds, path, report)
+    if not (written is None or isinstance(written, dict)):
+        what = f"{dotted(at)}: expected a mapping (`key: value` lines), found {shown(written)}"
+        report.mistake(report.places.of(at), what)
+        return Section()
+    if model is None:
+        return Section()
+    _belongs_inside(entry, model, path, report)
     given = {key: value for key, value in (written or {}).items() if value is not None}
-    _belongs_inside(entry, options, path, places, report)
-    for key in [key for key in given if (kind, key) in REFUSED_SINK_OPTIONS]:
-        report.mistake(places.of((*at, key), key=True), REFUSED_SINK_OPTIONS[kind, key])
-        del given[key]
-    for key in [key for key in given if key not in options.model_fields]:
-        unknown_key((*at, key), options.model_fields, places, report)
-        del given[key]
+    _take_unknown(given, kind, model, at, report)
     try:
-        return options.model_validate(given)
+        return model.model_validate(given)
     except ValidationError as error:
-        explain(error, options, at, places, report)
+        explain(error, model, at, report)
         return Section()
 
 
-def _options_class(
-    kind: str, kinds: SinkKinds, path: Path, places: Places, report: Report
+def _take_unknown(
+    given: dict[str, Any], kind: str, model: type[BaseModel], at: Path, report: Report
+) -> None:
+    """Takes options that the sink does not have out of `given`, and reports them."""
+    for key in list(given):
+        if (kind, key) in REFUSED_SINK_OPTIONS:
+            place = report.places.of((*at, key), key=True)
+            report.mistake(place, REFUSED_SINK_OPTIONS[kind, key])
+        elif key not in model.model_fields:
+            unknown_key((*at, key), model.model_fields, report)
+        else:
+            continue
+        del given[key]
+
+
+def _options_model(
+    kind: str, kinds: SinkKinds, path: Path, report: Report
 ) -> type[BaseModel] | None:
     names = sorted(kinds.names())
-    place = places.of((*path, "kind"))
+    place = report.places.of((*path, "kind"))
     if kind not in names:
         there = f"the kinds are {', '.join(names)}"
         if kind in VENEUR_SINKS:
@@ -93,19 +107,17 @@ def _options_class(
 
 
 def _belongs_inside(
-    entry: dict[str, Any], options: type[BaseModel], path: Path, places: Places, report: Report
+    entry: dict[str, Any], model: type[BaseModel], path: Path, report: Report
 ) -> None:
     """Takes options that were written beside `config` out of the entry, and reports them."""
     for key in [key for key in entry if key not in SinkEntry.model_fields]:
-        if key in options.model_fields:
+        if key in model.model_fields:
             what = f'"{key}" is an option of the sink: write it below `config:`'
-            report.mistake(places.of((*path, key), key=True), what)
+            report.mistake(report.places.of((*path, key), key=True), what)
             del entry[key]
 
 
-def _check_name(
-    entry: dict[str, Any], path: Path, taken: dict[str, Path], places: Places, report: Report
-) -> None:
+def _check_name(entry: dict[str, Any], path: Path, taken: dict[str, Path], report: Report) -> None:
     """Fills in the name and reports one that another sink has."""
     name = entry.get("name") or entry["kind"]
     if not isinstance(name, str):
@@ -113,5 +125,5 @@ def _check_name(
     entry["name"] = name
     if name in taken:
         what = f'the name "{name}" is already that of {dotted(taken[name])}: give each its `name`'
-        report.mistake(places.of((*path, "name")), what)
+        report.mistake(report.places.of((*path, "name")), what)
     taken.setdefault(name, path)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 
-from veneurpy.config.place import Mark, Path, Places
+from veneurpy.config.place import LINE_END, Mark, Path, Place, Places
 from veneurpy.config.report import Report
 
 _MERGE = "tag:yaml.org,2002:merge"
@@ -23,66 +22,56 @@ _SYNTAX_HELP = {
 }
 
 
-_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-
-
 class _Loader(yaml.SafeLoader):
     """Reads `2024-01-01` as the text that it is in a configuration."""
 
-    yaml_implicit_resolvers: ClassVar = {
-        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.yaml_implicit_resolvers = {
+            first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+            for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A parsed file: its data and where each piece of it was written."""
+def parse(text: str, report: Report) -> dict[str, Any]:
+    """Parses YAML into plain data, and notes in the report where everything is.
 
-    data: dict[str, Any]
-    places: Places
-
-
-def parse(text: str, report: Report) -> Document:
-    """Parses YAML. Raises ConfigError for what cannot be read on, reports the rest.
-
-    It reads with PyYAML's own scanner and not with libyaml, whose messages and columns differ.
+    Raises ConfigError where it cannot read on. It reads with PyYAML's own scanner and not with
+    libyaml, whose messages and columns differ.
     """
-    text = text.removeprefix("\ufeff")
-    places = Places(report.source, _LINE_END.split(text))
-    _refuse_templates(places, report)
+    _refuse_templates(report)
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        builder = _Builder(loader, places, report)
+        builder = _Builder(loader, report)
         data = builder.build(node, ()) if node is not None else None
     except yaml.MarkedYAMLError as error:
-        report.fail(*_syntax(error, places))
+        report.fail(*_syntax(error, report.places))
     except ReaderError as error:
-        place = places.at(_mark_at(text, error.position))
+        place = report.places.at(_mark_at(text, error.position))
         report.fail(place, f"YAML does not allow the character U+{ord(text[error.position]):04X}")
     except RecursionError:
-        report.fail(places.whole, "nested too deeply")
+        report.fail(report.places.whole, "nested too deeply")
     if data is None:
-        report.fail(places.whole, "the file is empty; leave it out to run with the defaults")
+        report.fail(report.places.whole, "the file is empty; leave it out to run with the defaults")
     if not isinstance(data, dict):
-        report.fail(places.of(()), "expected keys and values (`key: value`)")
-    return Document(data, places)
+        report.fail(report.places.of(()), "expected keys and values (`key: value`)")
+    return data
 
 
-def _refuse_templates(places: Places, report: Report) -> None:
-    for number, line in enumerate(places.lines, start=1):
+def _refuse_templates(report: Report) -> None:
+    for number, line in enumerate(report.places.lines, start=1):
         column = _COMMENT.sub("", line).find("{{")
         if column >= 0:
             report.mistake(
-                places.at(Mark(number, column + 1, 2)),
+                report.places.at(Mark(number, column + 1, 2)),
                 "templates ({{ }}) are not supported: write the value itself, "
                 "or set the key by a variable VENEURPY_<KEY>",
             )
     report.raise_mistakes()
 
 
-def _syntax(error: yaml.MarkedYAMLError, places: Places) -> tuple[Any, str]:
+def _syntax(error: yaml.MarkedYAMLError, places: Places) -> tuple[Place, str]:
     mark = error.problem_mark or error.context_mark
     place = places.at(Mark(mark.line + 1, mark.column + 1)) if mark else places.whole
     problem = error.problem or error.context or "unreadable"
@@ -91,14 +80,14 @@ def _syntax(error: yaml.MarkedYAMLError, places: Places) -> tuple[Any, str]:
 
 
 def _mark_at(text: str, position: int) -> Mark:
-    before = _LINE_END.split(text[:position])
+    before = LINE_END.split(text[:position])
     return Mark(len(before), len(before[-1]) + 1)
 
 
 def parse_value(text: str) -> Any:
     """One value written as in YAML; what is no YAML is the text itself."""
     try:
-        return yaml.load(text, _Loader)  # a SafeLoader
+        return _Loader(text).get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError):
         return text
 
@@ -106,16 +95,17 @@ def parse_value(text: str) -> Any:
 class _Builder:
     """Turns nodes into dicts, lists and scalars and notes where they were."""
 
-    def __init__(self, loader: yaml.SafeLoader, places: Places, report: Report) -> None:
+    def __init__(self, loader: yaml.SafeLoader, report: Report) -> None:
         self._loader = loader
-        self._places = places
         self._report = report
         self._open: list[Node] = []
 
     def build(self, node: Node, path: Path) -> Any:
-        self._places.values[path] = _mark(node)
+        self._report.places.values[path] = _mark(node)
         if any(node is outer for outer in self._open):
-            self._report.fail(self._places.of(path), "an alias (*) cannot be inside its own anchor")
+            self._report.fail(
+                self._report.places.of(path), "an alias (*) cannot be inside its own anchor"
+            )
         self._open.append(node)
         try:
             return self._build(node, path)
@@ -130,14 +120,14 @@ class _Builder:
         try:
             return self._loader.construct_object(node)
         except ValueError as error:  # such as a number with more digits than Python converts
-            self._report.fail(self._places.of(path), f"unreadable value: {error}")
+            self._report.fail(self._report.places.of(path), f"unreadable value: {error}")
 
     def _items(self, node: MappingNode, path: Path) -> Iterator[tuple[str, Node]]:
         self._check_keys(node, path)
         self._loader.flatten_mapping(node)
         for key_node, value_node in node.value:
             key = str(key_node.value)
-            self._places.keys[(*path, key)] = _mark(key_node)
+            self._report.places.keys[(*path, key)] = _mark(key_node)
             yield key, value_node
 
     def _check_keys(self, node: MappingNode, path: Path) -> None:
@@ -146,13 +136,15 @@ class _Builder:
         for key_node, _ in node.value:
             mark = _mark(key_node)
             if not isinstance(key_node, ScalarNode):
-                self._report.fail(self._places.at(mark), "expected a key, found a list or mapping")
+                self._report.fail(
+                    self._report.places.at(mark), "expected a key, found a list or mapping"
+                )
             if key_node.tag == _MERGE:
                 continue
             key = str(key_node.value)
             if key in first:
                 what = f'the key "{key}" is already in line {first[key].line}'
-                self._report.mistake(self._places.at(mark), what)
+                self._report.mistake(self._report.places.at(mark), what)
             first.setdefault(key, mark)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from veneurpy.config.model import Config
-from veneurpy.config.place import Path, Places
+from veneurpy.config.place import Path
 from veneurpy.config.quantity import format_duration
 from veneurpy.config.report import Report
 
@@ -126,24 +126,24 @@ def top_keys() -> list[str]:
     return [*Config.model_fields, *IGNORED, *TRANSLATED, *REFUSED]
 
 
-def translate(data: dict[str, Any], places: Places, report: Report) -> dict[str, Any]:
+def translate(data: dict[str, Any], report: Report) -> dict[str, Any]:
     """Reads what is Veneur's and returns what is left for the model; `data` stays as it is."""
-    _refuse_proxy(data, places, report)
+    _refuse_proxy(data, report)
     left = dict(data)
-    _warn_of_new_meaning(left, places, report)
+    _warn_of_new_meaning(left, report)
     for key in [key for key in left if key in IGNORED]:
         value = left.pop(key)
         if _says_something(value) or key == "flush_on_shutdown":
-            place = places.of((key,), key=True)
+            place = report.places.of((key,), key=True)
             report.warning(place, f'"{key}" has no effect: {IGNORED[key]}')
     for key in [key for key in left if key in REFUSED]:
         if _says_something(left.pop(key)):
-            report.mistake(places.of((key,), key=True), REFUSED[key])
-    _translate_debug(left, places, report)
-    _translate_synchronize(left, places, report)
-    _translate_shutdown(left, places, report)
-    _replace_zeros(left, places, report)
-    left["metric_sinks"] = _without_refused_keys(left.get("metric_sinks"), places, report)
+            report.mistake(report.places.of((key,), key=True), REFUSED[key])
+    _translate_debug(left, report)
+    _translate_synchronize(left, report)
+    _translate_shutdown(left, report)
+    _replace_zeros(left, report)
+    left["metric_sinks"] = _without_refused_keys(left.get("metric_sinks"), report)
     return left
 
 
@@ -156,57 +156,57 @@ def _says_something(value: Any) -> bool:
     return bool(value)
 
 
-def _refuse_proxy(data: Mapping[str, Any], places: Places, report: Report) -> None:
+def _refuse_proxy(data: Mapping[str, Any], report: Report) -> None:
     if found := [key for key in data if key in PROXY_KEYS]:
         report.fail(
-            places.of((found[0],), key=True),
+            report.places.of((found[0],), key=True),
             f'"{found[0]}" belongs to veneur-proxy: this is the configuration of a proxy, '
             f"which is {NOT_YET}; expected that of a server (statsd_listen_addresses, …)",
         )
 
 
-def _warn_of_new_meaning(data: Mapping[str, Any], places: Places, report: Report) -> None:
+def _warn_of_new_meaning(data: Mapping[str, Any], report: Report) -> None:
     """Only in files that were Veneur's, to be told by a key that nobody else writes."""
     if "metric_max_length" in data and any(key in IGNORED for key in data):
         report.warning(
-            places.of(("metric_max_length",), key=True),
+            report.places.of(("metric_max_length",), key=True),
             "a datagram longer than metric_max_length is cut and its complete lines count; "
             "Veneur drops all of it",
         )
 
 
-def _translate_debug(data: dict[str, Any], places: Places, report: Report) -> None:
+def _translate_debug(data: dict[str, Any], report: Report) -> None:
     debug = data.pop("debug", None)
     path: Path = ("debug",)
     if debug is None or debug is False:
         return
     if debug is not True:
-        report.mistake(places.of(path), "debug: expected true or false")
+        report.mistake(report.places.of(path), "debug: expected true or false")
     elif data.get("log_level") not in (None, "debug"):
         what = '"debug" has no effect: "log_level" is given too, and counts'
-        report.warning(places.of(path, key=True), what)
+        report.warning(report.places.of(path, key=True), what)
     else:
         data["log_level"] = "debug"
 
 
-def _translate_synchronize(data: dict[str, Any], places: Places, report: Report) -> None:
+def _translate_synchronize(data: dict[str, Any], report: Report) -> None:
     synchronize = data.pop("synchronize_with_interval", None)
     path: Path = ("synchronize_with_interval",)
     if synchronize is False:
         what = '"synchronize_with_interval" has no effect: intervals are always aligned'
-        report.warning(places.of(path, key=True), f"{what} with the clock")
+        report.warning(report.places.of(path, key=True), f"{what} with the clock")
     elif synchronize not in (None, True):
-        report.mistake(places.of(path), "synchronize_with_interval: expected true or false")
+        report.mistake(report.places.of(path), "synchronize_with_interval: expected true or false")
 
 
-def _translate_shutdown(data: dict[str, Any], places: Places, report: Report) -> None:
+def _translate_shutdown(data: dict[str, Any], report: Report) -> None:
     if data.get("shutdown") == "handover":
         what = f"shutdown: handing over to a successor is {NOT_YET}: write `flush`"
-        report.mistake(places.of(("shutdown",)), what)
+        report.mistake(report.places.of(("shutdown",)), what)
         del data["shutdown"]
 
 
-def _replace_zeros(data: dict[str, Any], places: Places, report: Report) -> None:
+def _replace_zeros(data: dict[str, Any], report: Report) -> None:
     for key in _ZERO_IS_DEFAULT:
         value = data.get(key)
         zero_duration = key == "interval" and value in ("0", "0s", "0ms", "0m", "0h")
@@ -214,18 +214,20 @@ def _replace_zeros(data: dict[str, Any], places: Places, report: Report) -> None
             continue
         default = Config.model_fields[key].default
         text = format_duration(default) if key == "interval" else str(default)
-        report.warning(places.of((key,)), f"{key}: zero means the default, {text}, as in Veneur")
+        report.warning(
+            report.places.of((key,)), f"{key}: zero means the default, {text}, as in Veneur"
+        )
         del data[key]
 
 
-def _without_refused_keys(entries: Any, places: Places, report: Report) -> Any:
+def _without_refused_keys(entries: Any, report: Report) -> Any:
     if not isinstance(entries, list):
         return entries
     kept = []
     for index, entry in enumerate(entries):
         if isinstance(entry, dict):
             for key in (key for key in REFUSED_SINK_KEYS if _says_something(entry.get(key))):
-                place = places.of(("metric_sinks", index, key), key=True)
+                place = report.places.of(("metric_sinks", index, key), key=True)
                 report.mistake(place, f'"{key}" of a sink is {NOT_YET}')
             entry = {key: value for key, value in entry.items() if key not in REFUSED_SINK_KEYS}
         kept.append(entry)
