@@ -27,7 +27,7 @@ def status(address: str, as_json: bool) -> None:
     try:
         node, ledger = _page(base, "status"), _page(base, "ledger")
         text = summary(node, ledger)
-    except (HTTPError, ValueError, KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError) as exc:
         raise click.ClickException(
             f"what answers at {base} is no veneurpy of this version"
         ) from exc
@@ -41,6 +41,10 @@ def status(address: str, as_json: bool) -> None:
 def _page(base: str, name: str) -> dict[str, Any]:
     # Never by a proxy of the environment: the page is this host's own.
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(f"{base.rstrip('/')}/api/v1/{name}", timeout=TIMEOUT_S) as answer:
-        page: dict[str, Any] = json.load(answer)
-        return page
+    try:
+        with direct.open(f"{base.rstrip('/')}/api/v1/{name}", timeout=TIMEOUT_S) as answer:
+            page: dict[str, Any] = json.load(answer)
+            return page
+    except HTTPError as exc:
+        exc.close()
+        raise ValueError(exc.reason) from exc
