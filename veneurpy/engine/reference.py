@@ -6,7 +6,7 @@ from the `tdigest` package.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from threading import Lock
 from uuid import UUID, uuid4
@@ -101,10 +101,14 @@ class ReferenceEngine:
     def __repr__(self) -> str:
         return f"<ReferenceEngine {self._uuid} from {self._start_ms}, {len(self._readers)} readers>"
 
-    def open_reader(self, listener: str) -> ReferenceReader:
+    def open_reader(
+        self, listener: str, *, kernel_drops: Callable[[], int] | None = None
+    ) -> ReferenceReader:
+        """A reader that is fed by hand. `kernel_drops` is asked at each rotation for the datagrams
+        that the kernel discarded since it was last asked."""
         with self._lock:
             store = self._new_store(len(self._readers))
-            reader = ReferenceReader(listener, store, self._options)
+            reader = ReferenceReader(listener, store, self._options, kernel_drops)
             self._readers.append(reader)
         return reader
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from threading import Lock
 
@@ -26,7 +27,14 @@ _NS_PER_MS = 1_000_000
 class ReferenceReader:
     """Splits datagrams into lines and puts them into its store. A lock is held per datagram."""
 
-    def __init__(self, listener: str, store: Store, options: EngineOptions) -> None:
+    def __init__(
+        self,
+        listener: str,
+        store: Store,
+        options: EngineOptions,
+        kernel_drops: Callable[[], int] | None = None,
+    ) -> None:
+        self._kernel_drops = kernel_drops
         self._listener = listener
         self._store = store
         self._options = options
@@ -64,6 +72,8 @@ class ReferenceReader:
         """Puts an empty store in the place of the one it hands out, between two datagrams."""
         with self._lock:
             closed, self._store = self._store, store
+        if self._kernel_drops is not None:
+            closed.accounts.kernel_drops += self._kernel_drops()
         closed.accounts.aggregated = closed.aggregated()
         return closed
 

@@ -1,0 +1,55 @@
+"""`veneurpy run`: the daemon."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from veneurpy.config import load_config
+from veneurpy.engine import EngineMissing
+from veneurpy.errors import VeneurpyError
+from veneurpy.server import Server
+from veneurpy.server.process import run_process
+from veneurpy.telemetry.logs import make_logger
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The configuration, YAML. Without it the built-in defaults run.",
+)
+@click.option("--interval", help="Overrides `interval`, as in 10s.")
+@click.option(
+    "--listen", multiple=True, help="Overrides `statsd_listen_addresses`; may be repeated."
+)
+@click.option("--http", help="Overrides `http_address`.")
+@click.option("--engine", type=click.Choice(["native", "python"]), help="Overrides `engine`.")
+def run(
+    file: Path | None,
+    interval: str | None,
+    listen: tuple[str, ...],
+    http: str | None,
+    engine: str | None,
+) -> None:
+    """Runs the daemon until SIGTERM or SIGINT; then everything received is flushed."""
+    overrides = {
+        "interval": interval,
+        "statsd_listen_addresses": list(listen) or None,
+        "http_address": http,
+        "engine": engine,
+    }
+    try:
+        loaded = load_config(file, environ=os.environ, overrides=overrides)
+        config = loaded.config
+        logger = make_logger(sys.stderr, level=config.log_level, format_=config.log_format)
+        warnings, environ = loaded.warnings, os.environ
+        exit_code = run_process(lambda: Server(config, logger, warnings=warnings, environ=environ))
+    except (VeneurpyError, EngineMissing) as exc:
+        click.echo(f"veneurpy: {exc}", err=True)
+        sys.exit(1)
+    sys.exit(exit_code)

@@ -1,0 +1,94 @@
+"""When intervals close: at the epoch multiples of their length, whatever the wall clock does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from veneurpy.ports import Clock
+
+NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One piece of time that ends: the interval from `start_ms` to `end_ms` (wall clock)."""
+
+    start_ms: int
+    end_ms: int
+    length_s: float
+    """How long the piece really was. Less than its bounds say if the wall clock stepped forward."""
+    missed: int = 0
+    """How many earlier ticks fell into it because nobody was awake for them."""
+
+
+class Timeline:
+    """The wall clock, except that it never falls back by more than `tolerance_ms`.
+
+    After a larger step back it runs on with the monotonic clock, so that intervals neither overlap
+    nor wait for hours; it is the wall clock again as soon as that has caught up.
+    """
+
+    def __init__(self, clock: Clock, *, tolerance_ms: int) -> None:
+        self._clock = clock
+        self._tolerance_ms = tolerance_ms
+        self._anchor_ms = clock.now_ns() // NS_PER_MS
+        self._anchor_s = clock.monotonic()
+        self.ahead_ms = 0
+        """How far the timeline is ahead of the wall clock."""
+
+    def now_ms(self) -> int:
+        """The time, in milliseconds since the epoch."""
+        wall_ms = self._clock.now_ns() // NS_PER_MS
+        now_s = self._clock.monotonic()
+        steady_ms = self._anchor_ms + round((now_s - self._anchor_s) * 1000)
+        if steady_ms - wall_ms > self._tolerance_ms:
+            self.ahead_ms = steady_ms - wall_ms
+            return steady_ms
+        self._anchor_ms, self._anchor_s, self.ahead_ms = wall_ms, now_s, 0
+        return wall_ms
+
+
+class Ticker:
+    """Yields consecutive pieces of time: each starts where the one before ended."""
+
+    def __init__(self, clock: Clock, *, interval_s: float) -> None:
+        self._clock = clock
+        self._interval_ms = max(1, round(interval_s * 1000))
+        self._timeline = Timeline(clock, tolerance_ms=self._interval_ms)
+        self._start_ms = self._timeline.now_ms()
+        self._started_s = clock.monotonic()
+
+    @property
+    def start_ms(self) -> int:
+        """Where the open interval starts."""
+        return self._start_ms
+
+    @property
+    def ahead_ms(self) -> int:
+        """How far the points' time is ahead of a wall clock that was set back; 0 as a rule."""
+        return self._timeline.ahead_ms
+
+    async def wait(self) -> Tick:
+        """Sleeps until the open interval is to be closed. May be cancelled and called again."""
+        expected_ms = self._boundary(self._start_ms) + self._interval_ms
+        while (now_ms := self._timeline.now_ms()) < expected_ms:
+            await self._clock.sleep((expected_ms - now_ms) / 1000)
+        due_ms = self._boundary(now_ms)
+        return self._tick(due_ms, missed=(due_ms - expected_ms) // self._interval_ms)
+
+    def cut(self) -> Tick:
+        """Closes the open interval now, off the grid: the last piece of a process."""
+        return self._tick(max(self._timeline.now_ms(), self._start_ms + 1))
+
+    def _boundary(self, time_ms: int) -> int:
+        return time_ms - time_ms % self._interval_ms
+
+    def _tick(self, end_ms: int, *, missed: int = 0) -> Tick:
+        start_ms, started_s = self._start_ms, self._started_s
+        self._start_ms, self._started_s = end_ms, self._clock.monotonic()
+        by_bounds_s = (end_ms - start_ms) / 1000
+        elapsed_s = self._started_s - started_s
+        # A late wake-up moves both ends by some milliseconds: the bounds are nearer to the truth
+        # than the clock, unless the wall clock jumped over time that never passed.
+        stepped = elapsed_s < by_bounds_s - self._interval_ms / 2000
+        return Tick(start_ms, end_ms, round(elapsed_s, 3) if stepped else by_bounds_s, missed)

@@ -1,0 +1,311 @@
+"""The composition root: from a Config to a running node, and back. It alone knows all the edges."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import veneurpy
+from veneurpy import registry
+from veneurpy.config import Config, HostPort, SinkEntry
+from veneurpy.console.http import AdminServer
+from veneurpy.engine import Engine, EngineOptions, open_engine
+from veneurpy.errors import SinkError, VeneurpyError
+from veneurpy.flush.flusher import Flusher
+from veneurpy.flush.lanes import Lane
+from veneurpy.flush.late import LatePoints
+from veneurpy.flush.summarise import plan_of
+from veneurpy.flush.ticker import Ticker
+from veneurpy.ledger import Ledger
+from veneurpy.listeners.udp import UdpListener
+from veneurpy.ports import Clock, Listener, Sink, SystemClock
+from veneurpy.server.context import NodeContext
+from veneurpy.server.node import Node
+from veneurpy.server.supervisor import Supervisor
+from veneurpy.server.tasks import feed_watchdog, watch_lag
+from veneurpy.systemd import Notifier
+from veneurpy.telemetry import Logger, Telemetry
+from veneurpy.telemetry.events import (
+    ClockSetBack,
+    ConfigWarning,
+    LedgerViolated,
+    LeftUnread,
+    Started,
+    StopFailed,
+    Stopped,
+    Stopping,
+)
+
+CLOSING_S = 1.0
+"""What sinks and the HTTP listener get to close, even when the time to shut down has run out."""
+START_TIMEOUT_S = 30.0
+
+
+class Server:
+    """One node. `run` it once."""
+
+    def __init__(
+        self,
+        config: Config,
+        logger: Logger,
+        *,
+        clock: Clock | None = None,
+        sink_class: Callable[[str], type[Sink]] = registry.sink_class,
+        environ: Mapping[str, str] | None = None,
+        warnings: Sequence[str] = (),
+    ) -> None:
+        self.config = config
+        self.clock: Clock = clock or SystemClock()
+        self.telemetry = Telemetry(logger, self.clock)
+        self.host = config.hostname or ("" if config.omit_empty_hostname else socket.gethostname())
+        self.running = asyncio.Event()
+        """Set once the node takes traffic."""
+        self._notifier = Notifier(environ or {})
+        self._warnings = warnings
+        self._supervisor = Supervisor(self.telemetry)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="flush")
+        self._routes: dict[str, Any] = {}
+        self._sinks = {entry.name: self._build(entry, sink_class) for entry in config.metric_sinks}
+        self._listeners = [
+            UdpListener(
+                url,
+                num_readers=config.num_readers,
+                read_buffer_bytes=config.read_buffer_size_bytes,
+                telemetry=self.telemetry,
+            )
+            for url in config.statsd_listen_addresses
+        ]
+        self._ledger = Ledger(sinks=list(self._sinks))
+        self._lanes = [self._lane(entry) for entry in config.metric_sinks]
+        self._engine: Engine | None = None
+        self._admin: AdminServer | None = None
+
+    @property
+    def listeners(self) -> list[str]:
+        """Their names: URLs with the ports they really have, once the node runs."""
+        return [listener.name for listener in self._listeners]
+
+    @property
+    def http_address(self) -> HostPort | None:
+        """Where the admin HTTP listener really listens, once the node runs; None without one."""
+        wanted = self.config.http_address
+        if wanted is None or self._admin is None:
+            return wanted
+        return HostPort(wanted.host, self._admin.port)
+
+    def request_stop(self, cause: str) -> None:
+        """Makes `run` shut down and return. Idempotent."""
+        self._supervisor.request_stop(cause)
+
+    async def run(self) -> int:
+        """Runs until `request_stop`, or until a task of ours crashes; returns the exit code.
+
+        Raises VeneurpyError or EngineMissing, with nothing left open, if it cannot start.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._close()
+            raise
+        await self._supervisor.wait()
+        await self._shut_down()
+        exit_code = int(self._supervisor.crashed)
+        total = self._ledger.total
+        lines = sum(accounts.lines for accounts in total.listeners.values())
+        self.telemetry.emit(Stopped(lines, total.store.points, exit_code))
+        return exit_code
+
+    def _build(self, entry: SinkEntry, sink_class: Callable[[str], type[Sink]]) -> Sink:
+        context = NodeContext(entry.name, self.host, self.config.interval, self.clock, self._routes)
+        build: Callable[..., Sink] = sink_class(entry.kind)
+        return build(entry.config, context)
+
+    def _lane(self, entry: SinkEntry) -> Lane:
+        config = self.config
+        return Lane(
+            entry.name,
+            self._sinks[entry.name],
+            kind=entry.kind,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            accounts=self._ledger.total.sinks[entry.name],
+            queue_batches=config.sink_queue_batches,
+            flush_timeout_s=config.flush_timeout_s,
+            oldest_s=config.sink_queue_batches * config.interval,
+        )
+
+    async def _start(self) -> None:
+        config = self.config
+        for warning in self._warnings:
+            self.telemetry.emit(ConfigWarning(warning))
+        for name, sink in self._sinks.items():
+            await _start_sink(name, sink)
+        self._ticker = Ticker(self.clock, interval_s=config.interval)
+        self._engine = open_engine(
+            config.engine, engine_options(config), start_ms=self._ticker.start_ms
+        )
+        self._flusher = self._new_flusher(self._engine)
+        self.node = Node(
+            config,
+            host=self.host,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            ledger=self._ledger,
+            engine=self._engine,
+            ticker=self._ticker,
+            lanes=self._lanes,
+        )
+        if config.http_address is not None:
+            self._admin = AdminServer(
+                self.node, str(config.http_address), extra_routes=self._routes
+            )
+            await self._admin.start()
+        for listener in self._listeners:
+            await listener.start(self._engine)
+        self._start_tasks()
+        self._announce()
+
+    def _new_flusher(self, engine: Engine) -> Flusher:
+        config = self.config
+        return Flusher(
+            engine,
+            self._lanes,
+            plan=plan_of(config.aggregates, config.percentiles),
+            late=LatePoints(window_s=config.late_window + 2 * config.interval),
+            ledger=self._ledger,
+            telemetry=self.telemetry,
+            clock=self.clock,
+            executor=self._executor,
+            host=self.host,
+            extend_tags=config.extend_tags,
+        )
+
+    def _announce(self) -> None:
+        listeners = " ".join(listener.name for listener in self._listeners)
+        sinks, http = " ".join(self._sinks), str(self.http_address or "")
+        self.telemetry.emit(
+            Started(veneurpy.__version__, self.config.engine, listeners, sinks, http)
+        )
+        self.node.state = "running"
+        self.node.flushed()
+        self._notifier.notify("READY=1", f"STATUS=Receiving on {listeners}")
+        self.running.set()
+
+    def _start_tasks(self) -> None:
+        start = self._supervisor.start
+        self._flushing = start("flush", self._flush_loop())
+        self._deliveries = [start(f"sink {lane.name}", lane.run()) for lane in self._lanes]
+        start("lag", watch_lag(self.clock, self.telemetry))
+        if self._notifier.watchdog_s:
+            healthy = self.node.healthy
+            start("watchdog", feed_watchdog(self.clock, self._notifier, healthy))
+
+    async def _flush_loop(self) -> None:
+        """Flushes at each tick. A flush that has begun is finished, whoever asks to stop."""
+        stopping = asyncio.create_task(self._supervisor.stopping.wait())
+        while True:
+            waiting = asyncio.create_task(self._ticker.wait())
+            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                waiting.cancel()
+                return
+            await self._flusher.flush(waiting.result())
+            self.node.flushed()
+            if self._ticker.ahead_ms:
+                self.telemetry.emit(ClockSetBack(self._ticker.ahead_ms / 1000))
+
+    async def _shut_down(self) -> None:
+        """Reads what the kernel had queued, flushes it, delivers it; all within the time-out."""
+        timeout_s = self.config.shutdown_timeout
+        deadline = Deadline(self.clock, timeout_s)
+        self.node.state = "stopping"
+        self._notifier.notify("STOPPING=1")
+        self.telemetry.emit(Stopping(self._supervisor.cause, timeout_s))
+        await asyncio.wait([self._flushing], timeout=deadline.left_s)
+        await asyncio.gather(*(self._stop_listener(each, deadline) for each in self._listeners))
+        await self._attempt("the last flush", self._flusher.flush(self._ticker.cut()), deadline)
+        for lane in self._lanes:
+            lane.close()
+        if self._deliveries:
+            await asyncio.wait(self._deliveries, timeout=deadline.left_s)
+        for lane in self._lanes:
+            lane.give_up("shutdown")
+        await self._close()
+        for equation in self._ledger.total.violations():
+            self.telemetry.emit(LedgerViolated(equation.name, equation.where, str(equation)))
+
+    async def _stop_listener(self, listener: Listener, deadline: Deadline) -> None:
+        try:
+            # The other half is for the last flush and what it delivers.
+            left = await listener.stop(deadline.left_s / 2)
+        except Exception as exc:  # one listener's failure must not cost the others their last flush
+            self.telemetry.emit(StopFailed(listener.name, f"{type(exc).__name__}: {exc}"))
+            return
+        if left:
+            self.telemetry.emit(LeftUnread(listener.name, left))
+
+    async def _close(self) -> None:
+        """Closes everything that was opened, whatever fails on the way."""
+        await self._supervisor.cancel()
+        deadline = Deadline(self.clock, CLOSING_S)
+        steps = {f"sink {name}": sink.stop() for name, sink in self._sinks.items()}
+        if self._admin is not None:
+            steps["HTTP listener"] = self._admin.stop()
+        for listener in self._listeners:
+            steps[listener.name] = _stop_quietly(listener)
+        await asyncio.gather(*(self._attempt(what, step, deadline) for what, step in steps.items()))
+        if self._engine is not None:
+            self._engine.close()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _attempt(self, what: str, step: Awaitable[None], deadline: Deadline) -> None:
+        """Awaits one step of the shutdown; the next one follows in any case."""
+        try:
+            async with asyncio.timeout(max(CLOSING_S, deadline.left_s)):
+                await step
+        except Exception as exc:
+            self.telemetry.emit(StopFailed(what, f"{type(exc).__name__}: {exc}"))
+
+
+class Deadline:
+    """How long something may yet take."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._end_s = clock.monotonic() + seconds
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self._end_s - self._clock.monotonic())
+
+
+def engine_options(config: Config) -> EngineOptions:
+    """What the engine is told of the configuration."""
+    return EngineOptions(
+        extend_tags=config.extend_tags,
+        compression=config.digest_compression,
+        max_datagram_bytes=config.metric_max_length,
+        store_max_bytes=config.store_max_bytes,
+        interval_s=config.interval,
+        late_window_s=config.late_window,
+        max_timestamps=config.max_timestamps,
+        side_log_max_bytes=config.side_log_max_bytes,
+    )
+
+
+async def _stop_quietly(listener: Listener) -> None:
+    await listener.stop(0)
+
+
+async def _start_sink(name: str, sink: Sink) -> None:
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await sink.start()
+    except VeneurpyError as exc:
+        raise SinkError(f"sink {name}: {exc}", retriable=False) from exc
+    except TimeoutError as exc:
+        text = f"sink {name}: did not start within {START_TIMEOUT_S:g} s"
+        raise SinkError(text, retriable=False) from exc

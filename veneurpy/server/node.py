@@ -1,0 +1,127 @@
+"""What a running node shows of itself to the admin HTTP listener."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import veneurpy
+from veneurpy.config import Config, effective
+from veneurpy.engine import Engine
+from veneurpy.flush.lanes import Lane
+from veneurpy.flush.ticker import Ticker
+from veneurpy.ledger import Ledger, accounts_as_dict, by_listener
+from veneurpy.ports import Clock
+from veneurpy.telemetry import Telemetry
+from veneurpy.telemetry.metrics import BUILD_INFO, CLOCK_AHEAD, LOOP_LAG_MAX, UPTIME
+
+OVERDUE_INTERVALS = 3
+OVERDUE_SLACK_S = 5.0
+
+
+class Node:
+    """The parts of a running node, as a `NodeView`."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        host: str,
+        clock: Clock,
+        telemetry: Telemetry,
+        ledger: Ledger,
+        engine: Engine,
+        ticker: Ticker,
+        lanes: Sequence[Lane],
+    ) -> None:
+        self._config = config
+        self._host = host
+        self._clock = clock
+        self._telemetry = telemetry
+        self._ledger = ledger
+        self._engine = engine
+        self._ticker = ticker
+        self._lanes = lanes
+        self._started_s = self._flushed_s = clock.monotonic()
+        self._started_ms = clock.now_ns() // 1_000_000
+        self.state = "starting"
+        """Then "running", then "stopping"."""
+        telemetry.set(
+            BUILD_INFO,
+            1,
+            version=veneurpy.__version__,
+            engine=config.engine,
+            python=platform.python_version(),
+        )
+
+    def flushed(self) -> None:
+        """A flush is through: the node does its work."""
+        self._flushed_s = self._clock.monotonic()
+        self._telemetry.set(CLOCK_AHEAD, self._ticker.ahead_ms / 1000)
+
+    def healthy(self) -> bool:
+        """False if no flush got through for more than three intervals: something of ours hangs."""
+        overdue_s = OVERDUE_INTERVALS * self._config.interval + OVERDUE_SLACK_S
+        return self.state != "running" or self._clock.monotonic() - self._flushed_s < overdue_s
+
+    def ready(self) -> tuple[bool, list[str]]:
+        """Whether it takes traffic."""
+        return self.state == "running", [] if self.state == "running" else [f"it is {self.state}"]
+
+    def status(self) -> dict[str, Any]:
+        """What a person wants to see first."""
+        last = self._ledger.last
+        return {
+            "version": veneurpy.__version__,
+            "state": self.state,
+            "healthy": self.healthy(),
+            "host": self._host,
+            "pid": os.getpid(),
+            "engine": self._config.engine,
+            "started_ms": self._started_ms,
+            "uptime_s": round(self._clock.monotonic() - self._started_s, 3),
+            "interval_s": self._config.interval,
+            "event_loop_lag_max_s": round(self._telemetry.value(LOOP_LAG_MAX), 6),
+            "ledger_holds": self._ledger.violations == 0,
+            "listeners": [
+                {"name": name, **accounts_as_dict(accounts)}
+                for name, accounts in self._ledger.total.listeners.items()
+            ],
+            "open_interval": {
+                "start_ms": self._ticker.start_ms,
+                "listeners": {
+                    name: accounts_as_dict(accounts)
+                    for name, accounts in by_listener(self._engine.open_accounts()).items()
+                },
+            },
+            "last_flush": None
+            if last is None
+            else {
+                "start_ms": last.start_ms,
+                "end_ms": last.end_ms,
+                "series": last.book.store.series,
+                "points": last.book.store.points,
+                "events": last.book.store.events,
+                "checks": last.book.store.checks,
+            },
+            "sinks": [lane.status() for lane in self._lanes],
+        }
+
+    def ledger(self) -> dict[str, Any]:
+        """The accounts and equations, since the start and of the last closed interval."""
+        for lane in self._lanes:
+            lane.refresh()
+        return self._ledger.as_dict()
+
+    def config(self) -> dict[str, Any]:
+        """The configuration in effect."""
+        return effective(self._config)
+
+    def exposition(self) -> bytes:
+        """The node's own telemetry as Prometheus text."""
+        self._telemetry.set(UPTIME, round(self._clock.monotonic() - self._started_s, 3))
+        for lane in self._lanes:
+            lane.refresh()
+        return self._telemetry.exposition()

@@ -1,0 +1,169 @@
+"""Every number that veneurpy publishes about itself: the one table of names, types and labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds of the buckets of every histogram; the 20 ms are what the event loop may be late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One family of self-metrics."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+_BY_LISTENER = ("listener",)
+_BY_SINK = ("sink",)
+
+BUILD_INFO = Metric("veneurpy_build_info", "gauge", "Always 1.", ("version", "engine", "python"))
+UPTIME = Metric("veneurpy_uptime_seconds", "gauge", "Since the start.")
+
+DATAGRAMS = Metric("veneurpy_datagrams_total", "counter", "Datagrams read.", _BY_LISTENER)
+BYTES = Metric("veneurpy_bytes_total", "counter", "Bytes of datagrams read.", _BY_LISTENER)
+TRUNCATED = Metric(
+    "veneurpy_truncated_total",
+    "counter",
+    "Datagrams longer than metric_max_length: their complete lines counted, the rest did not.",
+    _BY_LISTENER,
+)
+KERNEL_DROPS = Metric(
+    "veneurpy_kernel_drops_total",
+    "counter",
+    "Datagrams that the kernel discarded: the socket's receive buffer was full, or it was closing.",
+    _BY_LISTENER,
+)
+LINES = Metric("veneurpy_lines_total", "counter", "Lines read.", _BY_LISTENER)
+LINES_ACCEPTED = Metric(
+    "veneurpy_lines_accepted_total", "counter", "Lines understood.", _BY_LISTENER
+)
+LINES_REJECTED = Metric(
+    "veneurpy_lines_rejected_total",
+    "counter",
+    "Lines rejected, by the first reason found.",
+    ("listener", "reason"),
+)
+VALUES_AGGREGATED = Metric(
+    "veneurpy_values_aggregated_total",
+    "counter",
+    "Values that went into a series, by its type.",
+    ("listener", "type"),
+)
+VALUES_REJECTED = Metric(
+    "veneurpy_values_rejected_total",
+    "counter",
+    "Values rejected in accepted lines.",
+    ("listener", "reason"),
+)
+FIELDS_IGNORED = Metric(
+    "veneurpy_fields_ignored_total",
+    "counter",
+    "Fields of accepted lines that were passed over, the sample kept.",
+    ("listener", "reason"),
+)
+RECEIVE_BUFFER = Metric(
+    "veneurpy_receive_buffer_bytes",
+    "gauge",
+    "Receive buffer that the kernel granted to each socket.",
+    _BY_LISTENER,
+)
+UNREAD = Metric(
+    "veneurpy_unread_bytes_total",
+    "counter",
+    "Bytes left unread in the kernel when the time to shut down had run out.",
+    _BY_LISTENER,
+)
+
+INTERVALS = Metric("veneurpy_intervals_total", "counter", "Intervals closed.")
+TICKS_MISSED = Metric(
+    "veneurpy_ticks_missed_total", "counter", "Flushes skipped because nobody was awake for them."
+)
+CLOCK_AHEAD = Metric(
+    "veneurpy_clock_ahead_seconds",
+    "gauge",
+    "How far the points' time is ahead of a wall clock that was set back.",
+)
+CLOSE_SECONDS = Metric(
+    "veneurpy_close_seconds", "histogram", "Closing, merging and summarising an interval."
+)
+SERIES = Metric("veneurpy_series", "gauge", "Distinct series of the last interval.")
+POINTS = Metric("veneurpy_points_total", "counter", "Points made of the series.")
+POINTS_UNROUTED = Metric(
+    "veneurpy_points_unrouted_total",
+    "counter",
+    "Points that veneursinkonly keeps from every sink there is.",
+)
+EVENTS = Metric("veneurpy_events_total", "counter", "Events accepted.")
+CHECKS = Metric("veneurpy_checks_total", "counter", "Service checks accepted.")
+TYPE_CONFLICTS = Metric(
+    "veneurpy_type_conflicts_total",
+    "counter",
+    "Names that came as more than one of counter, gauge and set, per interval.",
+)
+LATE_AMENDED = Metric(
+    "veneurpy_late_amended_total",
+    "counter",
+    "Points with a time of their own that were published again, with a higher revision.",
+)
+LATE_FORGOTTEN = Metric(
+    "veneurpy_late_forgotten_total",
+    "counter",
+    "Points with a time of their own that are no longer remembered for want of room.",
+)
+
+SINK_ROWS = Metric(
+    "veneurpy_sink_rows_total", "counter", "Points by their fate.", ("sink", "fate", "reason")
+)
+SINK_OTHERS = Metric(
+    "veneurpy_sink_events_total",
+    "counter",
+    "Events and service checks by their fate.",
+    ("sink", "fate", "reason"),
+)
+SINK_PENDING = Metric(
+    "veneurpy_sink_pending_rows", "gauge", "Points that wait or are under way.", _BY_SINK
+)
+SINK_QUEUE = Metric("veneurpy_sink_queue_batches", "gauge", "Flushes that wait.", _BY_SINK)
+SINK_SECONDS = Metric("veneurpy_sink_flush_seconds", "histogram", "One call of a sink.", _BY_SINK)
+SINK_FAILURES = Metric(
+    "veneurpy_sink_failures_total",
+    "counter",
+    "Calls of a sink that failed: retriable, final, timeout or bug.",
+    ("sink", "kind"),
+)
+
+LOOP_LAG = Metric("veneurpy_event_loop_lag_seconds", "histogram", "How late the event loop is.")
+LOOP_LAG_MAX = Metric(
+    "veneurpy_event_loop_lag_max_seconds", "gauge", "The latest the event loop has been."
+)
+LEDGER_VIOLATIONS = Metric(
+    "veneurpy_ledger_violations_total",
+    "counter",
+    "Equations of the ledger that did not hold: each is a bug of veneurpy.",
+    ("equation",),
+)
+INTERNAL_ERRORS = Metric(
+    "veneurpy_internal_errors_total", "counter", "Tasks of veneurpy that crashed.", ("task",)
+)
+LOGS_SUPPRESSED = Metric(
+    "veneurpy_logs_suppressed_total",
+    "counter",
+    "Log lines withheld because the same event was logged just before.",
+    ("event",),
+)
+
+METRICS = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+"""All of them, in the order above."""
+
+
+def describe() -> list[tuple[str, str, tuple[str, ...], str]]:
+    """(name, type, labels, help) of every self-metric: what the documentation lists."""
+    return [(metric.name, metric.kind, metric.labels, metric.help) for metric in METRICS]
