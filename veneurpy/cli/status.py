@@ -31,6 +31,9 @@ def status(address: str, as_json: bool) -> None:
         raise click.ClickException(
             f"what answers at {base} is no veneurpy of this version"
         ) from exc
+    except OSError as exc:
+        reason = getattr(exc, "reason", exc)
+        raise click.ClickException(f"no node answers at {base}: {reason}") from exc
     if as_json:
         text = json.dumps({"status": node, "ledger": ledger}, indent=2, ensure_ascii=False) + "\n"
     click.echo(text, nl=False)
