@@ -20,6 +20,7 @@ def command(folder: Path, port: int) -> list[str] | None:
     config = {
         "statsd_listen_addresses": [f"udp://127.0.0.1:{port}"],
         "http_address": f"127.0.0.1:{free_port(socket.SOCK_STREAM)}",
+        "stats_address": "127.0.0.1:9",  # it does not start without; nobody reads there
         "interval": "10s",
         "num_readers": 1,
         "num_workers": 1,

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from benchmarks.answers import Answer, Figure, ratios
 from benchmarks.daemon import running_daemon
 from benchmarks.load import Load
-from benchmarks.peers.gostatsd import GOSTATSD
 from benchmarks.peers.peer import running
 from benchmarks.peers.veneur import VENEUR
 from benchmarks.questions.udp_cpu import SETTINGS
@@ -15,7 +14,7 @@ from benchmarks.receivers import bare
 from benchmarks.windows import Receiving, Windows
 
 RATE = 50_000
-PEERS = (VENEUR, GOSTATSD)
+PEERS = (VENEUR,)
 
 METHOD = f"""\
 As above, at {RATE:,} datagrams/s, the mix over 1,000 series. Each daemon has one reader and a
