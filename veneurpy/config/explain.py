@@ -46,30 +46,37 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def explain(error: ValidationError, model: type[BaseModel], at: Path, report: Report) -> None:
     """Reports every error of validating `model` on the data at the path `at`."""
-    for detail in error.errors(include_url=False):
-        _explain(detail, model, at, report)
+    details = error.errors(include_url=False)
+    meant = {
+        (*detail["loc"][:-1], _meant(detail, model, at))
+        for detail in details
+        if detail["type"] == "extra_forbidden"
+    }
+    for detail in details:
+        if detail["type"] != "missing" or detail["loc"] not in meant:
+            _explain(detail, model, at, report)
 
 
 def _explain(detail: ErrorDetails, model: type[BaseModel], at: Path, report: Report) -> None:
     path = (*at, *detail["loc"])
-    kind = detail["type"]
-    if kind == "extra_forbidden":
-        known = top_keys() if len(path) == 1 else _keys_at(model, detail["loc"][:-1])
-        unknown_key(path, known, report)
-        return
-    if kind == "missing":
-        inside = f" in {dotted(path[:-1])}" if path[:-1] else ""
-        report.mistake(report.places.of(path[:-1]), f'the key "{path[-1]}" is missing{inside}')
-        return
-    what, suggestion = _what(detail, secret=is_secret(path[-1] if path else ""))
-    report.mistake(report.places.of(path), f"{dotted(path)}: {what}" if path else what, suggestion)
-
-
-def unknown_key(path: Path, known: Iterable[str], report: Report) -> None:
-    """Reports a key that does not exist, with the one that was probably meant."""
     inside = f" in {dotted(path[:-1])}" if path[:-1] else ""
-    what = f'unknown key "{path[-1]}"{inside}'
-    report.mistake(report.places.of(path, key=True), what, nearest(str(path[-1]), known))
+    match detail["type"]:
+        case "extra_forbidden":
+            place = report.places.of(path, key=True)
+            what = f'unknown key "{path[-1]}"{inside}'
+            report.mistake(place, what, _meant(detail, model, at))
+        case "missing":
+            place = report.places.of(path[:-1])
+            report.mistake(place, f'the key "{path[-1]}" is missing{inside}')
+        case _:
+            what, suggestion = _what(detail, secret=is_secret(path[-1] if path else ""))
+            report.mistake(report.places.of(path), f"{dotted(path)}: {what}", suggestion)
+
+
+def _meant(detail: ErrorDetails, model: type[BaseModel], at: Path) -> str:
+    """The key that an unknown one was probably meant to be."""
+    outer, key = detail["loc"][:-1], detail["loc"][-1]
+    return nearest(str(key), _keys_at(model, outer) if (*at, *outer) else top_keys())
 
 
 def _what(detail: ErrorDetails, *, secret: bool) -> tuple[str, str]:

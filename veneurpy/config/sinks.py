@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from veneurpy.config.explain import explain, nearest, unknown_key
+from veneurpy.config.explain import explain, nearest
 from veneurpy.config.model import SinkEntry
 from veneurpy.config.place import Path, dotted
 from veneurpy.config.report import Report
@@ -63,7 +63,7 @@ def _options(entry: dict[str, Any], kinds: SinkKinds, path: Path, report: Report
         return Section()
     _belongs_inside(entry, model, path, report)
     given = {key: value for key, value in (written or {}).items() if value is not None}
-    _take_unknown(given, kind, model, at, report)
+    _take_refused(given, kind, at, report)
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -71,19 +71,13 @@ def _options(entry: dict[str, Any], kinds: SinkKinds, path: Path, report: Report
         return Section()
 
 
-def _take_unknown(
-    given: dict[str, Any], kind: str, model: type[BaseModel], at: Path, report: Report
-) -> None:
-    """Takes options that the sink does not have out of `given`, and reports them."""
+def _take_refused(given: dict[str, Any], kind: str, at: Path, report: Report) -> None:
+    """Takes options that only Veneur's sink has out of `given`, and reports them."""
     for key in list(given):
         if (kind, key) in REFUSED_SINK_OPTIONS:
             place = report.places.of((*at, key), key=True)
             report.mistake(place, REFUSED_SINK_OPTIONS[kind, key])
-        elif key not in model.model_fields:
-            unknown_key((*at, key), model.model_fields, report)
-        else:
-            continue
-        del given[key]
+            del given[key]
 
 
 def _options_model(
