@@ -1,0 +1,115 @@
+"""A real daemon in a process of its own: ports are the kernel's choice, its log tells which."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import yaml
+
+START_S = 30.0
+STOP_S = 30.0
+
+
+class Daemon:
+    """`python -m veneurpy run` with a configuration of its own and a `localfile` sink.
+
+    `settings` go on top of: UDP and HTTP on free ports of 127.0.0.1, an interval that outlasts any
+    test (so that the shutdown's flush is the only one), points as JSON lines.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        self.points_file = folder / "points.jsonl"
+        config = folder / "veneurpy.yaml"
+        config.write_text(yaml.safe_dump(self._defaults() | dict(settings)))
+        command = [sys.executable, "-m", "veneurpy", "run", "-f", str(config)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        self.log: list[dict[str, Any]] = []
+        """What it has logged so far, one mapping a line."""
+        self._started = threading.Event()
+        assert self.process.stderr is not None
+        self._reader = threading.Thread(target=self._read_log, args=(self.process.stderr,))
+        self._reader.start()
+
+    def wait_until_started(self) -> None:
+        """Returns when it takes traffic. Raises RuntimeError, with its log, if it ends instead."""
+        if not self._started.wait(START_S) or not self.logged("started"):
+            raise RuntimeError(f"the daemon did not start: {self.log}")
+
+    @property
+    def port(self) -> int:
+        """The UDP port of its first listener."""
+        return int(self.logged("started")[0]["listeners"].split()[0].rpartition(":")[2])
+
+    @property
+    def http(self) -> str:
+        """The URL of its admin HTTP listener."""
+        address = self.logged("started")[0]["http"]
+        return address if "://" in address else f"http://{address}"
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The log lines of one event."""
+        return [line for line in self.log if line.get("event") == event]
+
+    def get(self, path: str) -> Any:
+        """A page of its admin HTTP listener, JSON read."""
+        with urllib.request.urlopen(f"{self.http}{path}", timeout=5) as answer:
+            return json.load(answer)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Sends a signal and waits for the end; returns the exit code. Idempotent."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(STOP_S)
+        finally:
+            self.process.kill()
+            self._reader.join()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What it has flushed so far, in the order of the file."""
+        if not self.points_file.exists():
+            return []
+        return [json.loads(line) for line in self.points_file.read_text().splitlines()]
+
+    def _defaults(self) -> dict[str, Any]:
+        sink = {"kind": "localfile", "config": {"flush_file": str(self.points_file)}}
+        return {
+            "statsd_listen_addresses": ["udp://127.0.0.1:0"],
+            "http_address": "127.0.0.1:0",
+            "interval": "24h",
+            "metric_sinks": [sink],
+            "log_format": "json",
+        }
+
+    def _read_log(self, stderr: BinaryIO) -> None:
+        with stderr:
+            for line in stderr:
+                try:
+                    self.log.append(json.loads(line))
+                except ValueError:
+                    self.log.append({"text": line.decode(errors="replace").rstrip()})
+                if self.log[-1].get("event") == "started":
+                    self._started.set()
+        self._started.set()
+
+
+@contextmanager
+def running_daemon(folder: Path, **settings: Any) -> Iterator[Daemon]:
+    """A daemon that takes traffic, ended with the block if the test has not ended it."""
+    daemon = Daemon(folder, settings)
+    try:
+        daemon.wait_until_started()
+        yield daemon
+    finally:
+        daemon.stop()
