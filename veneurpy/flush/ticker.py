@@ -74,21 +74,25 @@ class Ticker:
         while (now_ms := self._timeline.now_ms()) < expected_ms:
             await self._clock.sleep((expected_ms - now_ms) / 1000)
         due_ms = self._boundary(now_ms)
-        return self._tick(due_ms, missed=(due_ms - expected_ms) // self._interval_ms)
+        missed = (due_ms - expected_ms) // self._interval_ms
+        return self._tick(due_ms, now_ms, missed=missed)
 
     def cut(self) -> Tick:
         """Closes the open interval now, off the grid: the last piece of a process."""
-        return self._tick(max(self._timeline.now_ms(), self._start_ms + 1))
+        end_ms = max(self._timeline.now_ms(), self._start_ms + 1)
+        return self._tick(end_ms, end_ms)
 
     def _boundary(self, time_ms: int) -> int:
         return time_ms - time_ms % self._interval_ms
 
-    def _tick(self, end_ms: int, *, missed: int = 0) -> Tick:
+    def _tick(self, end_ms: int, now_ms: int, *, missed: int = 0) -> Tick:
         start_ms, started_s = self._start_ms, self._started_s
-        self._start_ms, self._started_s = end_ms, self._clock.monotonic()
+        self._start_ms = end_ms
+        # When the end was, not when somebody woke up for it.
+        self._started_s = self._clock.monotonic() - (now_ms - end_ms) / 1000
         by_bounds_s = (end_ms - start_ms) / 1000
         elapsed_s = self._started_s - started_s
-        # A late wake-up moves both ends by some milliseconds: the bounds are nearer to the truth
-        # than the clock, unless the wall clock jumped over time that never passed.
-        stepped = elapsed_s < by_bounds_s - self._interval_ms / 2000
+        # Less only if the wall clock jumped over time that never passed. The two clocks are read
+        # one after the other, hence the tolerance.
+        stepped = elapsed_s < by_bounds_s - self._interval_ms / 10_000
         return Tick(start_ms, end_ms, round(elapsed_s, 3) if stepped else by_bounds_s, missed)

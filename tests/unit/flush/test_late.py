@@ -1,0 +1,110 @@
+"""Points with a time of their own, over several flushes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from veneurpy.engine import Columns, MetricType, Scope
+from veneurpy.flush.late import LatePoints, Parted
+from veneurpy.model import Point, PointType
+from veneurpy.testing import START_MS, columns_of
+
+END_MS = START_MS + 10_000
+T = START_MS - 3_000
+
+
+def points(*rows: tuple[str, float, int], kind: PointType = PointType.COUNTER) -> Columns:
+    """Columns of (name, value, timestamp)."""
+    return columns_of(
+        [
+            Point(name, (), kind, Scope.MIXED, time_ms, 10, "h", value)
+            for name, value, time_ms in rows
+        ]
+    )
+
+
+def part(late: LatePoints, columns: Columns, flushes: int = 0) -> Parted:
+    """Parts the columns of the flush after so many others."""
+    shift = 10_000 * flushes
+    return late.part(columns, START_MS + shift, END_MS + shift)
+
+
+def test_a_flush_without_own_times_is_left_alone() -> None:
+    """Not even a list of its rows is made."""
+    columns = points(("a", 1, START_MS), ("b", 2, START_MS))
+    parted = part(LatePoints(window_s=600), columns)
+    assert parted == Parted(columns, None, {})
+    assert parted.columns is columns
+
+
+def test_rows_of_their_own_time_stand_apart() -> None:
+    """They come with revision 0 the first time."""
+    columns = points(("a", 1, START_MS), ("b", 2, T), ("c", 3, T + 1000))
+    parted = part(LatePoints(window_s=600), columns)
+    assert [0] == parted.own
+    assert {0: [1, 2]} == parted.late
+    assert [1, 2, 3] == list(parted.columns.value)
+    assert parted.amended == 0
+
+
+def test_a_counter_is_amended_with_the_sum() -> None:
+    """Each further flush of one (series, T) has the next revision and all that came so far."""
+    late = LatePoints(window_s=600)
+    part(late, points(("b", 2, T)))
+    second = part(late, points(("b", 3, T), ("a", 1, START_MS + 10_000)), 1)
+    third = part(late, points(("b", 4, T)), 2)
+    assert ({1: [0]}, [5, 1]) == (second.late, list(second.columns.value))
+    assert ({2: [0]}, [9]) == (third.late, list(third.columns.value))
+    assert (1, 1) == (second.amended, third.amended)
+
+
+def test_a_gauge_is_amended_with_the_latest() -> None:
+    """It is the last value, not a sum."""
+    late = LatePoints(window_s=600)
+    part(late, points(("g", 2, T), kind=PointType.GAUGE))
+    again = part(late, points(("g", 3, T), kind=PointType.GAUGE), 1)
+    assert ({1: [0]}, [3]) == (again.late, list(again.columns.value))
+
+
+def test_series_are_told_apart() -> None:
+    """Another name, second, type, tag set or set of sinks is another point."""
+    late = LatePoints(window_s=600)
+    columns = points(("b", 2, T))
+    part(late, columns)
+    others = [
+        points(("c", 2, T)),
+        points(("b", 2, T + 1000)),
+        replace(columns, series_type=memoryview(bytes([MetricType.GAUGE]))),
+        replace(columns, sink_sets=[frozenset({"x"})]),
+        columns_of([Point("b", ("x:1",), PointType.COUNTER, Scope.MIXED, T, 10, "h", 2.0)]),
+    ]
+    assert [{0: [0]}] * 5 == [part(late, other, 1).late for other in others]
+    assert {1: [0]} == part(late, columns, 1).late
+
+
+def test_the_engines_columns_are_never_written_to() -> None:
+    """The sums stand in a column of their own."""
+    late = LatePoints(window_s=600)
+    part(late, points(("b", 2, T)))
+    columns = points(("b", 3, T))
+    part(late, columns, 1)
+    assert [3] == list(columns.value)
+
+
+def test_what_is_too_old_to_come_is_forgotten() -> None:
+    """The memory is bounded by time."""
+    late = LatePoints(window_s=60)
+    part(late, points(("b", 2, T)))
+    assert len(late) == 1
+    part(late, points(("a", 1, START_MS + 60_000)), 6)
+    assert len(late) == 0
+
+
+def test_the_memory_is_bounded_and_says_so() -> None:
+    """Beyond the bound the oldest seconds go, and the points in them are counted."""
+    late = LatePoints(window_s=600, most=3)
+    rows = [(name, 1.0, T + 1000 * second) for second in range(2) for name in "abc"]
+    parted = part(late, points(*rows))
+    assert parted.forgotten == 3
+    assert len(late) == 3
+    assert {0: [0], 1: [1]} == part(late, points(("a", 1, T), ("a", 1, T + 1000)), 1).late
