@@ -45,7 +45,8 @@ def apply_environment(
         _set(data, path, environ[name], name, options_of, report)
         key = PREFIX + "__".join(str(part) for part in path).upper()
         report.warning(Place(name), f"read as Veneur does; the name here is {key}")
-    for name in sorted(environ):
+    # A whole before its parts, a sink's kind before its options.
+    for name in sorted(environ, key=lambda name: (name.count("__"), name)):
         if not name.startswith(PREFIX) or _NOT_SETTINGS.fullmatch(name):
             continue
         path = _path(name.removeprefix(PREFIX))

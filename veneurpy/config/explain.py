@@ -86,7 +86,8 @@ def _what(detail: ErrorDetails, *, secret: bool) -> tuple[str, str]:
         wrong = context["error"]
         return str(wrong), wrong.suggestion if isinstance(wrong, Wrong) else ""
     if kind in _EXPECTED:
-        return f"expected {_EXPECTED[kind]}, found {found}", _quoted(kind, detail["input"])
+        suggestion = "" if secret else _quoted(kind, detail["input"])
+        return f"expected {_EXPECTED[kind]}, found {found}", suggestion
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         return f"expected {words} {context[key]}, found {found}", ""

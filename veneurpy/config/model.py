@@ -37,7 +37,7 @@ KIB, MIB = 1 << 10, 1 << 20
 class SinkEntry(Section):
     """One sink of `metric_sinks`."""
 
-    kind: Annotated[str, Field(min_length=1)]
+    kind: str
     """What it is: `console`, `localfile`, `prometheus`, `blackhole`, `debug`, or a plug-in's."""
     name: Annotated[str, AfterValidator(check_name)] = ""
     """How metrics, logs and `veneursinkonly:<name>` call it; unique. Empty: as its kind."""
