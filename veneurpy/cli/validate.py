@@ -24,5 +24,5 @@ def validate(file: Path) -> None:
         click.echo(error, err=True)
         raise SystemExit(1) from None
     for warning in loaded.warnings:
-        click.echo(f"{warning} (warning)", err=True)
+        click.echo(f"warning: {warning}", err=True)
     click.echo(f"{file}: ok")

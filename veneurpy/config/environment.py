@@ -75,7 +75,8 @@ def apply_overrides(
 
 
 def _path(text: str) -> Path:
-    return tuple(int(part) if part.isdecimal() else part for part in text.lower().split("__"))
+    parts = text.lower().split("__")
+    return tuple(int(part) if re.fullmatch(r"\d{1,5}", part) else part for part in parts)
 
 
 def _veneur_variables(environ: Mapping[str, str], report: Report) -> Iterator[tuple[str, Path]]:

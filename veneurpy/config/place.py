@@ -12,14 +12,19 @@ LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What YAML counts as the end of a line."""
 
 _SECRET = re.compile(r"key|secret|token|passw|credential|dsn|certificate|authorization", re.I)
-_SECRET_LINE = re.compile(
-    rf"^(\s*(?:- *)?[\"']?[\w.-]*(?:{_SECRET.pattern})[\w.-]*[\"']?\s*:\s*)\S.*", re.I
-)
+_SECRET_KEY = rf"[\w.-]*(?:{_SECRET.pattern})[\w.-]*[\"']?\s*:\s*"
+_SECRET_LINE = re.compile(rf"^(\s*(?:- *)?[\"']?{_SECRET_KEY})\S.*", re.I)
+_SECRET_ITEM = re.compile(rf"({_SECRET_KEY})(?:\"[^\"]*\"|'[^']*'|[^\s,}}][^,}}]*)", re.I)
 
 
 def is_secret(key: str | int) -> bool:
     """Whether a value under this key is better not repeated in a message."""
     return isinstance(key, str) and _SECRET.search(key) is not None
+
+
+def masked(line: str) -> str:
+    """A line of a file without what looks like the value of a secret."""
+    return _SECRET_ITEM.sub(r"\1***", _SECRET_LINE.sub(r"\1***", line))
 
 
 def dotted(path: Path) -> str:
@@ -88,14 +93,13 @@ class Places:
 
     def at(self, mark: Mark) -> Place:
         """The place of a mark."""
-        text = self.lines[mark.line - 1] if mark.line <= len(self.lines) else ""
-        masked = _SECRET_LINE.sub(r"\1***", text)
-        width = mark.width if masked == text else 3 if mark.column > 1 else 1
+        line = self.lines[mark.line - 1] if mark.line <= len(self.lines) else ""
+        text, before = masked(line), masked(line[: mark.column - 1])
         # A caret below a tab stands where the tab puts it.
-        lead = "".join("\t" if c == "\t" else " " for c in masked[: mark.column - 1])
-        carets = "^" * max(1, min(width, len(masked) - mark.column + 1))
+        lead = "".join("\t" if character == "\t" else " " for character in before)
+        carets = "^" * max(1, min(mark.width, len(text) - len(before)))
         gutter = f"{mark.line:>5} | "
-        excerpt = f"{gutter}{masked}\n{' ' * (len(gutter) - 2)}| {lead}{carets}"
+        excerpt = f"{gutter}{text}\n{' ' * (len(gutter) - 2)}| {lead}{carets}"
         label = f"{self.source}:{mark.line}:{mark.column}"
         return Place(label, excerpt, (mark.line, mark.column))
 

@@ -33,7 +33,7 @@ def test_warnings_go_to_stderr(path: Path) -> None:
     path.write_text(GOOD + "num_workers: 96\n")
     result = run(path)
     assert (0, f"{path}: ok\n") == (result.exit_code, result.stdout)
-    assert result.stderr.startswith(f'{path}:3:1: "num_workers" has no effect')
+    assert result.stderr.startswith(f'warning: {path}:3:1: "num_workers" has no effect')
 
 
 def test_a_wrong_file_ends_with_1(path: Path) -> None:
