@@ -55,13 +55,15 @@ def test_the_host_file_shows_true_defaults() -> None:
     )
 
 
-def test_every_sink_of_the_host_file_loads() -> None:
-    """The sinks that are commented out can be uncommented, all of them at once."""
-    text = re.sub(r"^  # (?= *(- kind|config|[a-z_]+:))", "  ", HOST, flags=re.MULTILINE)
-    sinks = parse_config(text).config.metric_sinks
-    assert ["blackhole", "console", "debug", "localfile", "prometheus"] == sorted(
-        entry.kind for entry in sinks
-    )
+def test_the_host_file_shows_every_sink_with_every_option() -> None:
+    """The sinks that are commented out can be uncommented at once, and show true defaults."""
+    text = re.sub(r"^  # (?= *(- kind|config|[a-z_]+):)", "  ", HOST, flags=re.MULTILINE)
+    shown = {entry.kind: entry.config for entry in parse_config(text).config.metric_sinks}
+    assert ["blackhole", "console", "debug", "localfile", "prometheus"] == sorted(shown)
+    for kind, options in shown.items():
+        assert set(type(options).model_fields) == options.model_fields_set, kind
+        given = options.model_dump(exclude={"flush_file"})
+        assert {key: type(options).model_fields[key].default for key in given} == given
 
 
 def test_the_page_is_written_from_the_model() -> None:
