@@ -2,14 +2,13 @@
 """The native engine as Python sees it: engine, readers, intervals. What they promise is said in veneurpy.engine."""
 import os
 import threading
-import time
 import uuid as uuids
 
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Budget, Counters, SideRecord, arena_begin,
-    arena_close, arena_open,
+    IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Counters, SideRecord, arena_begin,
+    arena_close, arena_committed, arena_open,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.buffer cimport buffer_view
@@ -22,8 +21,8 @@ from veneurpy.engine.native.merge cimport Merge, count_samples, merge_arenas, me
 from veneurpy.engine.native.parser cimport parse_datagram, parser_close, parser_flush, parser_open
 from veneurpy.engine.native.points cimport PlannedOutput, PointPlan, Points, Strings, points_free, points_make
 from veneurpy.engine.native.receiver cimport (
-    ENDED, IDLE, NOTHING_ASKED, RUNNING, SWAP_ASKED, Receiver, receiver_attach, receiver_new_drops, receiver_run,
-    receiver_swap,
+    ENDED, IDLE, NOTHING_ASKED, RUNNING, SWAP_ASKED, Receiver, receiver_attach, receiver_detach, receiver_new_drops,
+    receiver_run, receiver_swap,
 )
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.store cimport store_begin, store_close, store_open
@@ -32,7 +31,6 @@ from veneurpy.engine import types
 from veneurpy.engine.columns import Columns, StringTable
 
 cdef enum:
-    SMALLEST_ARENA = 1 << 20
     WAIT_NS = 100_000                   # between two looks at a reader that is to swap
 
 
@@ -63,6 +61,7 @@ cdef class NativeReader:
     cdef object _lock
     cdef object _thread
     cdef u32 _number
+    cdef u32 _unread
 
     def __cinit__(self):
         self._r = <Receiver*>calloc(1, sizeof(Receiver))
@@ -103,12 +102,13 @@ cdef class NativeReader:
     cdef Arena* _prepare(self, NativeEngine engine) except NULL:
         """The arena that is not open, empty and named after the interval that is about to begin."""
         cdef Arena* a = &self._arenas[1] if self._r.arena == &self._arenas[0] else &self._arenas[0]
+        cdef u64 limit = engine._arena_limit()
         cdef int failed = 0
         with nogil:
             if a.base == NULL:
-                failed = arena_open(a, engine._arena_bytes, engine._budget, engine._digest_bytes)
+                failed = arena_open(a, engine._store_max_bytes, engine._digest_bytes)
             if not failed:
-                failed = arena_begin(a, engine._uuid, self._number, engine._start_ms, &engine._key)
+                failed = arena_begin(a, limit, engine._uuid, self._number, engine._start_ms, &engine._key)
         if failed:
             raise MemoryError(f"store_max_bytes {engine.options.store_max_bytes} leaves no room for a store")
         return a
@@ -149,7 +149,11 @@ cdef class NativeReader:
             refuse_new(self._r.fd)
             store_release(&self._r.stop_at_ns, <u64>(realtime_ns() + <i64>(timeout_s * 1e9)))
         self._thread.join()
-        return words[MEM_QUEUED] if meminfo(self._r.fd, words) == 0 else 0
+        with self._lock:
+            if self._r.fd >= 0:
+                self._unread = words[MEM_QUEUED] if meminfo(self._r.fd, words) == 0 else 0
+                receiver_detach(self._r)
+        return self._unread
 
     cdef Arena* _swap(self, NativeEngine engine) except NULL:
         """Closes the open arena and returns it. The reader's own thread does it while it runs."""
@@ -366,10 +370,10 @@ cdef class NativeEngine:
 
     cdef readonly object options
     cdef list _readers
+    cdef int _n_readers
     cdef object _lock
     cdef HashKey _key
-    cdef Budget* _budget
-    cdef u64 _arena_bytes
+    cdef u64 _store_max_bytes
     cdef u64 _digest_bytes
     cdef u8 _uuid[16]
     cdef object _interval_uuid
@@ -380,30 +384,23 @@ cdef class NativeEngine:
     cdef int _n_extend
     cdef list _extend_bytes
 
-    def __cinit__(self):
-        self._budget = <Budget*>calloc(1, sizeof(Budget))
-        if self._budget == NULL:
-            raise MemoryError
-
     def __init__(self, options, *, start_ms):
         cdef bytes secret = os.urandom(sizeof(HashKey))
         self.options = options
         self._lock = threading.Lock()
         self._readers = []
         memcpy(&self._key, <const char*>secret, sizeof(HashKey))
-        self._budget.limit = options.store_max_bytes
         self._digest_bytes = digest_block_bytes(options.compression)
-        self._arena_bytes = max(<u64>options.store_max_bytes, <u64>SMALLEST_ARENA)
+        self._store_max_bytes = options.store_max_bytes
         self._start_ms = start_ms
         self._name_interval()
         self._set_extend_tags(options.extend_tags)
 
     def __dealloc__(self):
         free(self._extend)
-        free(self._budget)
 
     def __repr__(self):
-        return f"<NativeEngine {len(self._readers)} readers, {self._budget.committed} bytes>"
+        return f"<NativeEngine {len(self._readers)} readers, {self.committed_bytes} bytes>"
 
     cdef _name_interval(self):
         cdef bytes raw
@@ -424,9 +421,14 @@ cdef class NativeEngine:
             self._extend[i].data = <const u8*><const char*>tag
             self._extend[i].size = len(tag)
 
+    cdef u64 _arena_limit(self):
+        """Every reader has two arenas, one open and one being flushed: equal shares, so that neither starves."""
+        return self._store_max_bytes // (2 * max(self._n_readers, 1))
+
     def open_reader(self, str listener):
         with self._lock:
-            reader = NativeReader(self, listener, len(self._readers))
+            self._n_readers += 1
+            reader = NativeReader(self, listener, self._n_readers - 1)
             self._readers.append(reader)
             return reader
 
@@ -465,7 +467,11 @@ cdef class NativeEngine:
     @property
     def committed_bytes(self):
         """Memory behind the arenas of all readers."""
-        return self._budget.committed
+        cdef NativeReader reader
+        total = 0
+        for reader in self._readers:
+            total += arena_committed(&reader._arenas[0]) + arena_committed(&reader._arenas[1])
+        return total
 
     def close(self):
         """Stops all readers; their memory goes with the last reference to them."""

@@ -26,9 +26,11 @@ cdef struct Receiver:
     u64 stop_at_ns                      # atomic: 0, or when draining must end (CLOCK_REALTIME)
     int fd
     u32 drops_seen                      # the kernel's counter at the last look
+    u32 drops_left                      # those of a socket that is gone, until they are asked for
 
 
 cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept nogil
 cdef void receiver_run(Receiver* r) noexcept nogil
 cdef void receiver_swap(Receiver* r) noexcept nogil
 cdef u32 receiver_new_drops(Receiver* r) noexcept nogil
+cdef void receiver_detach(Receiver* r) noexcept nogil

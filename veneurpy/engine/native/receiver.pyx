@@ -30,10 +30,18 @@ cdef u32 receiver_new_drops(Receiver* r) noexcept nogil:
     """Datagrams that the kernel dropped on this socket since the last call (its counter is a u32 and wraps)."""
     cdef u32 words[9]
     cdef u32 before = r.drops_seen
-    if r.batch == NULL or meminfo(r.fd, words) != 0:
-        return 0
+    cdef u32 left = r.drops_left
+    r.drops_left = 0
+    if r.fd < 0 or meminfo(r.fd, words) != 0:
+        return left
     r.drops_seen = words[MEM_DROPS]
-    return r.drops_seen - before
+    return left + r.drops_seen - before
+
+
+cdef void receiver_detach(Receiver* r) noexcept nogil:
+    """Asks the kernel for the last time: the descriptor may be closed, and its number be another's, from now on."""
+    r.drops_left = receiver_new_drops(r)
+    r.fd = -1
 
 
 cdef void receiver_swap(Receiver* r) noexcept nogil:
