@@ -24,7 +24,8 @@ from veneurpy.engine.tags import ImplicitTags
 from veneurpy.engine.types import MetricType, Output, Plan, PointType, Scope, Statistic
 
 MAX_TYPE_CONFLICTS = 1000
-_MAX_SINK_SETS = 1 << 16
+_NO_SINK = (1 << 16) - 1
+"""Stands for the sets beyond those a u16 can tell apart: who makes up so many names no sink."""
 _HISTOGRAMS = frozenset({MetricType.HISTOGRAM, MetricType.TIMER})
 
 
@@ -205,16 +206,17 @@ class _Rows:
         self._value.append(value)
 
     def _sink_set(self, sinks: frozenset[bytes]) -> int:
-        # A client that makes up more sets than a u16 can tell apart names no sink that exists.
         index = self._sink_sets.setdefault(sinks, len(self._sink_sets))
-        return min(index, _MAX_SINK_SETS - 1)
+        return min(index, _NO_SINK)
 
     def columns(self) -> Columns:
         sink_sets = [frozenset(sink.decode() for sink in sinks) for sinks in self._sink_sets]
+        if len(sink_sets) > _NO_SINK:
+            sink_sets[_NO_SINK:] = [frozenset({""})]
         return Columns(
             names=self._names.table(),
             tags=self._tags.table(),
-            sink_sets=sink_sets[:_MAX_SINK_SETS],
+            sink_sets=sink_sets,
             name=memoryview(self._name),
             tag=memoryview(self._tag),
             type=memoryview(self._type),

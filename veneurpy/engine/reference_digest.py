@@ -17,6 +17,8 @@ _MAX_CENTROIDS = 1000
 
 Sample = tuple[float, float]
 """(value, weight)"""
+Span = tuple[float, float, float]
+"""(weight, lower, upper): that much lies evenly between the two"""
 
 
 class Distribution:
@@ -60,16 +62,23 @@ class Distribution:
     def quantiles(self, quantiles: Sequence[float]) -> list[float]:
         """The values at `quantiles` (0 to 1), monotone and within the extremes."""
         if self._digest is None and len(self._pending) <= EXACT_SAMPLES:
-            return _interpolate(sorted(self._pending), quantiles)
-        digest = self._fold()
-        found: dict[float, float] = {}
-        floor = self.minimum
-        for quantile in sorted(quantiles):
-            estimate = min(digest.percentile(100 * quantile), self.maximum)
-            # Not `max`: an estimate that overflowed to NaN must not come through.
-            floor = estimate if estimate > floor else floor
-            found[quantile] = self.maximum if quantile == 1 else floor
-        return [found[quantile] for quantile in quantiles]
+            spans = list(_even_spans(sorted(self._pending), self.minimum, self.maximum))
+        else:
+            centroids = [(c.mean, c.count) for c in self._fold().C.values()]
+            even = _even_spans(centroids, self.minimum, self.maximum)
+            spans = list(_narrowed(even, centroids, self._compression))
+        return [self._at(quantile, spans) for quantile in quantiles]
+
+    def _at(self, quantile: float, spans: Sequence[Span]) -> float:
+        if quantile in (0, 1):
+            return self.maximum if quantile else self.minimum
+        target = quantile * sum(weight for weight, _, _ in spans)
+        before = 0.0
+        for weight, lower, upper in spans:
+            if target <= before + weight:
+                return min(lower + (target - before) / weight * (upper - lower), upper)
+            before += weight
+        return self.maximum
 
     def _keep(self, samples: Sequence[Sample]) -> None:
         self._pending.extend(samples)
@@ -91,22 +100,29 @@ class Distribution:
         return self._digest
 
 
-def _interpolate(samples: Sequence[Sample], quantiles: Sequence[float]) -> list[float]:
-    """Veneur's quantiles of singletons: a sample reaches half-way to each of its neighbours."""
-    borders = [samples[0][0]]
-    borders += [(left + right) / 2 for (left, _), (right, _) in pairwise(samples)]
-    borders.append(samples[-1][0])
-    total = sum(weight for _, weight in samples)
-    return [_at(quantile * total, samples, borders) for quantile in quantiles]
+def _even_spans(samples: Sequence[Sample], minimum: float, maximum: float) -> Iterator[Span]:
+    """Veneur's: a sample reaches half-way to each of its neighbours."""
+    borders = [(left + right) / 2 for (left, _), (right, _) in pairwise(samples)]
+    reaches = pairwise([minimum, *borders, maximum])
+    for (_, weight), (lower, upper) in zip(samples, reaches, strict=True):
+        yield weight, lower, upper
 
 
-def _at(target: float, samples: Sequence[Sample], borders: Sequence[float]) -> float:
+def _narrowed(
+    spans: Iterator[Span], centroids: Sequence[Sample], compression: float
+) -> Iterator[Span]:
+    """A centroid that is far too heavy for its place is many samples of one value."""
+    total = sum(weight for _, weight in centroids)
     before = 0.0
-    for (_, weight), lower, upper in zip(samples, borders, borders[1:], strict=False):
-        if target <= before + weight:
-            return lower + (target - before) / weight * (upper - lower)
+    for (mean, weight), span in zip(centroids, spans, strict=True):
+        limit = 2 * _limit((before + weight / 2) / total, total, compression)
+        yield (weight, mean, mean) if weight > limit else span
         before += weight
-    return borders[-1]
+
+
+def _limit(quantile: float, total: float, compression: float) -> float:
+    """How heavy a centroid of the package's digest may be."""
+    return 4 * total / compression * quantile * (1 - quantile)
 
 
 def _clusters(samples: Sequence[Sample], compression: float) -> Iterator[Sample]:
@@ -118,7 +134,7 @@ def _clusters(samples: Sequence[Sample], compression: float) -> Iterator[Sample]
     mean, weight = samples[0]
     for value, more in samples[1:]:
         quantile = (before + (weight + more) / 2) / total
-        if weight + more <= 2 * total / compression * quantile * (1 - quantile):
+        if weight + more <= _limit(quantile, total, compression) / 2:
             weight += more
             mean += (value - mean) * (more / weight)
         else:
