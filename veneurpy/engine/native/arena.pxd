@@ -6,8 +6,8 @@
 Entries can be walked from the low end, so the table is never needed to find them again. What makes the memory
 recoverable at every instruction is the order of writes: an entry is written whole, then `lo_used`, then its slot; a
 block is filled, then the one 64-bit word that names it and its length; a counter's sum and count are one 16-byte
-store. Memory is put behind the mapping in steps, ahead of its use, and charged to a budget: "full" is an answer,
-never a signal.
+store. Memory is put behind the mapping in steps, ahead of its use, up to a limit: "full" is an answer, never a
+signal.
 """
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
@@ -126,14 +126,10 @@ cdef struct Block:
     u32 used
     u32 tail                            # offset of the first sample, from the block's start
 
-cdef struct Budget:
-    u64 limit
-    u64 committed
-
 cdef struct Arena:
     u8* base
     Header* header
-    Budget* budget
+    u64 limit                           # most bytes that may be put behind the mapping
     u64 size
     u64 lo_ready                        # memory is behind [0, lo_ready) and [hi_ready, size)
     u64 hi_ready
@@ -165,8 +161,13 @@ cdef inline Entry* entry_at(const Arena* a, u64 offset) noexcept nogil:
     return <Entry*>(a.base + offset)
 
 
-cdef int arena_open(Arena* a, u64 size, Budget* budget, u64 digest_bytes) noexcept nogil
-cdef int arena_begin(Arena* a, const u8* uuid, u32 reader, i64 start_ms, const HashKey* key) noexcept nogil
+cdef inline u64 arena_committed(const Arena* a) noexcept nogil:
+    """Bytes with memory behind them."""
+    return a.lo_ready + (a.size - a.hi_ready)
+
+
+cdef int arena_open(Arena* a, u64 size, u64 digest_bytes) noexcept nogil
+cdef int arena_begin(Arena* a, u64 limit, const u8* uuid, u32 reader, i64 start_ms, const HashKey* key) noexcept nogil
 cdef void arena_close(Arena* a) noexcept nogil
 cdef bint arena_room_low(Arena* a, u64 bytes) noexcept nogil
 cdef u64 arena_take_high(Arena* a, u64 bytes) noexcept nogil

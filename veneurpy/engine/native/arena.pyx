@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Memory of an open interval: reserving, entries, blocks, the growing table."""
 from libc.string cimport memset, memcpy
-from veneurpy.engine.native.compat cimport add_fetch, map_memory, munmap, populate, sub_fetch, u8, u32, u64
+from veneurpy.engine.native.compat cimport map_memory, munmap, populate, release_pages, u8, u32, u64
 from veneurpy.engine.native.table cimport table_put
 
 cdef enum:
@@ -16,13 +16,8 @@ cdef inline u64 _pages(u64 bytes_) noexcept nogil:
 
 
 cdef bint _commit(Arena* a, u64 offset, u64 bytes_) noexcept nogil:
-    """Puts memory behind a range, within the budget."""
-    if bytes_ == 0:
-        return True
-    if add_fetch(&a.budget.committed, bytes_) > a.budget.limit or populate(a.base + offset, bytes_) != 0:
-        sub_fetch(&a.budget.committed, bytes_)
-        return False
-    return True
+    """Puts memory behind a range, within the limit."""
+    return bytes_ == 0 or (arena_committed(a) + bytes_ <= a.limit and populate(a.base + offset, bytes_) == 0)
 
 
 cdef bint arena_room_low(Arena* a, u64 bytes_) noexcept nogil:
@@ -65,18 +60,19 @@ cdef u64 arena_take_high(Arena* a, u64 bytes_) noexcept nogil:
     return need
 
 
-cdef int arena_open(Arena* a, u64 size, Budget* budget, u64 digest_bytes) noexcept nogil:
-    """Maps the address space and puts memory behind the header; 0, or -1."""
+cdef int arena_open(Arena* a, u64 size, u64 digest_bytes) noexcept nogil:
+    """Maps address space for so many bytes, with memory behind the header only; 0, or -1."""
     memset(a, 0, sizeof(Arena))
     size = _pages(size)
     a.base = <u8*>map_memory(size)
     if a.base == NULL:
         return -1
     a.size = size
-    a.budget = budget
     a.digest_bytes = (digest_bytes + 15) & ~<u64>15
     a.header = <Header*>a.base
+    a.lo_ready = 0
     a.hi_ready = size
+    a.limit = HEADER_BYTES
     if not _commit(a, 0, HEADER_BYTES):
         arena_close(a)
         return -1
@@ -87,19 +83,36 @@ cdef int arena_open(Arena* a, u64 size, Budget* budget, u64 digest_bytes) noexce
 cdef void arena_close(Arena* a) noexcept nogil:
     """Gives everything back. Idempotent."""
     if a.base != NULL:
-        sub_fetch(&a.budget.committed, a.lo_ready + (a.size - a.hi_ready))
         munmap(a.base, a.size)
         a.base = NULL
 
 
-cdef int arena_begin(Arena* a, const u8* uuid, u32 reader, i64 start_ms, const HashKey* key) noexcept nogil:
+cdef void _keep_within(Arena* a, u64 limit) noexcept nogil:
+    """A limit that has shrunk: gives back all memory but the header's."""
+    a.limit = limit
+    if arena_committed(a) > limit:
+        release_pages(a.base + HEADER_BYTES, a.size - HEADER_BYTES)
+        a.lo_ready = HEADER_BYTES
+        a.hi_ready = a.size
+
+
+cdef u32 _table_bits(u64 entries, u64 limit) noexcept nogil:
+    """A table for as many entries as the interval before had, in a quarter of the memory at the most."""
+    cdef u32 bits = FIRST_TABLE_BITS
+    while bits < LAST_TABLE_BITS and (<u64>1 << bits) < 2 * entries + 2 and (<u64>16 << bits) <= limit // 4:
+        bits += 1
+    return bits
+
+
+cdef int arena_begin(Arena* a, u64 limit, const u8* uuid, u32 reader, i64 start_ms, const HashKey* key) noexcept nogil:
     """Empties the arena for a new interval, its pages kept; the table starts at the size the last one needed.
 
-    0, or -1 when there is no memory for the smallest table.
+    0, or -1 when there is no memory for the table.
     """
-    cdef u64 last = a.table.count, at
-    cdef u32 bits = FIRST_TABLE_BITS
+    cdef u32 bits = _table_bits(a.table.count, limit)
     cdef Header* h = a.header
+    cdef u64 at
+    _keep_within(a, limit)
     memset(h, 0, sizeof(Header))
     h.magic = ARENA_MAGIC
     h.version = ARENA_VERSION
@@ -114,12 +127,7 @@ cdef int arena_begin(Arena* a, const u8* uuid, u32 reader, i64 start_ms, const H
     a.spare_end = 0
     memset(a.free, 0, sizeof(a.free))
     memset(&a.table, 0, sizeof(Table))
-    while bits < LAST_TABLE_BITS and (<u64>1 << bits) < 2 * last + 2:
-        bits += 1
     at = arena_take_high(a, <u64>8 << bits)
-    if at == 0 and bits > FIRST_TABLE_BITS:
-        bits = FIRST_TABLE_BITS
-        at = arena_take_high(a, <u64>8 << bits)
     if at == 0:
         return -1
     a.table.slots = <u64*>(a.base + at)

@@ -28,8 +28,6 @@
 
 static inline uint64_t vnp_load_acquire(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 static inline void vnp_store_release(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
-static inline uint64_t vnp_add_fetch(uint64_t *p, uint64_t v) { return __atomic_add_fetch(p, v, __ATOMIC_ACQ_REL); }
-static inline uint64_t vnp_sub_fetch(uint64_t *p, uint64_t v) { return __atomic_sub_fetch(p, v, __ATOMIC_ACQ_REL); }
 
 /* Folded 64 x 64 -> 128 bit product, the step of a wyhash-like hash. */
 static inline uint64_t vnp_mum(uint64_t a, uint64_t b) {
@@ -126,6 +124,9 @@ static inline int vnp_populate(void *p, size_t bytes) {
         ((volatile uint8_t *)p)[i] = ((volatile uint8_t *)p)[i];
     return 0;
 }
+
+/* Gives the memory behind a page-aligned range back; the addresses stay. */
+static inline void vnp_release(void *p, size_t bytes) { madvise(p, bytes, MADV_DONTNEED); }
 
 #ifndef SO_MEMINFO
 #define SO_MEMINFO 55

@@ -15,8 +15,6 @@ cdef extern from "compat.h" nogil:
     void barrier "vnp_barrier"()
     u64 load_acquire "vnp_load_acquire"(const u64*)
     void store_release "vnp_store_release"(u64*, u64)
-    u64 add_fetch "vnp_add_fetch"(u64*, u64)
-    u64 sub_fetch "vnp_sub_fetch"(u64*, u64)
     u64 mum "vnp_mum"(u64, u64)
     void store_pair "vnp_store_pair"(void*, u64, u64)
     void scan64 "vnp_scan64"(const u8*, u64*, u64*)
@@ -25,6 +23,7 @@ cdef extern from "compat.h" nogil:
     double c_strtod "vnp_strtod"(const char*)
     void* map_memory "vnp_map"(size_t)
     int populate "vnp_populate"(void*, size_t)
+    void release_pages "vnp_release"(void*, size_t)
     int munmap(void*, size_t)
 
     int MEM_QUEUED "VNP_MEM_QUEUED"

@@ -21,7 +21,7 @@ from veneurpy.engine.native.hash cimport HashKey, hash_mark, hash_pair
 from veneurpy.engine.native.hll cimport metrohash64
 from veneurpy.engine.native.number cimport parse_double, parse_integer
 from veneurpy.engine.native.scan cimport Scan, next_colon, next_end, scan, scan_words
-from veneurpy.engine.native.slice cimport Slice, cut
+from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.store cimport GROUP, Group, Item, Store, store_apply, store_log_side, timestamps_admit
 from veneurpy.engine.native.table cimport table_home
 from veneurpy.engine.native.tags cimport TagFacts, tag_facts
@@ -184,67 +184,109 @@ cdef inline void _finish(Parser* p, Item* it) noexcept nogil:
         store_apply(p.store, &p.group, p.now_ns)
 
 
-cdef void _parse_metric(Parser* p, const u8* data, Py_ssize_t start, Py_ssize_t first_end, Py_ssize_t line_end
-                        ) noexcept nogil:
-    """A line that is not empty: data[start:line_end], its first '|' or its end at first_end."""
+# What the fields after the type said, beside what goes straight into the item.
+cdef struct Fields:
+    Slice tags
+    Slice timestamp
+    bint has_timestamp
+    bint bad_rate
+
+
+cdef inline bint _ends_line(const u8* data, Py_ssize_t size, Py_ssize_t end) noexcept nogil:
+    return end == size or data[end] == c'\n'
+
+
+cdef inline Py_ssize_t _without_cr(const u8* data, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """Where a line's last field ends: one CR before the LF is not part of it."""
+    return end - 1 if end > start and data[end - 1] == c'\r' else end
+
+
+cdef Py_ssize_t _line_end(const Scan* marks, const u8* data, Py_ssize_t end) noexcept nogil:
+    """The LF, or the size, at or after an end of a field."""
+    while not _ends_line(data, marks.size, end):
+        end = next_end(marks, end + 1)
+    return end
+
+
+cdef inline void _take_field(Parser* p, Item* it, Fields* f, const u8* data, Py_ssize_t at, Py_ssize_t end
+                             ) noexcept nogil:
+    """One field, data[at:end]. Of repeated ones the last counts; every rate must be one."""
+    if at == end:
+        it.unknown += 1
+    elif data[at] == c'#':
+        f.tags.data = data + at + 1
+        f.tags.size = end - at - 1
+    elif data[at] == c'@':
+        f.bad_rate = not _parse_rate(p, data + at + 1, end - at - 1, &it.rate) or f.bad_rate
+    elif data[at] == c'T':
+        f.has_timestamp = True
+        f.timestamp.data = data + at + 1
+        f.timestamp.size = end - at - 1
+    elif not _is_known_field(data + at, end - at):
+        it.unknown += 1
+
+
+cdef inline void _accept(Parser* p, Item* it, Slice name, Fields* f) noexcept nogil:
+    """A line whose type, rate and values are good."""
+    it.name = name.data
+    it.name_len = <u32>name.size
+    it.tags = f.tags.data
+    it.tags_len = <u32>f.tags.size
+    it.has_timestamp = 0
+    it.bad_timestamp = 0
+    if unlikely(f.has_timestamp):
+        if name.size == 0 or not is_text(name.data, name.size) or not is_text(f.tags.data, f.tags.size):
+            p.group.n_values = it.first
+            _reject(p, BAD_VALUE, name, f.tags)
+            return
+        _admit_timestamp(p, it, f.timestamp)
+    _finish(p, it)
+
+
+cdef Py_ssize_t _parse_metric(Parser* p, const u8* data, Py_ssize_t start, Py_ssize_t first_end) noexcept nogil:
+    """A line that starts at `start` and whose first '|' is at `first_end`; returns where it ends (LF or size)."""
+    cdef const Scan* marks = &p.marks
+    cdef Py_ssize_t size = marks.size
     cdef Item* it = &p.group.items[p.group.n]
-    cdef Slice name, tags, timestamp
-    cdef Py_ssize_t colon = next_colon(&p.marks, start, first_end), at, end
-    cdef bint bad_rate = False, has_timestamp = False
-    tags = cut(data, line_end, 0, 0)
-    if first_end >= line_end or colon >= first_end:
+    cdef Py_ssize_t colon = next_colon(marks, start, first_end), at, end
+    cdef Slice name
+    cdef Fields f
+    cdef bint last
+    if unlikely(colon == first_end):
         _counters(p).rejected[NO_COLON_OR_PIPE] += 1
-        return
-    name = cut(data, line_end, start, colon)
-    at = first_end + 1
-    end = next_end(&p.marks, at) if at < line_end else line_end
-    if end > line_end:
-        end = line_end
-    it.type = _type_of(data + at, end - at)
-    if unlikely(it.type == NO_TYPE):
-        _reject(p, BAD_TYPE, name, tags)
-        return
+        return _line_end(marks, data, first_end)
+    name.data = data + start
+    name.size = colon - start
+    f.tags.data = data
+    f.tags.size = 0
+    f.has_timestamp = False
+    f.bad_rate = False
     it.rate = 1.0
     it.unknown = 0
-    while end < line_end:
+    at = first_end + 1
+    end = next_end(marks, at)
+    last = _ends_line(data, size, end)
+    it.type = _type_of(data + at, (_without_cr(data, at, end) if last else end) - at)
+    if unlikely(it.type == NO_TYPE):
+        _reject(p, BAD_TYPE, name, f.tags)
+        return _line_end(marks, data, end)
+    while not last:
         at = end + 1
-        end = next_end(&p.marks, at) if at < line_end else line_end
-        if end > line_end:
-            end = line_end
-        if at == end:
-            it.unknown += 1
-        elif data[at] == c'#':
-            tags = cut(data, line_end, at + 1, end)
-        elif data[at] == c'@':
-            bad_rate = not _parse_rate(p, data + at + 1, end - at - 1, &it.rate) or bad_rate
-        elif data[at] == c'T':
-            has_timestamp = True
-            timestamp = cut(data, line_end, at + 1, end)
-        elif not _is_known_field(data + at, end - at):
-            it.unknown += 1
-    if unlikely(bad_rate):
-        _reject(p, BAD_RATE, name, tags)
-        return
+        end = next_end(marks, at)
+        last = _ends_line(data, size, end)
+        _take_field(p, it, &f, data, at, _without_cr(data, at, end) if last else end)
+    if unlikely(f.bad_rate):
+        _reject(p, BAD_RATE, name, f.tags)
+        return end
     it.first = p.group.n_values
     it.n = 0
     it.bad = 0
     _take_values(p, it, data, colon + 1, first_end)
     if unlikely(it.n == 0):
-        _reject(p, BAD_VALUE, name, tags)
-        return
-    it.name = name.data
-    it.name_len = <u32>name.size
-    it.tags = tags.data
-    it.tags_len = <u32>tags.size
-    it.has_timestamp = 0
-    it.bad_timestamp = 0
-    if unlikely(has_timestamp):
-        if name.size == 0 or not is_text(name.data, name.size) or not is_text(tags.data, tags.size):
-            p.group.n_values = it.first
-            _reject(p, BAD_VALUE, name, tags)
-            return
-        _admit_timestamp(p, it, timestamp)
-    _finish(p, it)
+        _reject(p, BAD_VALUE, name, f.tags)
+    else:
+        _accept(p, it, name, &f)
+    return end
 
 
 cdef inline bint _is_side_line(const u8* line, Py_ssize_t size) noexcept nogil:
@@ -262,13 +304,31 @@ cdef void _take_side_line(Parser* p, const u8* line, Py_ssize_t size) noexcept n
         _counters(p).rejected[SIDE_LOG_FULL] += 1
 
 
+cdef Py_ssize_t _parse_line(Parser* p, const u8* data, Py_ssize_t start) noexcept nogil:
+    """The line at `start`; returns where it ends (LF or size)."""
+    cdef Py_ssize_t first_end = next_end(&p.marks, start), end
+    cdef bint no_pipe = _ends_line(data, p.marks.size, first_end)
+    if unlikely(no_pipe and _without_cr(data, start, first_end) == start):
+        return first_end
+    _counters(p).lines += 1
+    if unlikely(data[start] == c'_'):
+        end = _line_end(&p.marks, data, first_end)
+        if _is_side_line(data + start, _without_cr(data, start, end) - start):
+            _take_side_line(p, data + start, _without_cr(data, start, end) - start)
+            return end
+    if unlikely(no_pipe):
+        _counters(p).rejected[NO_COLON_OR_PIPE] += 1
+        return first_end
+    return _parse_metric(p, data, start, first_end)
+
+
 cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_short) noexcept nogil:
     """Takes a datagram's lines into the store; the last group may wait until parser_flush.
 
     A datagram that was `cut_short`, or is longer than allowed, loses its last, incomplete line.
     """
     cdef Counters* c = _counters(p)
-    cdef Py_ssize_t start = 0, end, line_end, first_end
+    cdef Py_ssize_t start = 0
     if size > p.max_bytes:
         size = p.max_bytes
         cut_short = True
@@ -282,17 +342,4 @@ cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_sh
         c.whole += 1
     scan(&p.marks, data, size)
     while start < size:
-        first_end = next_end(&p.marks, start)
-        end = first_end
-        while end < size and data[end] != c'\n':
-            end = next_end(&p.marks, end + 1)
-        line_end = end
-        if line_end > start and data[line_end - 1] == c'\r':
-            line_end -= 1
-        if line_end > start:
-            c.lines += 1
-            if unlikely(data[start] == c'_' and _is_side_line(data + start, line_end - start)):
-                _take_side_line(p, data + start, line_end - start)
-            else:
-                _parse_metric(p, data, start, first_end, line_end)
-        start = end + 1
+        start = _parse_line(p, data, start) + 1

@@ -1,6 +1,6 @@
 """A span of bytes. Beside scan.pxd the only way bytes from a client are addressed: length before pointer, no NUL."""
-from libc.string cimport memcmp
-from veneurpy.engine.native.compat cimport u8
+from libc.string cimport memcmp, memcpy
+from veneurpy.engine.native.compat cimport u8, u64
 
 
 cdef struct Slice:
@@ -31,6 +31,27 @@ cdef inline int compare(Slice a, Slice b) noexcept nogil:
 
 cdef inline bint equal(Slice a, Slice b) noexcept nogil:
     return a.size == b.size and (a.size == 0 or memcmp(a.data, b.data, <size_t>a.size) == 0)
+
+
+cdef inline bint same_bytes(const u8* a, const u8* b, Py_ssize_t n) noexcept nogil:
+    """Are n bytes equal. Short keys are the rule: a call of memcmp would cost more than the comparison."""
+    cdef u64 x, y
+    cdef Py_ssize_t i = 0
+    if n < 8:
+        for i in range(n):
+            if a[i] != b[i]:
+                return False
+        return True
+    while i + 8 < n:
+        memcpy(&x, a + i, 8)
+        memcpy(&y, b + i, 8)
+        if x != y:
+            return False
+        i += 8
+    # The last 8 bytes, some of them for the second time.
+    memcpy(&x, a + n - 8, 8)
+    memcpy(&y, b + n - 8, 8)
+    return x == y
 
 
 cdef inline Py_ssize_t find(Slice s, u8 byte) noexcept nogil:

@@ -1,5 +1,5 @@
 """Lines to series: one reader's store over its open arena."""
-from veneurpy.engine.native.arena cimport Arena
+from veneurpy.engine.native.arena cimport Arena, Entry
 from veneurpy.engine.native.blocks cimport Scratch
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 
@@ -9,6 +9,7 @@ cdef enum:
 # One metric line, understood. Its bytes stay where they were received until the group is applied.
 cdef struct Item:
     u64 hash
+    Entry* entry                        # found by the group's look-up, or NULL
     const u8* name
     const u8* tags
     double rate

@@ -1,17 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Finding and inserting series, and applying the values of a group of lines to them."""
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    BAD_NAME, BAD_TAGS, BAD_TIMESTAMP, COUNTER, ENTRY_CANONICAL, ENTRY_CONFLICT, ENTRY_TIMESTAMP, GAUGE,
-    HEADER_BYTES, SCOPE_CONFLICT, SET, UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Counters, Entry, Header,
-    SideRecord, arena_room_low, arena_take_high, entry_at, entry_key, table_step,
+    BAD_NAME, BAD_TAGS, BAD_TIMESTAMP, COUNTER, ENTRY_CANONICAL, ENTRY_CONFLICT, ENTRY_TIMESTAMP, GAUGE, HISTOGRAM,
+    SCOPE_CONFLICT, SET, TIMER, UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Block, Counters, Entry, Header,
+    SideRecord, arena_room_low, arena_take_high, block_at, entry_at, entry_key, table_step,
 )
-from veneurpy.engine.native.blocks cimport Scratch, scratch_close, scratch_open, set_add, timer_add
+from veneurpy.engine.native.blocks cimport scratch_close, scratch_open, set_add, timer_add, word_block, word_length
 from veneurpy.engine.native.compat cimport barrier, i64, likely, prefetch, store_pair, u8, u16, u32, u64, unlikely
 from veneurpy.engine.native.pair cimport counted, pair_count
-from veneurpy.engine.native.slice cimport Slice
-from veneurpy.engine.native.table cimport Table, slot_of, slot_offset, table_home, table_limit, table_put
+from veneurpy.engine.native.slice cimport Slice, same_bytes
+from veneurpy.engine.native.table cimport slot_of, slot_offset, table_home, table_limit, table_put
 from veneurpy.engine.native.tags cimport TagFacts, tag_facts
 from veneurpy.engine.native.utf8 cimport is_text
 
@@ -86,12 +86,12 @@ cdef inline bint _is_same(Entry* e, const Item* it) noexcept nogil:
     if ((e.flags & ENTRY_TIMESTAMP) != 0) != (it.has_timestamp != 0):
         return False
     key = entry_key(e)
-    if memcmp(key, it.name, it.name_len) != 0:
+    if not same_bytes(key, it.name, it.name_len):
         return False
     key += it.name_len
-    if it.tags_len and memcmp(key, it.tags, it.tags_len) != 0:
+    if it.tags_len and not same_bytes(key, it.tags, it.tags_len):
         return False
-    return not it.has_timestamp or memcmp(key + it.tags_len, &it.timestamp, 8) == 0
+    return not it.has_timestamp or same_bytes(key + it.tags_len, <const u8*>&it.timestamp, 8)
 
 
 cdef inline Entry* _find_in(const Arena* a, const u64* slots, u32 bits, const Item* it) noexcept nogil:
@@ -234,35 +234,60 @@ cdef inline void _apply_values(Store* s, Entry* e, const Item* it, const double*
             c.values_rejected[VALUE_STORE_FULL] += not timer_add(s.arena, e, &s.scratch, values[i], weight)
 
 
-cdef void store_apply(Store* s, Group* g, i64 now_ns) noexcept nogil:
-    """Applies a group's lines in order and empties it."""
-    cdef Arena* a = s.arena
-    cdef Counters* c = &a.header.counters
+cdef inline void _prefetch_samples(const Arena* a, const Entry* e) noexcept nogil:
+    """The place of a timer's next sample, and of its block's header."""
+    cdef Block* b
+    if (e.type == HISTOGRAM or e.type == TIMER) and word_block(e.lo):
+        b = block_at(a, word_block(e.lo))
+        prefetch(b)
+        # A guess, right for samples of weight 1: to know better would mean to wait for the header.
+        prefetch(<u8*>b + sizeof(Block) + 8 * <u64>word_length(e.lo))
+
+
+cdef inline void _look_up(const Arena* a, Group* g) noexcept nogil:
+    """In passes over the group, so that one line's cache misses overlap with the others'."""
     cdef int i
-    cdef bint rejected
     cdef Item* it
-    cdef Entry* e
-    table_step(a)
     for i in range(g.n):
         _prefetch_entry(a, &g.items[i])
     for i in range(g.n):
         it = &g.items[i]
-        e = _find(a, it)
-        if unlikely(e == NULL):
+        it.entry = _find(a, it)
+        if it.entry != NULL:
+            _prefetch_samples(a, it.entry)
+
+
+cdef inline void _apply_line(Store* s, Counters* c, const Item* it, const double* values, i64 now_ns) noexcept nogil:
+    cdef Entry* e = it.entry
+    cdef bint rejected
+    if unlikely(e == NULL):
+        # A line before it in the group may have brought the same spelling.
+        e = _find(s.arena, it)
+        if e == NULL:
             e = _insert(s, it, &rejected)
             if rejected:
-                continue
-        c.accepted += 1
-        c.values += it.n + it.bad
-        if unlikely(it.bad or it.unknown or it.bad_timestamp):
-            c.values_rejected[VALUE_BAD] += it.bad
-            c.ignored[UNKNOWN_FIELD] += it.unknown
-            c.ignored[BAD_TIMESTAMP] += it.bad_timestamp
-        if unlikely(e == NULL):
-            c.values_rejected[VALUE_STORE_FULL] += it.n
-            continue
-        if unlikely(e.flags & ENTRY_CONFLICT):
-            c.ignored[SCOPE_CONFLICT] += 1
-        _apply_values(s, e, it, g.values + it.first, now_ns)
+                return
+    c.accepted += 1
+    c.values += it.n + it.bad
+    if unlikely(it.bad or it.unknown or it.bad_timestamp):
+        c.values_rejected[VALUE_BAD] += it.bad
+        c.ignored[UNKNOWN_FIELD] += it.unknown
+        c.ignored[BAD_TIMESTAMP] += it.bad_timestamp
+    if unlikely(e == NULL):
+        c.values_rejected[VALUE_STORE_FULL] += it.n
+        return
+    if unlikely(e.flags & ENTRY_CONFLICT):
+        c.ignored[SCOPE_CONFLICT] += 1
+    _apply_values(s, e, it, values, now_ns)
+
+
+cdef void store_apply(Store* s, Group* g, i64 now_ns) noexcept nogil:
+    """Applies a group's lines in order and empties it."""
+    cdef Counters* c = &s.arena.header.counters
+    cdef int i
+    table_step(s.arena)
+    _look_up(s.arena, g)
+    for i in range(g.n):
+        _apply_line(s, c, &g.items[i], g.values + g.items[i].first, now_ns)
     g.n = 0
     g.n_values = 0

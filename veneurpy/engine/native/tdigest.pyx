@@ -3,9 +3,9 @@
 
 from collections.abc import Iterable
 
-from libc.math cimport INFINITY, M_PI, NAN, cos, isfinite, sin, sqrt
+from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport INT64_MAX, int64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 
 cdef extern from *:
@@ -18,10 +18,12 @@ cdef extern from *:
 
 cdef enum:
     LEAF = 8
+    FEW = 12
 
 
-# How finely the q axis is cut for a compression; see _limit.
-cdef double _CLUSTERS = 1.25
+cdef struct Knot:
+    double rank
+    double value
 
 
 cdef int td_capacity(double compression) noexcept nogil:
@@ -115,15 +117,30 @@ cdef inline bint _before(const Centroid* a, const Centroid* b) noexcept nogil:
     return a.weight < b.weight
 
 
+cdef void _insertion_sort(Centroid* centroids, Py_ssize_t n) noexcept nogil:
+    cdef Centroid one
+    cdef Py_ssize_t i, j
+    for i in range(1, n):
+        one = centroids[i]
+        j = i
+        while j > 0 and _before(&one, &centroids[j - 1]):
+            centroids[j] = centroids[j - 1]
+            j -= 1
+        centroids[j] = one
+
+
 cdef void td_sort_centroids(Centroid* centroids, Py_ssize_t n, Centroid* scratch) noexcept nogil:
     cdef Py_ssize_t half = n // 2
-    cdef Py_ssize_t i
-    if n < 2:
+    if n <= FEW:
+        _insertion_sort(centroids, n)
         return
     td_sort_centroids(centroids, half, scratch)
     td_sort_centroids(centroids + half, n - half, scratch)
-    memcpy(scratch, centroids, n * sizeof(Centroid))
-    td_merge_centroids(scratch, half, scratch + half, n - half, centroids)
+    if not _before(&centroids[half], &centroids[half - 1]):
+        return  # what comes here is often several ascending runs
+    memcpy(scratch, centroids, half * sizeof(Centroid))
+    # `out` never overtakes the right half: it is ahead of the left half's start by what is left of it.
+    td_merge_centroids(scratch, half, centroids + half, n - half, centroids)
 
 
 cdef Py_ssize_t td_merge_values(
@@ -155,34 +172,32 @@ cdef Py_ssize_t td_merge_centroids(
     return n_a + n_b
 
 
-cdef inline double _limit(double q, double sin_step, double cos_step) noexcept nogil:
-    """Where a centroid that begins at q must end.
-
-    The scale function is k1, k(q) = clusters * 2 / pi * asin(sqrt(q)), and the end is where k has grown
-    by 1: with q = sin(t) ** 2 that is sin(t + step) ** 2, which the addition theorem gives from two roots.
-    """
-    cdef double root
-    if q >= cos_step * cos_step:
-        return 1.0
-    root = sqrt(q) * cos_step + sqrt(1.0 - q) * sin_step
-    return root * root
+cdef inline double _limit(int step, int steps) noexcept nogil:
+    """The q up to which `step` of `steps` centroids go."""
+    # SHAPE
 
 
 cdef int _compress(
-    const Centroid* items, Py_ssize_t n, double total, double clusters, Centroid* out, int cap
+    const Centroid* items, Py_ssize_t n, double total, int steps, Centroid* out, int cap
 ) noexcept nogil:
-    """Folds neighbours greedily; -1 when that takes more than `cap` centroids."""
-    cdef double sin_step = sin(M_PI / (2.0 * clusters))
-    cdef double cos_step = cos(M_PI / (2.0 * clusters))
+    """Folds neighbours greedily; -1 when that takes more than `cap` centroids.
+
+    A centroid that begins at q ends where the scale has grown by one step, `limits` being the scale at the
+    step below q and at the two above, linear between. An item is folded in when its middle is before that
+    end: to ask for all of it leaves single samples stranded between full centroids.
+    """
+    cdef double limits[3]
     cdef Centroid open = items[0]
-    cdef double before = 0.0
-    cdef double end = total * _limit(0.0, sin_step, cos_step)
-    cdef double weight
-    cdef int count = 0
+    cdef double before = 0.0, q = 0.0, end, weight
+    cdef int count = 0, step = 0
     cdef Py_ssize_t i
+    limits[0] = 0.0
+    limits[1] = _limit(1, steps)
+    limits[2] = _limit(2, steps)
+    end = total * limits[1]
     for i in range(1, n):
-        weight = open.weight + items[i].weight
-        if before + weight <= end:
+        if before + open.weight + 0.5 * items[i].weight <= end:
+            weight = open.weight + items[i].weight
             open.mean += (items[i].mean - open.mean) * (items[i].weight / weight)
             open.weight = weight
             if open.mean > items[i].mean:  # rounding must not break the order
@@ -193,8 +208,19 @@ cdef int _compress(
         out[count] = open
         count += 1
         before += open.weight
-        end = total * _limit(before / total, sin_step, cos_step)
         open = items[i]
+        q = before / total
+        while step < steps - 1 and limits[1] <= q:
+            step += 1
+            limits[0] = limits[1]
+            limits[1] = limits[2]
+            limits[2] = _limit(step + 2, steps)
+        if step >= steps - 1:
+            end = INFINITY
+        else:
+            end = total * (
+                limits[1] + (q - limits[0]) / (limits[1] - limits[0]) * (limits[2] - limits[1])
+            )
     out[count] = open
     return count + 1
 
@@ -203,19 +229,19 @@ cdef int td_compress(
     const Centroid* sorted_in, Py_ssize_t n, double compression, Centroid* out, int cap
 ) noexcept nogil:
     cdef double total = 0.0
-    cdef double clusters = compression * _CLUSTERS
+    cdef int steps = <int>(compression * STEPS_PER_COMPRESSION)
     cdef int count
     cdef Py_ssize_t i
     if n <= 0:
         return 0
     for i in range(n):
         total += sorted_in[i].weight
-    # Two neighbours that were not folded span more than one step of k, so at most 2 * clusters + 1
-    # centroids come out: the loop ends at the latest when clusters < cap / 2.
-    count = _compress(sorted_in, n, total, clusters, out, cap)
+    count = _compress(sorted_in, n, total, steps, out, cap)
+    # Two neighbours always span more than one step, so at most 2 * steps + 1 centroids come out and this
+    # ends. On ordinary data hardly more than `steps` do, and once is enough.
     while count < 0:
-        clusters *= 0.9
-        count = _compress(sorted_in, n, total, clusters, out, cap)
+        steps -= 1 + steps // 10
+        count = _compress(sorted_in, n, total, steps, out, cap)
     return count
 
 
@@ -240,6 +266,66 @@ cdef void _quantiles_exact(
         out[k] = upper if value > upper else value
 
 
+cdef inline double _slope(const Knot* a, const Knot* b, const Knot* c) noexcept nogil:
+    """At b: the weighted harmonic mean of both sides, which keeps the curve monotone (Fritsch, Butland)."""
+    cdef double left = b.rank - a.rank
+    cdef double right = c.rank - b.rank
+    cdef double below = (b.value - a.value) / left
+    cdef double above = (c.value - b.value) / right
+    if below <= 0.0 or above <= 0.0:
+        return 0.0
+    return 3.0 * (left + right) / ((2.0 * right + left) / below + (right + 2.0 * left) / above)
+
+
+cdef inline double _between(const Knot* knots, bint first, bint last, double rank) noexcept nogil:
+    """The cubic from knots[1] to knots[2]; knots[0] is missing at the `first`, knots[3] at the `last`."""
+    cdef double width = knots[2].rank - knots[1].rank
+    cdef double rise = (knots[2].value - knots[1].value) / width
+    cdef double left = rise if first else _slope(&knots[0], &knots[1], &knots[2])
+    cdef double right = rise if last else _slope(&knots[1], &knots[2], &knots[3])
+    cdef double u = (rank - knots[1].rank) / width
+    cdef double value = knots[1].value + width * u * (
+        left + u * (3.0 * rise - 2.0 * left - right + u * (left + right - 2.0 * rise))
+    )
+    # Rounding, or an overflow to infinity or NaN, must not leave the interval.
+    if not value >= knots[1].value:
+        return knots[1].value
+    return value if value <= knots[2].value else knots[2].value
+
+
+cdef void _quantiles_digested(
+    const Centroid* c, Py_ssize_t n, double total, double low, double high,
+    const double* qs, int n_qs, double* out
+) noexcept nogil:
+    """A monotone cubic through the middles of the centroids, from the minimum to the maximum."""
+    cdef Knot knots[4]
+    cdef double done = 0.5 * c[0].weight
+    cdef Py_ssize_t i = 0  # knots[2] is the middle of centroid i, or the maximum if there is none
+    cdef int k
+    knots[1].rank, knots[1].value = 0.0, low
+    knots[2].rank, knots[2].value = done, c[0].mean
+    _next_knot(c, n, total, high, 1, &done, &knots[3])
+    for k in range(n_qs):
+        while i < n and qs[k] * total > knots[2].rank:
+            i += 1
+            memmove(&knots[0], &knots[1], 3 * sizeof(Knot))
+            _next_knot(c, n, total, high, i + 1, &done, &knots[3])
+        out[k] = _between(knots, i == 0, i == n, qs[k] * total) if qs[k] < 1.0 else high
+        if k and out[k] < out[k - 1]:
+            out[k] = out[k - 1]
+
+
+cdef inline void _next_knot(
+    const Centroid* c, Py_ssize_t n, double total, double high, Py_ssize_t i, double* done, Knot* knot
+) noexcept nogil:
+    """The middle of centroid i; `done` is that of the one before, and is moved on."""
+    if i < n:
+        done[0] += 0.5 * (c[i - 1].weight + c[i].weight)
+        knot.rank, knot.value = done[0], c[i].mean
+    else:
+        knot.rank, knot.value = total, high
+
+
 cdef void td_quantiles(
     const Centroid* centroids, Py_ssize_t n, double total, double low, double high, bint exact,
     const double* qs, int n_qs, double* out
@@ -248,8 +334,10 @@ cdef void td_quantiles(
     if n <= 0:
         for k in range(n_qs):
             out[k] = NAN
-        return
-    _quantiles_exact(centroids, n, total, low, high, qs, n_qs, out)
+    elif exact:
+        _quantiles_exact(centroids, n, total, low, high, qs, n_qs, out)
+    else:
+        _quantiles_digested(centroids, n, total, low, high, qs, n_qs, out)
 
 
 cdef enum:
