@@ -39,12 +39,6 @@ bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
-bench: build $(VENV)/.dev ## Measure speed against yardsticks of the same run; writes docs/performance.md
-	$(BIN)/python -m benchmarks.bench $(ARGS)
-
-soak: build $(VENV)/.dev ## Ten minutes under load; writes docs/soak.md
-	$(BIN)/python -m benchmarks.soak $(ARGS)
-
 docs: build $(VENV)/.dev ## Write the pages that are computed: docs/accuracy.md
 	$(BIN)/python -m benchmarks.accuracy
 
