@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import socket
 import struct
+from array import array
 from dataclasses import dataclass
 
 from veneurpy.config import ListenUrl
@@ -136,8 +136,9 @@ def queued_bytes(opened: socket.socket) -> int:
 
 def refuse_more(opened: socket.socket) -> None:
     """From now on the kernel drops (and counts) every datagram that arrives; the queue stays."""
-    program = ctypes.create_string_buffer(_BPF_RETURN_0)
-    filters = struct.pack("HP", 1, ctypes.addressof(program))
+    program = array("B", _BPF_RETURN_0)
+    # struct sock_fprog: the number of instructions and where they are.
+    filters = struct.pack("HP", 1, program.buffer_info()[0])
     opened.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filters)
 
 
