@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -32,19 +33,44 @@ class Identity(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Series:
-    sent_name: str
-    sent_tags: str
-    value: float = 0.0
-    timestamp_ms: int = 0
-    seen_s: float = 0.0
-
-
-@dataclass(slots=True)
 class _Family:
     type: PointType
     sent_name: str
-    series: dict[str, _Series] = field(default_factory=dict)
+    slots: dict[str, int] = field(default_factory=dict)
+    """Labels to the place of the series' numbers."""
+
+
+class _Numbers:
+    """What is known of each series, in columns: an object each would be work for the collector,
+    which holds the event loop for as long as it looks at a million of them.
+    """
+
+    def __init__(self) -> None:
+        self.value = array("d")
+        self.seen_s = array("d")
+        self.timestamp_ms = array("q")
+        self.sent_name: list[str] = []
+        self.sent_tags: list[str] = []
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.value) - len(self._free)
+
+    def add(self, sent_name: str, sent_tags: str) -> int:
+        if not self._free:
+            self._free.append(len(self.value))
+            for column in (self.value, self.seen_s, self.timestamp_ms):
+                column.append(0)
+            self.sent_name.append("")
+            self.sent_tags.append("")
+        slot = self._free.pop()
+        self.value[slot] = self.seen_s[slot] = self.timestamp_ms[slot] = 0
+        self.sent_name[slot], self.sent_tags[slot] = sent_name, sent_tags
+        return slot
+
+    def remove(self, slot: int) -> None:
+        self.sent_name[slot] = self.sent_tags[slot] = ""
+        self._free.append(slot)
 
 
 class Exposition:
@@ -56,19 +82,19 @@ class Exposition:
         self._families: dict[str, _Family] = {}
         self._types: dict[str, PointType] = {}
         self._rejected = dict.fromkeys((TYPE_CONFLICT, TOO_MANY_SERIES, RESERVED_NAME), 0)
-        self._series = 0
+        self._numbers = _Numbers()
         self._collisions = 0
 
     def __repr__(self) -> str:
-        return f"Exposition(series={self._series}, collisions={self._collisions})"
+        return f"Exposition(series={len(self._numbers)}, collisions={self._collisions})"
 
     def count(self, series: Identity, value: float, now_s: float) -> str | None:
         """Adds to a counter; returns why not, if it was rejected."""
         found = self._find(series, PointType.COUNTER)
         if isinstance(found, str):
             return found
-        found.value += value
-        found.seen_s = now_s
+        self._numbers.value[found] += value
+        self._numbers.seen_s[found] = now_s
         return None
 
     def set(
@@ -81,9 +107,10 @@ class Exposition:
         found = self._find(series, PointType.GAUGE)
         if isinstance(found, str):
             return found
-        found.seen_s = now_s
-        if not is_dated or timestamp_ms >= found.timestamp_ms:
-            found.value, found.timestamp_ms = value, timestamp_ms
+        numbers = self._numbers
+        numbers.seen_s[found] = now_s
+        if not is_dated or timestamp_ms >= numbers.timestamp_ms[found]:
+            numbers.value[found], numbers.timestamp_ms[found] = value, timestamp_ms
         return None
 
     def expire(self, now_s: float) -> Iterator[None]:
@@ -91,56 +118,58 @@ class Exposition:
         looked_at = 0
         for metric, family in list(self._families.items()):
             oldest_s = now_s - self._last_s[family.type]
-            for labels, series in list(family.series.items()):
-                if series.seen_s < oldest_s:
-                    del family.series[labels]
-                    self._series -= 1
+            for labels, slot in list(family.slots.items()):
+                if self._numbers.seen_s[slot] < oldest_s:
+                    del family.slots[labels]
+                    self._numbers.remove(slot)
                 looked_at += 1
                 if looked_at % LINES_AT_ONCE == 0:
                     yield
-            if not family.series:
+            if not family.slots:
                 self._forget(metric)
 
     def text(self, now_s: float) -> Iterator[str]:
         """The exposition in pieces of whole lines, without what has expired."""
         lines: list[str] = []
+        numbers = self._numbers
         for metric, family in sorted(self._families.items()):
             oldest_s = now_s - self._last_s[family.type]
             heads = _heads(metric, family.type, family.sent_name)
-            for labels, series in list(family.series.items()):
-                if series.seen_s >= oldest_s:
-                    lines.append(f"{heads}{metric}{labels} {number(series.value)}\n")
+            for labels in list(family.slots):
+                slot = family.slots.get(labels)  # not there: it has expired since the last yield
+                if slot is not None and numbers.seen_s[slot] >= oldest_s:
+                    lines.append(f"{heads}{metric}{labels} {number(numbers.value[slot])}\n")
                     heads = ""
                 if len(lines) >= LINES_AT_ONCE:
                     yield "".join(lines)
                     lines.clear()
         yield "".join([*lines, *self._own_lines()])
 
-    def _find(self, series: Identity, kind: PointType) -> _Series | str:
+    def _find(self, series: Identity, kind: PointType) -> int | str:
         metric = series.metric
         if kind is PointType.COUNTER and not metric.endswith(_TOTAL):
             metric += _TOTAL
         family = self._families.get(metric)
-        found = family.series.get(series.labels) if family and family.type is kind else None
-        if found is None:
+        slot = family.slots.get(series.labels) if family and family.type is kind else None
+        if slot is None:
             return self._new(metric, series, kind)
-        if found.sent_name != series.name or found.sent_tags != series.tags:
+        numbers = self._numbers
+        if numbers.sent_name[slot] != series.name or numbers.sent_tags[slot] != series.tags:
             self._collisions += 1
-        return found
+        return slot
 
-    def _new(self, metric: str, series: Identity, kind: PointType) -> _Series | str:
+    def _new(self, metric: str, series: Identity, kind: PointType) -> int | str:
         stem = metric.removesuffix(_TOTAL)
         if metric.startswith(OWN_PREFIX):
             return self._reject(RESERVED_NAME)
         if self._types.get(stem, kind) is not kind:
             return self._reject(TYPE_CONFLICT)
-        if self._series >= self._max_series:
+        if len(self._numbers) >= self._max_series:
             return self._reject(TOO_MANY_SERIES)
         self._types[stem] = kind
         family = self._families.setdefault(metric, _Family(kind, series.name))
-        self._series += 1
-        made = family.series[series.labels] = _Series(series.name, series.tags)
-        return made
+        slot = family.slots[series.labels] = self._numbers.add(series.name, series.tags)
+        return slot
 
     def _reject(self, reason: str) -> str:
         self._rejected[reason] += 1
@@ -156,7 +185,7 @@ class Exposition:
         yield (
             f"# HELP {OWN_PREFIX}series Series kept for this exposition.\n"
             f"# TYPE {OWN_PREFIX}series gauge\n"
-            f"{OWN_PREFIX}series {self._series}\n"
+            f"{OWN_PREFIX}series {len(self._numbers)}\n"
             f"# HELP {OWN_PREFIX}collisions_total Points that share a series with others.\n"
             f"# TYPE {OWN_PREFIX}collisions_total counter\n"
             f"{OWN_PREFIX}collisions_total {self._collisions}\n"

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from veneurpy.model import Event, PointType, ServiceCheck
-from veneurpy.ports import POINTS_AT_ONCE, FlushBatch, FlushResult, SinkContext, WriteClass
+from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
 from veneurpy.sinks._exposition import TYPE_CONFLICT, Exposition, Identity
 from veneurpy.sinks._labels import label_text, metric_name
 
@@ -20,6 +20,7 @@ PATH = "/metrics/points"
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SCRAPE_S = 60.0
+_ROWS_AT_ONCE = 250
 _NAMES_REMEMBERED = 1000
 _NAMES_LOGGED = 10
 _CACHED_LABELS = 10_000
@@ -138,7 +139,7 @@ class _Rows:
 
     def chunks(self) -> Iterator[list[int]]:
         rows = iter(self._rows)
-        while chunk := list(islice(rows, POINTS_AT_ONCE)):
+        while chunk := list(islice(rows, _ROWS_AT_ONCE)):
             yield chunk
 
     def identity(self, row: int) -> Identity:

@@ -165,6 +165,18 @@ async def test_expired_series_make_room():
     assert {"old_total": 1.0} == scraped.samples()
 
 
+async def test_a_scrape_goes_on_while_series_come_and_go():
+    """A scrape that pauses never shows the value of one series under the labels of another."""
+    scraped = Scraped(expire_after=1)
+    await scraped.flush(*[("v", 1.0, "gauge", f"old:{i}") for i in range(2000)])
+    pieces = scraped.sink._exposition.text(scraped.clock.monotonic())
+    text = next(pieces)
+    scraped.clock.advance(10)
+    await scraped.flush(*[("w", 2.0, "gauge", f"new:{i}") for i in range(2000)])
+    text += "".join(pieces)
+    assert {"1"} == {line[-1] for line in text.splitlines() if line.startswith("v")}
+
+
 async def test_series_are_bounded():
     """Beyond max_series new series are rejected and counted; known ones go on."""
     scraped = Scraped(max_series=2)
