@@ -174,7 +174,7 @@ async def test_a_scrape_goes_on_while_series_come_and_go():
     scraped.clock.advance(10)
     await scraped.flush(*[("w", 2.0, "gauge", f"new:{i}") for i in range(2000)])
     text += "".join(pieces)
-    assert {"1"} == {line[-1] for line in text.splitlines() if line.startswith("v")}
+    assert {"1"} == {line[-1] for line in text.splitlines() if line.startswith("v{")}
 
 
 async def test_series_are_bounded():
