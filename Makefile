@@ -63,10 +63,12 @@ $(VENV)/.created:
 		$(call FAIL,no virtual environment can be made: install python3-venv or python3-pip.)
 	@touch $@
 
+SYSCONFIG = $$($(BIN)/python -c 'import sysconfig; print(sysconfig.$(1))')
 $(VENV)/.compiler: $(VENV)/.created
-	@command -v $${CC:-$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("CC"))')} >/dev/null || \
+	@cc="$${CC:-$(call SYSCONFIG,get_config_var("CC"))}"; command -v $${cc%% *} >/dev/null || \
 		$(call FAIL,a C compiler is needed: install gcc (Debian: apt-get install gcc libc6-dev) or name yours in CC.)
-	@test -f "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || \
+	@cc="$${CC:-$(call SYSCONFIG,get_config_var("CC"))}"; echo '#include <Python.h>' | \
+		$$cc -I"$(call SYSCONFIG,get_path("include"))" -fsyntax-only -x c - 2>/dev/null || \
 		$(call FAIL,Python.h is missing: install the headers of your Python (Debian: apt-get install python3-dev).)
 	@touch $@
 
