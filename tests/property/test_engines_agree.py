@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,21 @@ def test_native_equals_reference(traffic: list[Datagram], options: EngineOptions
     assert reference.series == native.series
     assert reference.side_log == native.side_log
     assert reference.type_conflicts == native.type_conflicts
+
+
+@needs_native
+@pytest.mark.parametrize("readers", [1, 3])
+@pytest.mark.parametrize("members", [1536, 1537, 20_000])
+def test_large_sets_are_equal(members: int, readers: int) -> None:
+    """Sets that are no longer exact are estimated alike, however they were merged."""
+    traffic = [
+        Datagram(b"a:%d|s\na:common%d|s" % (i, i % 700), i % readers) for i in range(members - 700)
+    ]
+    reference = run("python", traffic, PLAN, readers=readers)
+    native = run("native", traffic, PLAN, readers=readers)
+
+    assert reference.rows == native.rows
+    assert abs(members - native.rows[0].value) <= (0.03 * members if members > 1536 else 0)
 
 
 @engine_kinds

@@ -105,7 +105,7 @@ def _points(series: Series, plan: Plan) -> Iterator[tuple[bytes, PointType, floa
         case Gauge():
             yield b"", PointType.GAUGE, series.value
         case MemberSet():
-            yield b"", PointType.GAUGE, float(len(series.members))
+            yield b"", PointType.GAUGE, float(series.members.estimate())
         case Histogram():
             yield from _statistics(series.distribution, plan.histograms)
 

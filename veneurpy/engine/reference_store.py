@@ -7,6 +7,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from veneurpy.engine.reference_digest import Distribution
+from veneurpy.engine.reference_hll import ReferenceSet
 from veneurpy.engine.types import Accounts, EngineOptions, MetricType, Scope
 
 _SERIES_BYTES = 200
@@ -80,7 +81,7 @@ class Histogram:
 class MemberSet:
     """How many distinct members."""
 
-    members: set[bytes] = field(default_factory=set)
+    members: ReferenceSet = field(default_factory=ReferenceSet)
     samples: int = 0
 
     def add(self, member: bytes) -> None:
@@ -89,7 +90,7 @@ class MemberSet:
 
     def merge(self, other: MemberSet) -> None:
         self.samples += other.samples
-        self.members |= other.members
+        self.members.merge(other.members)
 
 
 Series = Counter | Gauge | Histogram | MemberSet
