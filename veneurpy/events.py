@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from veneurpy.engine.reference_parser import parse_integer
+from veneurpy.engine.numerals import parse_integer
 from veneurpy.engine.tags import ImplicitTags, is_clean, normalise
 from veneurpy.model import Event, ServiceCheck
 

@@ -19,7 +19,7 @@ from veneurpy.engine.types import Accounts, EngineOptions, Plan
 
 
 class ReferenceInterval:
-    """What all readers held when the interval was closed."""
+    """What all readers held when the interval was closed; a `veneurpy.engine.Interval`."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class ReferenceInterval:
 
 
 class ReferenceEngine:
-    """The open interval of all readers."""
+    """The open interval of all readers; a `veneurpy.engine.Engine`."""
 
     def __init__(self, options: EngineOptions, *, start_ms: int) -> None:
         self._options = options

@@ -6,11 +6,11 @@ field = "@" rate | "#" tag { "," tag } | "T" unix seconds | "c:" … | "e:" … 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from veneurpy.engine.numerals import parse_float, parse_integer
 from veneurpy.engine.tags import TagSet, is_clean, normalise
 from veneurpy.engine.types import MetricType
 
@@ -21,9 +21,6 @@ MAX_WEIGHT = 1e18
 NOT_A_TIMESTAMP = 0
 """Stands for a `T` that cannot be read: like every T below 1 it is passed over and counted."""
 
-_FLOAT = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_INTEGER = re.compile(rb"([+-]?)0*([0-9]+)")
-_INTEGER_DIGITS = 18
 _TYPES = {
     b"c": MetricType.COUNTER,
     b"g": MetricType.GAUGE,
@@ -96,22 +93,6 @@ class LineParser:
         return MetricLine(
             name, type_, values, member, bad_values, rate, tags, timestamp, fields.unknown
         )
-
-
-def parse_float(text: bytes) -> float | None:
-    """A decimal float, correctly rounded; None for anything else, names and hex floats included.
-
-    `float` alone takes `1_0`, ` 1`, `nan` and Arabic digits.
-    """
-    return float(text) if _FLOAT.fullmatch(text) else None
-
-
-def parse_integer(text: bytes) -> int | None:
-    """A decimal integer below 10^18; None for anything else."""
-    match = _INTEGER.fullmatch(text)
-    if match is None or len(match[2]) > _INTEGER_DIGITS:
-        return None
-    return int(match[1] + match[2])
 
 
 def _sort_out(sections: list[bytes]) -> Fields:

@@ -25,7 +25,10 @@ _NS_PER_MS = 1_000_000
 
 
 class ReferenceReader:
-    """Splits datagrams into lines and puts them into its store. A lock is held per datagram."""
+    """Splits datagrams into lines and puts them into its store; a `veneurpy.engine.Reader`.
+
+    A lock is held per datagram, so that any thread may feed and another one rotate.
+    """
 
     def __init__(
         self,
