@@ -1,0 +1,272 @@
+"""The life of a daemon: a real process, real sockets, real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.daemon import Daemon, running_daemon
+from tests.engines import needs_native
+
+PATIENCE_S = 20.0
+ENGINES = [pytest.param("python"), pytest.param("native", marks=needs_native)]
+
+# Installed by lying on PYTHONPATH beside its metadata, as any package of sinks.
+HANGING_SINK = '''
+import asyncio, threading
+from pydantic import BaseModel
+from veneurpy.ports import FlushResult, WriteClass
+
+class HangingSink:
+    """Never returns; with `thread` it also leaves a thread that never ends."""
+    write_class = WriteClass.VERSIONED
+    takes_events = takes_checks = False
+
+    class Config(BaseModel):
+        thread: bool = False
+
+    def __init__(self, config, context):
+        self._thread = config.thread
+
+    async def start(self): pass
+    async def stop(self): pass
+
+    async def flush(self, batch):
+        if self._thread:
+            await asyncio.to_thread(threading.Event().wait)
+        await asyncio.Event().wait()
+        return FlushResult(confirmed=len(batch))
+
+    async def flush_events(self, events, checks):
+        return FlushResult(confirmed=len(events) + len(checks))
+'''
+
+
+@pytest.fixture
+def hanging_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A plug-in of kind `hanging`, and an entry for it."""
+    package = tmp_path / "plugin"
+    metadata = package / "hanging-1.dist-info"
+    metadata.mkdir(parents=True)
+    (package / "hanging.py").write_text(HANGING_SINK)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: hanging\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text("[veneurpy.sinks]\nhanging = hanging:HangingSink\n")
+    before = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(package), before])))
+    return {"kind": "hanging"}
+
+
+def localfile(folder: Path) -> dict[str, Any]:
+    """The sink that `Daemon.rows` reads."""
+    return {"kind": "localfile", "config": {"flush_file": str(folder / "points.jsonl")}}
+
+
+def send(daemon: Daemon, *datagrams: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for datagram in datagrams:
+            sender.sendto(datagram, ("127.0.0.1", daemon.port))
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Waits for another process, which tells nobody when it is done."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+def total(rows: list[dict[str, Any]], name: str) -> float:
+    """The sum of all points of a name."""
+    return sum(row["value"] for row in rows if row["name"] == name)
+
+
+def one_listener(ledger: Any) -> Any:
+    (accounts,) = ledger["total"]["listeners"].values()
+    return accounts
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+def test_everything_sent_before_the_signal_is_flushed(
+    tmp_path: Path, engine: str, number: signal.Signals
+) -> None:
+    """In the middle of an interval, with datagrams that nobody has read yet."""
+    with running_daemon(tmp_path, engine=engine) as daemon:
+        send(daemon, *[b"hits:1|c\nlatency:%d|ms" % i for i in range(1000)])
+        assert daemon.stop(number) == 0
+        rows = daemon.rows()
+    assert (1000, 1000) == (total(rows, "hits"), total(rows, "latency.count"))
+    (stopped,) = daemon.logged("stopped")
+    assert (2000, 0) == (stopped["lines"], stopped["exit_code"])
+    assert [] == daemon.logged("ledger_violated")
+    assert daemon.logged("stopping")[0]["cause"] == number.name
+
+
+@pytest.mark.parametrize("readers", [1, 2])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_intervals_follow_one_another_and_the_ledger_holds(
+    tmp_path: Path, engine: str, readers: int
+) -> None:
+    """Aligned, without gap or overlap; every datagram and row is accounted for at any time."""
+    with running_daemon(tmp_path, engine=engine, num_readers=readers, interval="200ms") as daemon:
+        sent = 0
+
+        def traffic() -> bool:
+            nonlocal sent
+            send(daemon, *[b"hits:1|c\nbad"] * 10)
+            sent += 10
+            ledger = daemon.get("/api/v1/ledger")
+            assert ledger["total"]["holds"]
+            return bool(ledger["intervals"] >= 8)
+
+        until(traffic)
+        until(lambda: one_listener(daemon.get("/api/v1/ledger"))["datagrams"] == sent)
+        ledger = daemon.get("/api/v1/ledger")
+        accounts = one_listener(ledger)
+        assert daemon.stop() == 0
+        rows = [row for row in daemon.rows() if row["name"] == "hits"]
+    assert (2 * sent, sent) == (accounts["lines"], accounts["rejected"]["no_colon_or_pipe"])
+    assert (0, 0) == (accounts["kernel_drops"], ledger["violations"])
+    assert all(equation["holds"] for equation in ledger["last_interval"]["equations"])
+    assert sent == total(rows, "hits")
+    pieces = [(round(row["timestamp"] * 1000), round(row["interval_s"] * 1000)) for row in rows]
+    assert all(start % 200 == 0 for start, _ in pieces[1:])
+    assert {200} == {length for _, length in pieces[1:-1]}
+    assert all(start + length <= later for (start, length), (later, _) in pairwise(pieces))
+
+
+def test_a_hanging_sink_delays_nobody(tmp_path: Path, hanging_sink: dict[str, Any]) -> None:
+    """The other sink gets every interval; at the end what hangs is named, within the time-out."""
+    settings = {
+        "metric_sinks": [hanging_sink, localfile(tmp_path)],
+        "interval": "200ms",
+        "flush_timeout": "1h",
+    }
+    with running_daemon(tmp_path, engine="python", shutdown_timeout="1s", **settings) as daemon:
+        for _ in range(3):
+            seen = len(daemon.rows())
+            send(daemon, b"hits:1|c")
+            until(lambda seen=seen: len(daemon.rows()) > seen)
+        assert daemon.get("/api/v1/ledger")["total"]["sinks"]["hanging"]["points"]["pending"] == 3
+        started = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - started < 5
+    assert total(daemon.rows(), "hits") == 3
+    lost = daemon.logged("rows_lost")
+    assert [("hanging", "given_up", "shutdown")] == [
+        (line["sink"], line["fate"], line["reason"]) for line in lost
+    ]
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path, hanging_sink: dict[str, Any]) -> None:
+    """Whoever cannot wait gets exit code 1."""
+    settings = {"metric_sinks": [hanging_sink], "shutdown_timeout": "1h"}
+    with running_daemon(tmp_path, engine="python", **settings) as daemon:
+        send(daemon, b"hits:1|c")
+        daemon.process.send_signal(signal.SIGTERM)
+        until(lambda: daemon.logged("stopping"))
+        assert daemon.stop(signal.SIGINT) == 1
+
+
+def test_a_thread_that_hangs_does_not_keep_the_process(
+    tmp_path: Path, hanging_sink: dict[str, Any]
+) -> None:
+    """The process ends soon after the node, whatever a sink has left behind."""
+    sink = hanging_sink | {"config": {"thread": True}}
+    settings = {
+        "metric_sinks": [sink],
+        "shutdown_timeout": "500ms",
+        "interval": "200ms",
+        "flush_timeout": "1h",
+    }
+    with running_daemon(tmp_path, engine="python", **settings) as daemon:
+        send(daemon, b"hits:1|c")
+        until(lambda: daemon.get("/api/v1/status")["sinks"][0]["busy"])
+        assert daemon.stop() == 0
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """The service manager's end of the notification socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
+        ours.bind(str(tmp_path / "notify"))
+        ours.settimeout(PATIENCE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "200000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        yield ours
+
+
+def test_the_service_manager_is_told(tmp_path: Path, manager: socket.socket) -> None:
+    """Ready with its listeners, alive while it lives, stopping when it stops."""
+    with running_daemon(tmp_path, engine="python") as daemon:
+        ready = manager.recv(1000).decode().splitlines()
+        assert ready[0] == "READY=1"
+        assert f"udp://127.0.0.1:{daemon.port}" in ready[1]
+        assert b"WATCHDOG=1" == manager.recv(1000) == manager.recv(1000)
+        daemon.stop()
+        told = []
+        manager.settimeout(0)
+        while True:
+            try:
+                told.append(manager.recv(1000))
+            except BlockingIOError:
+                break
+    assert b"STOPPING=1" in told
+
+
+def fails(*arguments: str) -> tuple[int, str]:
+    """The exit code and the complaint of a `run` that cannot start."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "veneurpy", "run", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in ended.stderr
+    return ended.returncode, ended.stderr
+
+
+def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    """It names the address and the way to mend it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        url = f"udp://127.0.0.1:{other.getsockname()[1]}"
+        code, text = fails("--listen", url, "--http", "127.0.0.1:0", "--engine", "python")
+    assert code == 1
+    assert text.splitlines()[-1].startswith(f"veneurpy: cannot listen on {url}: the address is")
+
+
+def test_a_second_daemon_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when both have several readers, who could share the port."""
+    monkeypatch.setenv("VENEURPY_NUM_READERS", "2")
+    with running_daemon(tmp_path, engine="python") as daemon:
+        url = f"udp://127.0.0.1:{daemon.port}"
+        code, text = fails("--listen", url, "--http", "127.0.0.1:0", "--engine", "python")
+    assert (1, True) == (code, "in use" in text)
+
+
+def test_wrong_configurations_are_explained(tmp_path: Path) -> None:
+    """All mistakes at once, as the loader prints them; nothing is started."""
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("intervall: 10s\npercentiles: [50]\n")
+    code, text = fails("-f", str(wrong))
+    assert code == 1
+    assert f"{wrong}:1:1" in text
+    assert f"{wrong}:2:15" in text
+
+
+def test_wrong_usage(tmp_path: Path) -> None:
+    """An unknown flag is the caller's mistake."""
+    assert fails("--nonsense")[0] == 2
