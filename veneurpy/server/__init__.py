@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import veneurpy
 from veneurpy import registry
-from veneurpy.config import Config, HostPort, SinkEntry
+from veneurpy.config import Config, HostPort
 from veneurpy.console.http import AdminServer
-from veneurpy.engine import Engine, EngineOptions, open_engine
+from veneurpy.engine import Engine, open_engine
 from veneurpy.errors import SinkError, VeneurpyError
-from veneurpy.flush.flusher import Flusher
-from veneurpy.flush.lanes import Lane
-from veneurpy.flush.late import LatePoints
-from veneurpy.flush.summarise import plan_of
 from veneurpy.flush.ticker import Ticker
 from veneurpy.ledger import Ledger
-from veneurpy.listeners.udp import UdpListener
 from veneurpy.ports import Clock, Listener, Sink, SystemClock
-from veneurpy.server.context import NodeContext
+from veneurpy.server.assembly import (
+    engine_options,
+    host_of,
+    new_flusher,
+    new_lane,
+    new_listeners,
+    new_sinks,
+)
+from veneurpy.server.deadline import Deadline
 from veneurpy.server.node import Node
 from veneurpy.server.supervisor import Supervisor
 from veneurpy.server.tasks import feed_watchdog, watch_lag
@@ -60,7 +62,7 @@ class Server:
         self.config = config
         self.clock: Clock = clock or SystemClock()
         self.telemetry = Telemetry(logger, self.clock)
-        self.host = config.hostname or ("" if config.omit_empty_hostname else socket.gethostname())
+        self.host = host_of(config)
         self.running = asyncio.Event()
         """Set once the node takes traffic."""
         self._notifier = Notifier(environ or {})
@@ -68,18 +70,20 @@ class Server:
         self._supervisor = Supervisor(self.telemetry)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="flush")
         self._routes: dict[str, Any] = {}
-        self._sinks = {entry.name: self._build(entry, sink_class) for entry in config.metric_sinks}
-        self._listeners = [
-            UdpListener(
-                url,
-                num_readers=config.num_readers,
-                read_buffer_bytes=config.read_buffer_size_bytes,
-                telemetry=self.telemetry,
-            )
-            for url in config.statsd_listen_addresses
-        ]
+        self._sinks = new_sinks(config, self.clock, self._routes, sink_class)
+        self._listeners = new_listeners(config, self.telemetry)
         self._ledger = Ledger(sinks=list(self._sinks))
-        self._lanes = [self._lane(entry) for entry in config.metric_sinks]
+        self._lanes = [
+            new_lane(
+                config,
+                entry,
+                self._sinks[entry.name],
+                clock=self.clock,
+                telemetry=self.telemetry,
+                ledger=self._ledger,
+            )
+            for entry in config.metric_sinks
+        ]
         self._engine: Engine | None = None
         self._admin: AdminServer | None = None
 
@@ -118,25 +122,6 @@ class Server:
         self.telemetry.emit(Stopped(lines, total.store.points, exit_code))
         return exit_code
 
-    def _build(self, entry: SinkEntry, sink_class: Callable[[str], type[Sink]]) -> Sink:
-        context = NodeContext(entry.name, self.host, self.config.interval, self.clock, self._routes)
-        build: Callable[..., Sink] = sink_class(entry.kind)
-        return build(entry.config, context)
-
-    def _lane(self, entry: SinkEntry) -> Lane:
-        config = self.config
-        return Lane(
-            entry.name,
-            self._sinks[entry.name],
-            kind=entry.kind,
-            clock=self.clock,
-            telemetry=self.telemetry,
-            accounts=self._ledger.total.sinks[entry.name],
-            queue_batches=config.sink_queue_batches,
-            flush_timeout_s=config.flush_timeout_s,
-            oldest_s=config.sink_queue_batches * config.interval,
-        )
-
     async def _start(self) -> None:
         config = self.config
         for warning in self._warnings:
@@ -147,7 +132,15 @@ class Server:
         self._engine = open_engine(
             config.engine, engine_options(config), start_ms=self._ticker.start_ms
         )
-        self._flusher = self._new_flusher(self._engine)
+        self._flusher = new_flusher(
+            config,
+            self._engine,
+            self._lanes,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            ledger=self._ledger,
+            executor=self._executor,
+        )
         self.node = Node(
             config,
             host=self.host,
@@ -167,21 +160,6 @@ class Server:
             await listener.start(self._engine)
         self._start_tasks()
         self._announce()
-
-    def _new_flusher(self, engine: Engine) -> Flusher:
-        config = self.config
-        return Flusher(
-            engine,
-            self._lanes,
-            plan=plan_of(config.aggregates, config.percentiles),
-            late=LatePoints(window_s=config.late_window + 2 * config.interval),
-            ledger=self._ledger,
-            telemetry=self.telemetry,
-            clock=self.clock,
-            executor=self._executor,
-            host=self.host,
-            extend_tags=config.extend_tags,
-        )
 
     def _announce(self) -> None:
         listeners = " ".join(listener.name for listener in self._listeners)
@@ -268,32 +246,6 @@ class Server:
                 await step
         except Exception as exc:
             self.telemetry.emit(StopFailed(what, f"{type(exc).__name__}: {exc}"))
-
-
-class Deadline:
-    """How long something may yet take."""
-
-    def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock = clock
-        self._end_s = clock.monotonic() + seconds
-
-    @property
-    def left_s(self) -> float:
-        return max(0.0, self._end_s - self._clock.monotonic())
-
-
-def engine_options(config: Config) -> EngineOptions:
-    """What the engine is told of the configuration."""
-    return EngineOptions(
-        extend_tags=config.extend_tags,
-        compression=config.digest_compression,
-        max_datagram_bytes=config.metric_max_length,
-        store_max_bytes=config.store_max_bytes,
-        interval_s=config.interval,
-        late_window_s=config.late_window,
-        max_timestamps=config.max_timestamps,
-        side_log_max_bytes=config.side_log_max_bytes,
-    )
 
 
 async def _stop_quietly(listener: Listener) -> None:

@@ -1,0 +1,118 @@
+"""What each part is told of the configuration: none of them knows a Config."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from veneurpy.config import Config, SinkEntry
+from veneurpy.engine import Engine, EngineOptions
+from veneurpy.flush.flusher import Flusher
+from veneurpy.flush.lanes import Lane
+from veneurpy.flush.late import LatePoints
+from veneurpy.flush.summarise import plan_of
+from veneurpy.ledger import Ledger
+from veneurpy.listeners.udp import UdpListener
+from veneurpy.ports import Clock, Listener, Sink
+from veneurpy.server.context import NodeContext
+from veneurpy.telemetry import Telemetry
+
+
+def host_of(config: Config) -> str:
+    """The host of every point."""
+    if config.hostname or config.omit_empty_hostname:
+        return config.hostname
+    return socket.gethostname()
+
+
+def engine_options(config: Config) -> EngineOptions:
+    """For the engine."""
+    return EngineOptions(
+        extend_tags=config.extend_tags,
+        compression=config.digest_compression,
+        max_datagram_bytes=config.metric_max_length,
+        store_max_bytes=config.store_max_bytes,
+        interval_s=config.interval,
+        late_window_s=config.late_window,
+        max_timestamps=config.max_timestamps,
+        side_log_max_bytes=config.side_log_max_bytes,
+    )
+
+
+def new_listeners(config: Config, telemetry: Telemetry) -> list[Listener]:
+    """One for each URL."""
+    return [
+        UdpListener(
+            url,
+            num_readers=config.num_readers,
+            read_buffer_bytes=config.read_buffer_size_bytes,
+            telemetry=telemetry,
+        )
+        for url in config.statsd_listen_addresses
+    ]
+
+
+def new_sinks(
+    config: Config,
+    clock: Clock,
+    routes: dict[str, Any],
+    sink_class: Callable[[str], type[Sink]],
+) -> dict[str, Sink]:
+    """All sinks by name. What they serve by HTTP is put into `routes`."""
+    sinks: dict[str, Sink] = {}
+    for entry in config.metric_sinks:
+        build: Callable[..., Sink] = sink_class(entry.kind)
+        context = NodeContext(entry.name, host_of(config), config.interval, clock, routes)
+        sinks[entry.name] = build(entry.config, context)
+    return sinks
+
+
+def new_lane(
+    config: Config,
+    entry: SinkEntry,
+    sink: Sink,
+    *,
+    clock: Clock,
+    telemetry: Telemetry,
+    ledger: Ledger,
+) -> Lane:
+    """The lane of one sink, which books into the ledger's totals."""
+    return Lane(
+        entry.name,
+        sink,
+        kind=entry.kind,
+        clock=clock,
+        telemetry=telemetry,
+        accounts=ledger.total.sinks[entry.name],
+        queue_batches=config.sink_queue_batches,
+        flush_timeout_s=config.flush_timeout_s,
+        oldest_s=config.sink_queue_batches * config.interval,
+    )
+
+
+def new_flusher(
+    config: Config,
+    engine: Engine,
+    lanes: Sequence[Lane],
+    *,
+    clock: Clock,
+    telemetry: Telemetry,
+    ledger: Ledger,
+    executor: Executor,
+) -> Flusher:
+    """The flusher of all lanes."""
+    return Flusher(
+        engine,
+        lanes,
+        plan=plan_of(config.aggregates, config.percentiles),
+        # A sample may be late_window old when it comes, and wait for an interval's end then.
+        late=LatePoints(window_s=config.late_window + 2 * config.interval),
+        ledger=ledger,
+        telemetry=telemetry,
+        clock=clock,
+        executor=executor,
+        host=host_of(config),
+        extend_tags=config.extend_tags,
+    )
