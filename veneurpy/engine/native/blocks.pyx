@@ -4,7 +4,7 @@ from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    DIGEST_CLASS, SMALL_CLASSES, Arena, Block, Entry, block_at, block_free, block_new, block_reference, class_bytes,
+    DIGEST_CLASS, Arena, Block, Entry, block_at, block_free, block_new, block_reference, class_bytes,
 )
 from veneurpy.engine.native.compat cimport barrier, store_pair, u8, u32, u64, unlikely
 from veneurpy.engine.native.hll cimport (

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
 """The native engine as Python sees it: engine, readers, intervals. What they promise is said in veneurpy.engine."""
 import os
 import threading
@@ -13,7 +13,7 @@ from veneurpy.engine.native.arena cimport (
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.buffer cimport buffer_view
 from veneurpy.engine.native.compat cimport (
-    MEM_QUEUED, Batch, i64, load_acquire, meminfo, realtime_ns, refuse_new, sleep_ns, store_release, u8, u32, u64,
+    MEM_QUEUED, i64, load_acquire, meminfo, realtime_ns, refuse_new, sleep_ns, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.intern cimport Interner
@@ -21,7 +21,7 @@ from veneurpy.engine.native.merge cimport Merge, count_samples, merge_arenas, me
 from veneurpy.engine.native.parser cimport parse_datagram, parser_close, parser_flush, parser_open
 from veneurpy.engine.native.points cimport PlannedOutput, PointPlan, Points, Strings, points_free, points_make
 from veneurpy.engine.native.receiver cimport (
-    ENDED, IDLE, NOTHING_ASKED, RUNNING, SWAP_ASKED, Receiver, receiver_attach, receiver_detach, receiver_new_drops,
+    RUNNING, SWAP_ASKED, Receiver, receiver_attach, receiver_detach, receiver_new_drops,
     receiver_run, receiver_swap,
 )
 from veneurpy.engine.native.slice cimport Slice

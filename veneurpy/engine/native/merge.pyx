@@ -1,18 +1,18 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """One walk over the entries of every arena, in the order of the readers."""
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
     COUNTER, ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, HISTOGRAM, SCOPE_MASK, SERIES_TYPES, SET, TIMER,
     Arena, Block, Entry, block_at, entry_at, entry_key,
 )
 from veneurpy.engine.native.blocks cimport DIGEST, DIGEST_WEIGHTED, block_totals, word_block, word_length
-from veneurpy.engine.native.compat cimport i64, prefetch, u8, u16, u32, u64
+from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_pair
-from veneurpy.engine.native.intern cimport INTERN_FAILED, Interner, intern, interner_close, interner_open
+from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
 from veneurpy.engine.native.pair cimport pair_count
 from veneurpy.engine.native.slice cimport Slice, compare, cut, equal, find, next_part
-from veneurpy.engine.native.table cimport table_home, table_put
+from veneurpy.engine.native.table cimport table_home
 from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, TagWord, tag_word
 
 cdef enum:

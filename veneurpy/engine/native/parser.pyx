@@ -13,7 +13,7 @@ series counts is parsed here; name and tags are looked at byte by byte only when
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    BAD_NAME, BAD_RATE, BAD_TAGS, BAD_TIMESTAMP, BAD_TYPE, BAD_VALUE, COUNTER, GAUGE, HISTOGRAM, NO_COLON_OR_PIPE,
+    BAD_NAME, BAD_RATE, BAD_TAGS, BAD_TYPE, BAD_VALUE, COUNTER, GAUGE, HISTOGRAM, NO_COLON_OR_PIPE,
     SET, SIDE_LOG_FULL, TIMER, Arena, Counters,
 )
 from veneurpy.engine.native.compat cimport i64, prefetch, u8, u32, u64, unlikely

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """One pass over the merged series, one row per point."""
-from libc.math cimport isnan, rint
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.math cimport isnan
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport COUNTER, GAUGE, HISTOGRAM, SET, TIMER
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64

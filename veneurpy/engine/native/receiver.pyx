@@ -1,9 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The receive loop: a batch of datagrams a system call, no GIL, no Python object."""
 from libc.errno cimport EAGAIN, EINTR
-from veneurpy.engine.native.arena cimport Arena
 from veneurpy.engine.native.compat cimport (
-    MEM_DROPS, Batch, batch_cut, batch_data, batch_len, batch_new, batch_receive, i64, load_acquire, meminfo,
+    MEM_DROPS, batch_cut, batch_data, batch_len, batch_new, batch_receive, load_acquire, meminfo,
     realtime_ns, receive_timeout, store_release, u32, u64,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush

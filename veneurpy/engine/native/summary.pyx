@@ -3,7 +3,7 @@
 from libc.math cimport rint
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-from veneurpy.engine.native.arena cimport Arena, Block, block_at
+from veneurpy.engine.native.arena cimport Block, block_at
 from veneurpy.engine.native.blocks cimport (
     DENSE, DIGEST, DIGEST_WEIGHTED, RAW, WEIGHTED, Totals, block_centroids, block_pairs, block_slots, block_totals,
     block_values, totals_add, totals_clear, word_block, word_length,

@@ -174,7 +174,16 @@ cdef Py_ssize_t td_merge_centroids(
 
 cdef inline double _limit(int step, int steps) noexcept nogil:
     """The q up to which `step` of `steps` centroids go."""
-    # SHAPE
+    cdef double u = <double>step / steps
+    return u * u * u * (10.0 - u * (15.0 - 6.0 * u))
+
+
+cdef inline Centroid _centroid(double first, double offset, double weight, double last) noexcept nogil:
+    cdef Centroid centroid
+    cdef double mean = first + offset / weight
+    centroid.mean = mean if mean <= last else last  # rounding must not break the order
+    centroid.weight = weight
+    return centroid
 
 
 cdef int _compress(
@@ -187,8 +196,10 @@ cdef int _compress(
     end: to ask for all of it leaves single samples stranded between full centroids.
     """
     cdef double limits[3]
-    cdef Centroid open = items[0]
-    cdef double before = 0.0, q = 0.0, end, weight
+    cdef double first = items[0].mean, weight = items[0].weight
+    cdef double offset = 0.0  # sum of weight * (mean - first); never negative, so nothing cancels
+    cdef double before = 0.0, q = 0.0, end
+    cdef double inverse = 1.0 / total
     cdef int count = 0, step = 0
     cdef Py_ssize_t i
     limits[0] = 0.0
@@ -196,20 +207,19 @@ cdef int _compress(
     limits[2] = _limit(2, steps)
     end = total * limits[1]
     for i in range(1, n):
-        if before + open.weight + 0.5 * items[i].weight <= end:
-            weight = open.weight + items[i].weight
-            open.mean += (items[i].mean - open.mean) * (items[i].weight / weight)
-            open.weight = weight
-            if open.mean > items[i].mean:  # rounding must not break the order
-                open.mean = items[i].mean
+        if before + weight + 0.5 * items[i].weight <= end:
+            weight += items[i].weight
+            offset += items[i].weight * (items[i].mean - first)
             continue
         if count + 1 == cap:
             return -1
-        out[count] = open
+        out[count] = _centroid(first, offset, weight, items[i - 1].mean)
         count += 1
-        before += open.weight
-        open = items[i]
-        q = before / total
+        before += weight
+        first = items[i].mean
+        weight = items[i].weight
+        offset = 0.0
+        q = before * inverse
         while step < steps - 1 and limits[1] <= q:
             step += 1
             limits[0] = limits[1]
@@ -221,7 +231,7 @@ cdef int _compress(
             end = total * (
                 limits[1] + (q - limits[0]) / (limits[1] - limits[0]) * (limits[2] - limits[1])
             )
-    out[count] = open
+    out[count] = _centroid(first, offset, weight, items[n - 1].mean)
     return count + 1
 
 
@@ -229,7 +239,7 @@ cdef int td_compress(
     const Centroid* sorted_in, Py_ssize_t n, double compression, Centroid* out, int cap
 ) noexcept nogil:
     cdef double total = 0.0
-    cdef int steps = <int>(compression * STEPS_PER_COMPRESSION)
+    cdef int steps = <int>(1.6 * compression)
     cdef int count
     cdef Py_ssize_t i
     if n <= 0:
