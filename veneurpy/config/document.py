@@ -70,6 +70,15 @@ def _sink_keys() -> Iterator[str]:
         yield _entry(f"#### `{key}`", field, default)
 
 
+def options(model: type[BaseModel], *, level: str) -> str:
+    """An entry for each key of a model, as Markdown below headings of this level (`####`)."""
+    defaults = model.model_construct().model_dump(mode="json")
+    return "".join(
+        _entry(f"{level} `{key}`", field, defaults.get(key))
+        for key, field in model.model_fields.items()
+    )
+
+
 def _entry(heading: str, field: FieldInfo, default: Any) -> str:
     kind = _name(field.metadata) or _kind(field.annotation)
     words = [kind, *_range(field, format_size if kind == "size" else str)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
 _T = TypeVar("_T")
@@ -22,7 +22,8 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: deque[_Job | None] = deque()
+        self._news = threading.Condition()
         self._thread: threading.Thread | None = None
 
     async def run(self, work: Callable[[], _T]) -> _T:
@@ -31,17 +32,34 @@ class Worker:
             self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
             self._thread.start()
         future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        self._jobs.put((future, work))
-        return await future
+        job = (future, work)
+        self._put(job)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            # If it waits yet, what it holds is free now, however long the thread hangs.
+            with self._news, contextlib.suppress(ValueError):
+                self._jobs.remove(job)
+            raise
 
     def close(self) -> None:
         """Lets the thread end after what it has been given. Does not wait; idempotent."""
         if self._thread is not None:
-            self._jobs.put(None)
+            self._put(None)
             self._thread = None
 
+    def _put(self, job: _Job | None) -> None:
+        with self._news:
+            self._jobs.append(job)
+            self._news.notify()
+
+    def _next(self) -> _Job | None:
+        with self._news:
+            self._news.wait_for(lambda: self._jobs)
+            return self._jobs.popleft()
+
     def _serve(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next()) is not None:
             _do(*job)
             del job  # or a large batch would be held until the next one comes
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
-
+from veneurpy.config.section import Section
 from veneurpy.model import Event, ServiceCheck
 from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
 
@@ -17,10 +16,8 @@ class BlackholeSink:
     takes_events = True
     takes_checks = True
 
-    class Config(BaseModel):
+    class Config(Section):
         """It has no options."""
-
-        model_config = ConfigDict(strict=True, extra="forbid")
 
     def __init__(self, config: Config, context: SinkContext) -> None:
         pass

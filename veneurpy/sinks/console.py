@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from veneurpy.config.section import Section
 from veneurpy.errors import SinkError
 from veneurpy.model import Event, ServiceCheck
 from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
@@ -29,15 +30,13 @@ class ConsoleSink:
     takes_events = True
     takes_checks = True
 
-    class Config(BaseModel):
+    class Config(Section):
         """The options of the console sink."""
 
-        model_config = ConfigDict(strict=True, extra="forbid")
-
         stream: Literal["stdout", "stderr"] = "stdout"
-        """stdout or stderr."""
+        """Where to write."""
         format: Literal["auto", "table", "lines"] = "auto"
-        """table, lines, or auto: a table on a terminal and lines elsewhere."""
+        """`auto` is a table on a terminal and lines elsewhere."""
         max_rows: int = Field(default=50, ge=1, le=10_000)
         """How many rows of an interval the table shows. Lines are never cut."""
 

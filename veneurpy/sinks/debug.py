@@ -8,8 +8,9 @@ from dataclasses import asdict
 from itertools import islice
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from veneurpy.config.section import Section
 from veneurpy.model import Event, ServiceCheck
 from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
 
@@ -21,10 +22,8 @@ class DebugSink:
     takes_events = True
     takes_checks = True
 
-    class Config(BaseModel):
+    class Config(Section):
         """The options of the debug sink."""
-
-        model_config = ConfigDict(strict=True, extra="forbid")
 
         max_points: int = Field(default=100, ge=0, le=10_000)
         """How many points, events and checks are logged of each flush; the rest is only counted."""

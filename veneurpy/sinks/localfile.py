@@ -6,8 +6,10 @@ import asyncio
 import threading
 from collections.abc import Iterable, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from veneurpy.config.quantity import Size
+from veneurpy.config.section import Section
 from veneurpy.model import Event, ServiceCheck
 from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
 from veneurpy.sinks._file import AppendFile
@@ -26,23 +28,21 @@ class LocalFileSink:
     takes_events = True
     takes_checks = True
 
-    class Config(BaseModel):
+    class Config(Section):
         """The options of the localfile sink."""
 
-        model_config = ConfigDict(strict=True, extra="forbid")
-
         flush_file: str = Field(min_length=1)
-        """The file to append to. Its directory must exist."""
+        """The file to append to. Its directory must exist; no two sinks may share it."""
         format: RowFormat = "jsonl"
-        """jsonl, csv or tsv. CSV and TSV begin a new file with a line of column names."""
+        """One JSON object a line, or rows below a line of the columns' names."""
         gzip: bool = False
-        """Compress: each flush is a gzip member of its own (`zcat` reads them as one)."""
+        """Compress: each flush is a gzip member of its own; `zcat` reads them as one."""
         fsync: bool = False
         """Wait at each flush until the disk has it."""
-        rotate_bytes: int = Field(default=0, ge=0)
-        """Begin a new file before a flush that finds this many bytes in the old one; 0: never."""
+        rotate_bytes: Size = 0
+        """Begin a new file before a flush that finds this much in the old one. 0: never."""
         rotate_keep: int = Field(default=5, ge=0, le=1000)
-        """How many old files to keep, as flush_file.1 (the newest), .2 and so on."""
+        """How many old files to keep: `flush_file` with `.1` (the newest), `.2`, … behind."""
 
     def __init__(self, config: Config, context: SinkContext) -> None:
         self._format = config.format

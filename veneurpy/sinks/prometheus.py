@@ -9,8 +9,9 @@ from itertools import islice
 
 import structlog
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from veneurpy.config.section import Section
 from veneurpy.model import Event, PointType, ServiceCheck
 from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
 from veneurpy.sinks._exposition import TYPE_CONFLICT, Exposition, Identity
@@ -33,10 +34,8 @@ class PrometheusSink:
     takes_events = False
     takes_checks = False
 
-    class Config(BaseModel):
+    class Config(Section):
         """The options of the prometheus sink."""
-
-        model_config = ConfigDict(strict=True, extra="forbid")
 
         expire_after: int = Field(default=5, ge=1)
         """A gauge that was not flushed for this many intervals is shown no more."""
@@ -45,7 +44,7 @@ class PrometheusSink:
         max_series: int = Field(default=100_000, ge=1)
         """How many series are kept; points of further ones are rejected and counted."""
         host_label: bool = False
-        """Whether series get a label `host` with this node's name, unless a tag says so."""
+        """Whether series get a label `host` with the node's name, unless they have a tag `host`."""
 
     def __init__(self, config: Config, context: SinkContext) -> None:
         self._clock = context.clock

@@ -87,13 +87,22 @@ async def test_a_worker_hands_errors_back():
 
 
 async def test_a_call_that_was_cancelled_in_the_queue_never_runs():
-    """Cancelled before its turn, a call does not run."""
-    worker, gate, seen = Worker("w"), threading.Event(), []
+    """Cancelled before its turn, a call does not run, and what it held is free at once."""
+
+    class Large:
+        pass
+
+    worker, gate, seen, large = Worker("w"), threading.Event(), [], Large()
+    gone = weakref.ref(large)
     first = asyncio.create_task(worker.run(gate.wait))
-    second = asyncio.create_task(worker.run(lambda: seen.append("second")))
+    second = asyncio.create_task(worker.run(lambda held=large: seen.append("second")))
     await asyncio.sleep(0)
+    del large
     second.cancel()
-    await asyncio.gather(second, return_exceptions=True)
+    await asyncio.wait([second])
+    del second
+    gc.collect()
+    assert gone() is None
     gate.set()
     await first
     await worker.run(lambda: seen.append("third"))
