@@ -52,6 +52,9 @@ class Columns:
     sinks: memoryview  # u16 "H", index into sink_sets
     timestamp_ms: memoryview  # i64 "q", start of the point's interval, or its own T
     value: memoryview  # f64 "d"
+    own_time: memoryview | None = None
+    """u8 "B": 1 where `timestamp_ms` is the samples' own T, which may well be the interval's start.
+    None: not told, and every other timestamp than the interval's start is taken for a T."""
 
     def __len__(self) -> int:
         return len(self.value)

@@ -186,6 +186,7 @@ class _Rows:
         self._sinks = array("H")
         self._timestamp_ms = array("q")
         self._value = array("d")
+        self._own_time = array("B")
 
     def add(
         self,
@@ -204,6 +205,7 @@ class _Rows:
         self._sinks.append(self._sink_set(key.sinks))
         self._timestamp_ms.append(timestamp_ms)
         self._value.append(value)
+        self._own_time.append(key.timestamp_s is not None)
 
     def _sink_set(self, sinks: frozenset[bytes]) -> int:
         index = self._sink_sets.setdefault(sinks, len(self._sink_sets))
@@ -225,4 +227,5 @@ class _Rows:
             sinks=memoryview(self._sinks),
             timestamp_ms=memoryview(self._timestamp_ms),
             value=memoryview(self._value),
+            own_time=memoryview(self._own_time),
         )

@@ -66,6 +66,18 @@ def test_a_gauge_is_amended_with_the_latest() -> None:
     assert ({1: [0]}, [3]) == (again.late, list(again.columns.value))
 
 
+def test_an_own_time_may_be_the_start_of_the_interval() -> None:
+    """The mark of the row tells, and a straggler in the next interval is an amendment."""
+    late = LatePoints(window_s=600)
+    columns = replace(
+        points(("b", 2, START_MS), ("b", 7, START_MS)), own_time=memoryview(bytes([1, 0]))
+    )
+    parted = part(late, columns)
+    assert ([1], {0: [0]}) == (parted.own, parted.late)
+    again = part(late, replace(points(("b", 3, START_MS)), own_time=memoryview(b"\1")), 1)
+    assert ({1: [0]}, [5]) == (again.late, list(again.columns.value))
+
+
 def test_series_are_told_apart() -> None:
     """Another name, second, type, tag set or set of sinks is another point."""
     late = LatePoints(window_s=600)
