@@ -39,7 +39,8 @@ bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
-docs: build $(VENV)/.dev ## Write the pages that are computed: docs/accuracy.md
+docs: build $(VENV)/.dev ## Write the pages that are computed: configuration and accuracy
+	$(BIN)/python -m veneurpy.config.document > docs/configuration.md
 	$(BIN)/python -m benchmarks.accuracy
 
 services: ## Install what tests need beside Python packages: nothing so far
