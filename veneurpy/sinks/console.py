@@ -38,7 +38,7 @@ class ConsoleSink:
         format: Literal["auto", "table", "lines"] = "auto"
         """`auto` is a table on a terminal and lines elsewhere."""
         max_rows: int = Field(default=50, ge=1, le=10_000)
-        """How many rows of an interval the table shows. Lines are never cut."""
+        """How many points, events and checks of an interval the table shows. Lines are never cut."""
 
     def __init__(self, config: Config, context: SinkContext) -> None:
         self._config = config
@@ -66,19 +66,23 @@ class ConsoleSink:
     async def flush_events(
         self, events: Sequence[Event], checks: Sequence[ServiceCheck]
     ) -> FlushResult:
-        """Writes a line for each event and check."""
-        await self._write(lambda: iter([*map(event_line, events), *map(check_line, checks)]))
+        """Writes a line for each event and check; beside a table, for the first of each."""
+        await self._write(lambda: self._others(events, checks))
         return FlushResult(confirmed=len(events) + len(checks))
 
     async def stop(self) -> None:
         """Lets the thread end. Idempotent."""
         self._worker.close()
 
+    def _wants_table(self) -> bool:
+        if self._config.format == "auto":
+            return os.isatty(self._fd)
+        return self._config.format == "table"
+
     def _points(self, batch: FlushBatch) -> Iterator[str]:
-        is_terminal = os.isatty(self._fd)
-        if self._config.format == "table" or (self._config.format == "auto" and is_terminal):
+        if self._wants_table():
             width = shutil.get_terminal_size((120, 50)).columns
-            colour = is_terminal and wants_colour(os.environ)
+            colour = os.isatty(self._fd) and wants_colour(os.environ)
             yield Table(max_rows=self._config.max_rows, width=width, colour=colour).draw(batch)
             return
         ordered = first_in_order(batch, len(batch)) if len(batch) <= _SORTED_AT_MOST else batch
@@ -87,6 +91,13 @@ class ConsoleSink:
             for timestamp_ms in {point.timestamp_ms for point in chunk} - times.keys():
                 times[timestamp_ms] = utc(timestamp_ms)
             yield "".join(point_line(point, times[point.timestamp_ms]) for point in chunk)
+
+    def _others(self, events: Sequence[Event], checks: Sequence[ServiceCheck]) -> Iterator[str]:
+        at_most = self._config.max_rows if self._wants_table() else len(events) + len(checks)
+        yield from map(event_line, events[:at_most])
+        yield from map(check_line, checks[:at_most])
+        if hidden := len(events[at_most:]) + len(checks[at_most:]):
+            yield f"… and {hidden:,} more\n"
 
     async def _write(self, texts: Callable[[], Iterable[str]]) -> None:
         cancelled = threading.Event()

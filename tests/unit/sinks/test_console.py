@@ -250,6 +250,18 @@ async def test_events_and_checks_are_lines(capfd: pytest.CaptureFixture[str]):
     assert expected == capfd.readouterr().out.splitlines()
 
 
+async def test_a_flood_of_events_is_cut(capfd: pytest.CaptureFixture[str]):
+    """Beside a table events and checks are cut as points are; as lines they are not."""
+    events, checks = [Event("e", "", 1)] * 5, [ServiceCheck("c", 0, 1)] * 3
+    for format_, lines in (("table", 5), ("lines", 8)):
+        sink = ConsoleSink(ConsoleSink.Config(format=format_, max_rows=2), FakeContext())
+        assert 8 == (await sink.flush_events(events, checks)).confirmed
+        await sink.stop()
+        shown = capfd.readouterr().out.splitlines()
+        assert lines == len(shown)
+        assert ("… and 4 more" == shown[-1]) is (format_ == "table")
+
+
 async def test_a_reader_that_went_away_is_an_error():
     """A closed pipe is a SinkError that no retry mends."""
     reader, writer = os.pipe()
