@@ -87,6 +87,9 @@ class Server:
         self._engine: Engine | None = None
         self._admin: AdminServer | None = None
 
+    def __repr__(self) -> str:
+        return f"Server({self.listeners}, sinks={list(self._sinks)}, engine={self._engine!r})"
+
     @property
     def listeners(self) -> list[str]:
         """Their names: URLs with the ports they really have, once the node runs."""

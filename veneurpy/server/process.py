@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,8 @@ from veneurpy.server import Server
 
 LAST_SECONDS = 2.0
 """What may pass between the end of the node and that of the process."""
+GRACE_S = 5.0
+"""What a shutdown may take beyond `shutdown_timeout` before the process ends without it."""
 
 
 def run_process(build: Callable[[], Server]) -> int:
@@ -24,11 +25,10 @@ def run_process(build: Callable[[], Server]) -> int:
     A second signal ends the process at once, with exit code 1. Raises what `Server.run` raises.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            return runner.run(_serve(build))
-        finally:
-            # Closing the loop waits for its threads, and a sink may have left one that hangs.
-            _exit_soon(1 if sys.exc_info()[0] else 0)
+        exit_code = runner.run(_serve(build))
+        # Closing the loop waits for its threads, and a sink may have left one that hangs.
+        _exit_within(LAST_SECONDS, exit_code)
+    return exit_code
 
 
 async def _serve(build: Callable[[], Server]) -> int:
@@ -39,6 +39,7 @@ async def _serve(build: Callable[[], Server]) -> int:
         signals.append(name)
         if len(signals) > 1:
             os._exit(1)
+        _exit_within(server.config.shutdown_timeout + GRACE_S, 1)
         server.request_stop(name)
 
     loop = asyncio.get_running_loop()
@@ -47,9 +48,11 @@ async def _serve(build: Callable[[], Server]) -> int:
     return await server.run()
 
 
-def _exit_soon(exit_code: int) -> None:
+def _exit_within(seconds: float, exit_code: int) -> None:
+    """Ends the process if it has not ended by then, however it hangs."""
+
     def exit_now() -> None:
-        time.sleep(LAST_SECONDS)
+        time.sleep(seconds)
         os._exit(exit_code)
 
     threading.Thread(target=exit_now, name="exit", daemon=True).start()
