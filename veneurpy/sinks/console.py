@@ -38,7 +38,7 @@ class ConsoleSink:
         format: Literal["auto", "table", "lines"] = "auto"
         """`auto` is a table on a terminal and lines elsewhere."""
         max_rows: int = Field(default=50, ge=1, le=10_000)
-        """How many points, events and checks of an interval the table shows. Lines are never cut."""
+        """How many points, events and checks of a flush the table shows. Lines are never cut."""
 
     def __init__(self, config: Config, context: SinkContext) -> None:
         self._config = config
