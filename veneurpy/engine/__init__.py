@@ -1,7 +1,7 @@
 """The pure core: datagrams in, closed intervals out. Knows neither configuration nor logging.
 
-Two engines keep the same promises: `native` (Cython, no GIL) and `python` (the reference, which runs
-where nothing can be compiled and is the oracle of the differential tests).
+Two engines keep the same promises: `native` (Cython, no GIL) and `python` (the reference, which
+runs where nothing can be compiled and is the oracle of the differential tests).
 """
 
 from __future__ import annotations
@@ -66,14 +66,14 @@ class Reader(Protocol):
     def feed(self, datagram: bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
         """Takes one datagram (or whole lines of a stream) into the open interval.
 
-        Any thread, one at a time per reader. A datagram beyond `max_datagram_bytes`, or one that the caller
-        says was `truncated`, loses its last line only. `now_ns` is CLOCK_REALTIME; None asks the clock.
-        Never raises on any bytes.
+        Any thread, one at a time per reader. A datagram beyond `max_datagram_bytes`, or one that
+        the caller says was `truncated`, loses its last line only. `now_ns` is CLOCK_REALTIME; None
+        asks the clock. Never raises on any bytes.
         """
         ...
 
     def stop(self, timeout_s: float) -> int:
-        """Reads what the kernel had queued at the call and then no more; returns the bytes it left unread.
+        """Reads what the kernel had queued at the call, no more; returns the bytes left unread.
 
         For a reader without a descriptor it does nothing and returns 0. Idempotent.
         """
@@ -101,7 +101,10 @@ class Interval(Protocol):
 
     @property
     def side_log(self) -> Sequence[tuple[int, bytes]]:
-        """(reader index, line) of every event and service check, in order of arrival per reader, unparsed."""
+        """(reader index, line) of every event and service check, unparsed.
+
+        In order of arrival within a reader.
+        """
         ...
 
     @property
@@ -117,7 +120,7 @@ class Interval(Protocol):
         ...
 
     def release(self) -> None:
-        """Gives the memory back for the next interval. Idempotent. Nothing else may be asked afterwards."""
+        """Gives the memory back, for the next interval. Idempotent; the last thing to be called."""
         ...
 
 
@@ -129,23 +132,27 @@ class Engine(Protocol):
         ...
 
     def attach(self, fd: int, listener: str) -> Reader:
-        """A reader with a thread of its own that receives on the datagram socket `fd` without the GIL.
+        """A reader with a thread of its own that receives on a datagram socket without the GIL.
 
-        The caller keeps the socket open until `Reader.stop` has returned. The Python engine has no such
-        reader and raises NotImplementedError.
+        The caller keeps the socket `fd` open until `Reader.stop` has returned. The Python engine
+        has no such reader and raises NotImplementedError.
         """
         ...
 
     def rotate(self, now_ms: int) -> Interval:
         """Closes the open interval at `now_ms` (wall clock, ms) and opens the next one there.
 
-        A datagram whose receive returned before the call is in the closed interval. The interval before
-        must have been released (RuntimeError). Blocks for at most some 25 ms: call it off the event loop.
+        A datagram whose receive returned before the call is in the closed interval. The interval
+        before must have been released (RuntimeError). Blocks for at most some 25 ms: call it off
+        the event loop.
         """
         ...
 
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]:
-        """What the open interval has so far: a glance for status pages, not an instant of the ledger."""
+        """What the open interval has so far: a glance for status pages, no instant of the ledger.
+
+        Values are not told apart by type yet: `aggregated` is 0.
+        """
         ...
 
     def close(self) -> None:
@@ -166,7 +173,7 @@ def open_engine(kind: EngineKind, options: EngineOptions, *, start_ms: int) -> E
         from veneurpy.engine.native.engine import NativeEngine
     except ImportError as exc:
         raise EngineMissing(
-            "the native engine is not built for this Python: reinstall veneurpy with a C compiler present, "
-            "or set `engine: python` (slower, same results)"
+            "the native engine is not built for this Python: reinstall veneurpy with a C compiler "
+            "present, or set `engine: python` (slower, same results)"
         ) from exc
     return NativeEngine(options, start_ms=start_ms)

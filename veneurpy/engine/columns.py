@@ -1,4 +1,4 @@
-"""The points of a flush as columns: what both engines hand out, and the only shape sinks are fed from."""
+"""The points of a flush as columns: what both engines hand out and every sink is fed from."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ class StringTable:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """One row per point. All numeric columns are memoryviews of equal length, in native little endian.
+    """One row per point. All numeric columns are little-endian memoryviews of equal length.
 
-    `names`, `tags`: distinct names and distinct tag sets (sorted, joined by ","; the empty set is "").
-    `sink_sets`: what a row's `sinks` stands for: the sinks named by `veneursinkonly`; index 0 means all.
-    Row order is not promised. (The schema is `SCHEMA_VERSION`.)
+    `names`, `tags`: what the rows' indices stand for; a tag set is sorted and joined by ",", the
+    empty one is "". Equal names may have two indices.
+    `sink_sets`: what a row's `sinks` stands for: the sinks that `veneursinkonly` named; 0 is all.
+    The order of the rows is not promised. (The schema is `SCHEMA_VERSION`.)
     """
 
     names: StringTable

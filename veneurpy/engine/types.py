@@ -49,8 +49,8 @@ class Statistic(IntEnum):
 class Output(NamedTuple):
     """One point that every histogram or timer yields at the flush.
 
-    `suffix` is what follows the name, with its dot (".max", ".99percentile"); `quantile` is read for
-    `Statistic.QUANTILE` only, 0 <= quantile <= 1.
+    `suffix` is what follows the name, with its dot (".max", ".99percentile"); `quantile` is read
+    for `Statistic.QUANTILE` only, 0 <= quantile <= 1.
     """
 
     suffix: str
@@ -61,7 +61,7 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `Interval.columns` computes. Counters, gauges and sets yield one point under their own name."""
+    """What `Interval.columns` computes: counters, gauges and sets yield one point as they are."""
 
     histograms: tuple[Output, ...] = ()
 

@@ -1,15 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The receive loop: a batch of datagrams a system call, no GIL, no Python object."""
-from libc.errno cimport EAGAIN, EINTR
+from libc.errno cimport EAGAIN, EBADF, EINTR, ENOTSOCK
 from veneurpy.engine.native.compat cimport (
     MEM_DROPS, batch_cut, batch_data, batch_len, batch_new, batch_receive, load_acquire, meminfo,
-    realtime_ns, receive_timeout, store_release, u32, u64,
+    realtime_ns, receive_timeout, sleep_ns, store_release, u32, u64,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
 from veneurpy.engine.native.store cimport store_begin
 
 cdef enum:
     IDLE_WAKE_NS = 20_000_000           # how long an idle reader may keep a rotation waiting
+    ERROR_PAUSE_NS = 1_000_000
 
 
 cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept nogil:
@@ -75,10 +76,11 @@ cdef void receiver_run(Receiver* r) noexcept nogil:
             receiver_swap(r)
         if n > 0:
             _take_batch(r, n)
-        elif n < 0 and n != -EAGAIN and n != -EINTR:
+        elif n == -EBADF or n == -ENOTSOCK or (draining and n != -EINTR):
             break
-        elif draining and n != -EINTR:
-            break
+        elif n != -EAGAIN and n != -EINTR:
+            # The kernel is short of memory, say: it passes, and a reader must outlive it.
+            sleep_ns(ERROR_PAUSE_NS)
         if draining and <u64>realtime_ns() >= stop_at:
             break
     store_release(&r.state, ENDED)
