@@ -2,7 +2,7 @@
 """Sets: exact while small, HyperLogLog beyond (see the header for the contract)."""
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from libc.math cimport llround, sqrt
+from libc.math cimport sqrt
 from libc.string cimport memset
 
 
@@ -71,6 +71,7 @@ cdef double hll_dense_estimate(const uint8_t* registers) noexcept nogil:
     z = m * _tau(1.0 - histogram[highest] / m)
     for k in range(highest - 1, 0, -1):
         z = 0.5 * (z + histogram[k])
+    # Never 0: the hash that would fill the first register to the last counts as 1.
     z += m * _sigma(histogram[0] / m)
     return 0.7213475204444817 * m * m / z  # 1 / (2 ln 2)
 
@@ -135,7 +136,7 @@ cdef class HyperLogLog:
         """How many distinct members were added."""
         if self._registers == NULL:
             return self._n_members
-        return llround(hll_dense_estimate(self._registers))
+        return round(hll_dense_estimate(self._registers))
 
     def registers(self) -> bytes:
         """The registers, one byte each; empty while the set is exact."""

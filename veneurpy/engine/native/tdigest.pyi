@@ -1,13 +1,17 @@
 from collections.abc import Iterable
+from typing import Self
 
+from typing_extensions import disjoint_base
+
+@disjoint_base
 class TDigest:
     """A digest of a stream of numbers that answers quantiles.
 
-    Exact for up to 512 samples; beyond that some 2 * compression centroids and at most 256 raw samples.
+    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 256 samples.
     Merging is deterministic, and its order changes the answers within the digest's error only.
     """
 
-    def __init__(self, compression: float = 100.0) -> None: ...
+    def __new__(cls, compression: float = 100.0) -> Self: ...
     @property
     def compression(self) -> float: ...
     @property

@@ -35,11 +35,11 @@ cdef inline td_key _flip(td_key bits) noexcept nogil:
     return bits ^ ((bits >> 63) & INT64_MAX)
 
 
-cdef inline void _order(td_key* a, td_key* b) noexcept nogil:
-    cdef td_key low = a[0] if a[0] < b[0] else b[0]
-    cdef td_key high = b[0] if a[0] < b[0] else a[0]
-    a[0] = low
-    b[0] = high
+cdef inline void _order(td_key* k, int i, int j) noexcept nogil:
+    cdef td_key low = k[i] if k[i] < k[j] else k[j]
+    cdef td_key high = k[j] if k[i] < k[j] else k[i]
+    k[i] = low
+    k[j] = high
 
 
 cdef void _sort_leaf(td_key* keys, Py_ssize_t n, td_key* out) noexcept nogil:
@@ -49,12 +49,25 @@ cdef void _sort_leaf(td_key* keys, Py_ssize_t n, td_key* out) noexcept nogil:
     for i in range(LEAF):
         k[i] = INT64_MAX
     memcpy(k, keys, n * sizeof(td_key))
-    _order(&k[0], &k[2]); _order(&k[1], &k[3]); _order(&k[4], &k[6]); _order(&k[5], &k[7])
-    _order(&k[0], &k[4]); _order(&k[1], &k[5]); _order(&k[2], &k[6]); _order(&k[3], &k[7])
-    _order(&k[0], &k[1]); _order(&k[2], &k[3]); _order(&k[4], &k[5]); _order(&k[6], &k[7])
-    _order(&k[2], &k[4]); _order(&k[3], &k[5])
-    _order(&k[1], &k[4]); _order(&k[3], &k[6])
-    _order(&k[1], &k[2]); _order(&k[3], &k[4]); _order(&k[5], &k[6])
+    _order(k, 0, 2)
+    _order(k, 1, 3)
+    _order(k, 4, 6)
+    _order(k, 5, 7)
+    _order(k, 0, 4)
+    _order(k, 1, 5)
+    _order(k, 2, 6)
+    _order(k, 3, 7)
+    _order(k, 0, 1)
+    _order(k, 2, 3)
+    _order(k, 4, 5)
+    _order(k, 6, 7)
+    _order(k, 2, 4)
+    _order(k, 3, 5)
+    _order(k, 1, 4)
+    _order(k, 3, 6)
+    _order(k, 1, 2)
+    _order(k, 3, 4)
+    _order(k, 5, 6)
     memcpy(out, k, n * sizeof(td_key))
 
 
@@ -274,6 +287,8 @@ cdef void _quantiles_exact(
             upper = high if i == n - 1 else (c[i + 1].mean + c[i].mean) / 2.0
         value = lower + (target - before) / c[i].weight * (upper - lower)
         out[k] = upper if value > upper else value
+        if qs[k] >= 1.0:
+            out[k] = high
 
 
 cdef inline double _slope(const Knot* a, const Knot* b, const Knot* c) noexcept nogil:
@@ -359,7 +374,7 @@ cdef enum:
 cdef class TDigest:
     """A digest of a stream of numbers that answers quantiles.
 
-    Exact for up to 512 samples; beyond that some 2 * compression centroids and at most 256 raw samples.
+    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 256 samples.
     Merging is deterministic, and its order changes the answers within the digest's error only.
     """
 
