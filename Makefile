@@ -29,8 +29,8 @@ check: build $(VENV)/.dev ## Format, lint, types, stubs, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(if $(STUBBED),$(BIN)/python -m mypy.stubtest --concise $(STUBBED))
-	$(BIN)/cython-lint veneurpy
+	$(BIN)/python -m mypy.stubtest --concise --mypy-config-file pyproject.toml --allowlist tests/stubtest.allow $(STUBBED)
+	PATH="$(BIN):$$PATH" cython-lint veneurpy
 	$(BIN)/pytest -q tests/unit/test_layers.py
 
 bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_cpu" asks one question only

@@ -1,6 +1,9 @@
+from typing_extensions import disjoint_base
+
 def metro_hash64(data: bytes) -> int:
     """MetroHash64 with seed 1337 of some bytes."""
 
+@disjoint_base
 class HyperLogLog:
     """A set of byte strings that knows how many distinct ones it was given.
 
