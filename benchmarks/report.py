@@ -30,20 +30,32 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
-def row(figure: Figure) -> tuple[str, str, str, str, str]:
-    """The cells of a figure."""
-    verdict = {None: "", True: "met", False: "MISSED"}[figure.met]
+def row(figure: Figure) -> tuple[str, str, str, str]:
+    """The cells of a figure: what, median, extremes, target."""
+    verdict = {None: "", True: f"{figure.target}: met", False: f"{figure.target}: MISSED"}
     spread = f"{number(min(figure.rounds))} to {number(max(figure.rounds))}"
-    target = str(figure.target or "")
-    return figure.what, f"{number(figure.value)} {figure.unit}", spread, target, verdict
+    return figure.what, number(figure.value), spread, verdict[figure.met]
+
+
+def by_unit(answer: Answer) -> dict[str, list[tuple[str, str, str, str]]]:
+    """The rows of an answer, in their order, under their units."""
+    rows: dict[str, list[tuple[str, str, str, str]]] = {}
+    for figure in answer.figures:
+        rows.setdefault(figure.unit, []).append(row(figure))
+    return rows
 
 
 def terminal_table(answer: Answer) -> str:
     """An answer as lines of text."""
-    rows = [row(figure) for figure in answer.figures]
-    widths = [max(len(cells[i]) for cells in rows) for i in range(5)]
-    lines = ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in rows]
-    return "\n".join([f"\n{answer.question}", *("  " + line for line in lines)])
+    lines = [f"\n{answer.question}"]
+    for unit, rows in by_unit(answer).items():
+        table = [(unit, "median", "from … to", "target"), *rows]
+        widths = [max(len(cells[i]) for cells in table) for i in range(4)]
+        lines += [
+            "",
+            *("  " + "  ".join(map(str.ljust, cells, widths)).rstrip() for cells in table),
+        ]
+    return "\n".join(lines)
 
 
 def write_json(name: str, answer: Answer, *, machine: str, when: str) -> None:
@@ -59,7 +71,9 @@ def write_page(answers: Sequence[Answer], *, machine: str, when: str, rounds: in
     """Writes docs/performance.md."""
     parts = [INTRODUCTION.format(when=when, machine=machine, rounds=rounds)]
     for answer in answers:
-        table = ["| what | median | from … to | target | |", "|---|--:|--:|--:|---|"]
-        table += [f"| {' | '.join(row(figure))} |" for figure in answer.figures]
-        parts += [f"## {answer.question}\n\n{answer.method}\n", "\n".join(table) + "\n"]
+        parts.append(f"## {answer.question}\n\n{answer.method}\n")
+        for unit, rows in by_unit(answer).items():
+            table = [f"| {unit} | median | from … to | target |", "|---|--:|--:|---|"]
+            table += [f"| {' | '.join(cells)} |" for cells in rows]
+            parts.append("\n".join(table) + "\n")
     PAGE.write_text("\n".join(parts))

@@ -42,17 +42,18 @@ Resident memory in MiB at the end of each interval: {memory}.
 def main(seconds: float, rate: float, interval: float) -> None:
     """Soaks a daemon. Exits 1 when a claim does not hold."""
     soak = Soak(seconds=seconds, rate=rate, interval_s=interval)
-    click.echo(f"{machine.describe()}\n{rate:,.0f} datagrams/s for {seconds:g} s ...")
+    described = machine.describe()
+    click.echo(f"{described}\n{rate:,.0f} datagrams/s for {seconds:g} s ...")
     outcome = run(soak)
     for verdict in outcome.verdicts():
         click.echo(f"{'ok  ' if verdict.holds else 'FAIL'}  {verdict.claim}: {verdict.figures}")
     if seconds >= Soak().seconds:
-        PAGE.write_text(page(soak, outcome))
+        PAGE.write_text(page(soak, outcome, described))
     if not all(verdict.holds for verdict in outcome.verdicts()):
         raise click.exceptions.Exit(1)
 
 
-def page(soak: Soak, outcome: Outcome) -> str:
+def page(soak: Soak, outcome: Outcome, described: str) -> str:
     """docs/soak.md."""
     rows = [
         f"| {verdict.claim} | {'holds' if verdict.holds else '**fails**'} | {verdict.figures} |"
@@ -60,7 +61,7 @@ def page(soak: Soak, outcome: Outcome) -> str:
     ]
     return TEXT.format(
         when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        machine=machine.describe(),
+        machine=described,
         soak=soak,
         outcome=outcome,
         rows="\n".join(rows),
