@@ -168,14 +168,15 @@ class ClosedInterval:
 class Ledger:
     """The running totals since the start and the last closed interval. Used on one thread."""
 
-    def __init__(self, *, listeners: Sequence[str] = (), sinks: Sequence[str] = ()) -> None:
+    def __init__(self, sinks: Sequence[str]) -> None:
         self.intervals = 0
         self.violations = 0
-        self.total = Book(
-            listeners={name: Accounts() for name in listeners},
-            sinks={name: SinkAccounts() for name in sinks},
-        )
+        self.total = Book(sinks={name: SinkAccounts() for name in sinks})
         self.last: ClosedInterval | None = None
+
+    def open_listener(self, name: str) -> None:
+        """Accounts for a listener that has just begun to read."""
+        self.total.listeners.setdefault(name, Accounts())
 
     def close(self, interval: ClosedInterval) -> list[Equation]:
         """Adds a closed interval to the totals; returns the equations of both that do not hold.

@@ -120,7 +120,7 @@ def test_no_account_is_forgotten() -> None:
 
 def test_totals_run_on() -> None:
     """Intervals are added up; the last one is kept as it is."""
-    ledger = Ledger(sinks=["a"])
+    ledger = Ledger(["a"])
     for _ in range(2):
         ledger.total.sinks["a"].points.offered += 2
         ledger.total.sinks["a"].points.confirmed += 2
@@ -138,7 +138,7 @@ def test_totals_run_on() -> None:
 
 def test_violations_are_counted_and_told() -> None:
     """Those of the interval and those of the totals."""
-    ledger = Ledger(sinks=["a"])
+    ledger = Ledger(["a"])
     broken = ledger.close(interval())
     assert ["points"] == [equation.name for equation in broken]
     assert ledger.violations == 1
@@ -147,6 +147,9 @@ def test_violations_are_counted_and_told() -> None:
 
 def test_before_the_first_flush() -> None:
     """Nothing has come and all of it is accounted for."""
-    shown = Ledger(listeners=[UDP], sinks=["a"]).as_dict()
+    ledger = Ledger(["a"])
+    ledger.open_listener(UDP)
+    shown = ledger.as_dict()
     assert shown["last_interval"] is None
+    assert shown["total"]["listeners"][UDP]["datagrams"] == 0
     assert shown["total"]["holds"]

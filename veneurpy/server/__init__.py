@@ -72,7 +72,7 @@ class Server:
         self._routes: dict[str, Any] = {}
         self._sinks = new_sinks(config, self.clock, self._routes, sink_class)
         self._listeners = new_listeners(config, self.telemetry)
-        self._ledger = Ledger(sinks=list(self._sinks))
+        self._ledger = Ledger(list(self._sinks))
         self._lanes = [
             new_lane(
                 config,
@@ -161,6 +161,7 @@ class Server:
             await self._admin.start()
         for listener in self._listeners:
             await listener.start(self._engine)
+            self._ledger.open_listener(listener.name)
         self._start_tasks()
         self._announce()
 

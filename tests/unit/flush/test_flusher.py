@@ -35,7 +35,7 @@ class Rig:
         self.log = Recorder()
         self.telemetry = Telemetry(self.log, self.clock)
         kinds = sinks or {"main": "memory"}
-        self.ledger = Ledger(sinks=list(kinds))
+        self.ledger = Ledger(list(kinds))
         self.sinks = {name: MemorySink() for name in kinds}
         self.lanes = [self._lane(name, kind) for name, kind in kinds.items()]
         self.executor = ThreadPoolExecutor(1)
