@@ -248,6 +248,7 @@ cdef object _columns(Points* p, const Interner* sink_sets):
         sinks=buffer_view(<void**>&p.sinks, n, 2, c"H"),
         timestamp_ms=buffer_view(<void**>&p.timestamp_ms, n, 8, c"q"),
         value=buffer_view(<void**>&p.value, n, 8, c"d"),
+        own_time=buffer_view(<void**>&p.own_time, n, 1, c"B"),
     )
 
 

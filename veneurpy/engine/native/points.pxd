@@ -39,6 +39,7 @@ cdef struct Points:
     u16* sinks
     i64* timestamp_ms
     double* value
+    u8* own_time                        # 1 where the timestamp is a T
     Strings names
     Strings tags
     u32 conflicts[MOST_CONFLICTS]       # numbers in names

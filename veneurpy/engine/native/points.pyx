@@ -135,6 +135,7 @@ cdef inline void _row(Points* out, u32 name, u32 tag, u8 point_type, const Serie
     out.sinks[r] = s.sinks
     out.timestamp_ms[r] = s.timestamp * 1000 if s.timestamp else start_ms
     out.value[r] = value
+    out.own_time[r] = s.timestamp != 0
     out.rows = r + 1
 
 
@@ -210,9 +211,10 @@ cdef bint _columns_open(Points* out, const Merge* m, const PointPlan* plan) noex
     out.sinks = <u16*>malloc(2 * rows)
     out.timestamp_ms = <i64*>malloc(8 * rows)
     out.value = <double*>malloc(8 * rows)
+    out.own_time = <u8*>malloc(rows)
     return (out.name != NULL and out.tag != NULL and out.type != NULL and out.scope != NULL
             and out.series_type != NULL and out.sinks != NULL and out.timestamp_ms != NULL and out.value != NULL
-            and _strings_open(&out.names, 32 * <u64>m.count // 4))
+            and out.own_time != NULL and _strings_open(&out.names, 32 * <u64>m.count // 4))
 
 
 cdef bint _write_tags(Points* out, const Interner* tags) noexcept nogil:
@@ -266,6 +268,7 @@ cdef void points_free(Points* p) noexcept nogil:
     free(p.sinks)
     free(p.timestamp_ms)
     free(p.value)
+    free(p.own_time)
     free(p.names.offsets)
     free(p.names.bytes)
     free(p.tags.offsets)
