@@ -49,6 +49,7 @@ class Row(NamedTuple):
     timestamp_ms: int
     type: PointType
     scope: Scope
+    own_time: bool
     value: float
 
 
@@ -113,6 +114,7 @@ def close_interval(engine: Engine, plan: Plan, now_ms: int = END_MS) -> Outcome:
 
 def rows(columns: Columns) -> list[Row]:
     """The columns as rows."""
+    assert columns.own_time is not None
     return [
         Row(
             columns.names[columns.name[i]],
@@ -122,6 +124,7 @@ def rows(columns: Columns) -> list[Row]:
             columns.timestamp_ms[i],
             PointType(columns.type[i]),
             Scope(columns.scope[i]),
+            bool(columns.own_time[i]),
             columns.value[i],
         )
         for i in range(len(columns))

@@ -164,5 +164,6 @@ def _rows(
             timestamp_ms=1000 * extras["t"] if "t" in extras else START_MS,
             type=point_type,
             scope=Scope[extras.get("scope", "mixed").upper()],
+            own_time="t" in extras,
             value=float(number),
         )
