@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.recording import Recorder
 from veneurpy.errors import SinkError
-from veneurpy.flush.lanes import Delivery, Lane
+from veneurpy.flush.delivery import Delivery
+from veneurpy.flush.lanes import Lane
 from veneurpy.ledger import SinkAccounts
 from veneurpy.model import Event
 from veneurpy.ports import WriteClass

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from veneurpy.engine import Accounts, Engine, Interval, Plan
 from veneurpy.events import parse_check, parse_event
-from veneurpy.flush.lanes import Delivery, Lane
+from veneurpy.flush.delivery import Delivery
+from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints, Parted
 from veneurpy.flush.report import report
 from veneurpy.flush.route import kept_from, rows_for

@@ -4,49 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, cast
 
 from veneurpy.errors import SinkError
-from veneurpy.flush.fates import Account
+from veneurpy.flush.delivery import Call, Delivery, Desk, Job
 from veneurpy.ledger import SinkAccounts
-from veneurpy.model import Event, ServiceCheck
-from veneurpy.ports import Clock, FlushBatch, FlushResult, Sink, WriteClass
+from veneurpy.ports import Clock, FlushResult, Sink, WriteClass
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import FailureKind, SinkFailed
 from veneurpy.telemetry.metrics import SINK_PENDING, SINK_QUEUE, SINK_SECONDS
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-
-
-@dataclass(slots=True)
-class Delivery:
-    """All that one flush has for one sink."""
-
-    batches: Sequence[FlushBatch]
-    events: Sequence[Event] = ()
-    checks: Sequence[ServiceCheck] = ()
-    accounts: SinkAccounts = field(default_factory=SinkAccounts)
-    """The interval's own accounts of the sink, kept up to date beside the totals."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Call:
-    """One call of the sink that is owed: a batch, or the events and checks of a flush."""
-
-    rows: int
-    account: Account
-    make: Callable[[], Coroutine[Any, Any, FlushResult]]
-
-
-@dataclass(slots=True)
-class _Job:
-    queued_s: float
-    calls: list[_Call]
-    """What is owed yet, the next first."""
 
 
 class Lane:
@@ -75,11 +44,12 @@ class Lane:
         self._clock = clock
         self._telemetry = telemetry
         self._accounts = accounts
+        self._desk = Desk(name, sink, telemetry, accounts)
         self._queue_batches = queue_batches
         self._flush_timeout_s = flush_timeout_s
         self._oldest_s = oldest_s
-        self._waiting: deque[_Job] = deque()
-        self._current: _Job | None = None
+        self._waiting: deque[Job] = deque()
+        self._current: Job | None = None
         self._pausing: asyncio.Event | None = None
         self._closing = False
         self._news = asyncio.Event()
@@ -96,14 +66,14 @@ class Lane:
 
     def offer(self, delivery: Delivery) -> None:
         """Queues a delivery; never waits. A full queue gives up its oldest delivery."""
-        calls = list(self._calls(delivery))
+        calls = list(self._desk.calls(delivery))
         for call in calls:
             call.account.offer(call.rows)
         if not calls:
             return
         if len(self._waiting) >= self._queue_batches:
             self._make_room()
-        self._waiting.append(_Job(self._clock.monotonic(), calls))
+        self._waiting.append(Job(self._clock.monotonic(), calls))
         self._news.set()
         self.refresh()
 
@@ -162,7 +132,7 @@ class Lane:
             self._current = None
             self.refresh()
 
-    async def _deliver(self, job: _Job) -> None:
+    async def _deliver(self, job: Job) -> None:
         """Makes the first call of the job, again and again while there is hope."""
         call, pause_s = job.calls[0], FIRST_PAUSE_S
         while await self._wants_again(call, job):
@@ -175,35 +145,33 @@ class Lane:
             if not job.calls:  # given up in the meantime
                 return
 
-    async def _wants_again(self, call: _Call, job: _Job) -> bool:
+    async def _wants_again(self, call: Call, job: Job) -> bool:
         """Calls the sink once. True if it asks for the same rows again; else they are settled."""
         started_s = self._clock.monotonic()
         task = asyncio.ensure_future(call.make())
-        try:
-            in_time = await self._wait_for(task)
-        finally:
-            self._telemetry.observe(
-                SINK_SECONDS, self._clock.monotonic() - started_s, sink=self.name
-            )
+        in_time = await self._wait_for(task)
+        self._telemetry.observe(SINK_SECONDS, self._clock.monotonic() - started_s, sink=self.name)
         if not in_time:
             self._failed("timeout", call, f"no answer within {self._flush_timeout_s:g} s")
             self._settle(job, call, self._unsure_result(call.rows), "timeout")
             # For one sink calls never overlap, so its lane waits until the call has really ended.
             await asyncio.wait({task})
             return False
-        error = task.exception()
-        if error is None:
+        if (error := task.exception()) is None:
             self._settle_answer(job, call, task.result())
             return False
-        if isinstance(error, SinkError):
-            self._failed("retriable" if error.retriable else "final", call, str(error))
-            if error.retriable:
-                return bool(job.calls)
-            self._settle(job, call, FlushResult(given_up=call.rows), "failed")
+        return self._settle_error(job, call, error)
+
+    def _settle_error(self, job: Job, call: Call, error: BaseException) -> bool:
+        """Whether the call is to be made again; if not it is settled."""
+        if not isinstance(error, SinkError):
+            self._failed("bug", call, f"{type(error).__name__}: {error}")
+            self._settle(job, call, self._unsure_result(call.rows), "bug")
             return False
-        self._failed("bug", call, f"{type(error).__name__}: {error}")
-        self._settle(job, call, self._unsure_result(call.rows), "bug")
-        return False
+        self._failed("retriable" if error.retriable else "final", call, str(error))
+        if not error.retriable:
+            self._settle(job, call, FlushResult(given_up=call.rows), "failed")
+        return bool(job.calls) and error.retriable
 
     async def _wait_for(self, task: asyncio.Future[FlushResult]) -> bool:
         """Whether the call ended, by itself, before the flush timeout; if not it is cancelled."""
@@ -250,12 +218,12 @@ class Lane:
         if self._pausing is not None:
             self._pausing.set()
 
-    def _drop(self, job: _Job, reason: str) -> None:
+    def _drop(self, job: Job, reason: str) -> None:
         while job.calls:
             call = job.calls[0]
             self._settle(job, call, FlushResult(given_up=call.rows), reason)
 
-    def _settle_answer(self, job: _Job, call: _Call, result: FlushResult) -> None:
+    def _settle_answer(self, job: Job, call: Call, result: FlushResult) -> None:
         if result.total == call.rows:
             if result.confirmed:
                 self._last_success_ms = self._clock.now_ns() // 1_000_000
@@ -264,7 +232,7 @@ class Lane:
         self._failed("bug", call, f"accounts for {result.total} of {call.rows} rows")
         self._settle(job, call, FlushResult(in_doubt=call.rows), "miscounted")
 
-    def _settle(self, job: _Job, call: _Call, result: FlushResult, reason: str) -> None:
+    def _settle(self, job: Job, call: Call, result: FlushResult, reason: str) -> None:
         """Books the fate of a call's rows, once: afterwards they are no longer pending."""
         if call not in job.calls:
             return
@@ -272,7 +240,7 @@ class Lane:
         call.account.settle(result, reason)
         self.refresh()
 
-    def _failed(self, kind: FailureKind, call: _Call, error: str) -> None:
+    def _failed(self, kind: FailureKind, call: Call, error: str) -> None:
         self._last_error = error[:500]
         self._telemetry.emit(SinkFailed(self.name, kind, call.rows, self._last_error))
 
@@ -288,17 +256,3 @@ class Lane:
         calls = [call for job in jobs for call in job.calls]
         points = sum(call.rows for call in calls if call.account.of_points)
         return points, sum(call.rows for call in calls) - points
-
-    def _calls(self, delivery: Delivery) -> Iterator[_Call]:
-        for batch in delivery.batches:
-            account = self._account(delivery, of_points=True)
-            yield _Call(len(batch), account, partial(self.sink.flush, batch))
-        events = delivery.events if self.sink.takes_events else ()
-        checks = delivery.checks if self.sink.takes_checks else ()
-        if events or checks:
-            account = self._account(delivery, of_points=False)
-            make = partial(self.sink.flush_events, events, checks)
-            yield _Call(len(events) + len(checks), account, make)
-
-    def _account(self, delivery: Delivery, *, of_points: bool) -> Account:
-        return Account(self.name, of_points, self._telemetry, self._accounts, delivery.accounts)

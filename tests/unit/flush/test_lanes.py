@@ -9,7 +9,8 @@ import pytest
 
 from tests.recording import Recorder
 from veneurpy.errors import SinkError
-from veneurpy.flush.lanes import Delivery, Lane
+from veneurpy.flush.delivery import Delivery
+from veneurpy.flush.lanes import Lane
 from veneurpy.ledger import SinkAccounts
 from veneurpy.model import Event, ServiceCheck
 from veneurpy.ports import FlushResult, WriteClass
@@ -24,11 +25,11 @@ CHECK = ServiceCheck("db", 0, 1)
 class Rig:
     """A lane around a MemorySink, on a fake clock. `run` starts its worker."""
 
-    def __init__(self, queue_batches: int = 2, oldest_s: float = 20.0) -> None:
+    def __init__(self, sink: MemorySink | None = None) -> None:
         self.clock = FakeClock()
         self.log = Recorder()
         self.telemetry = Telemetry(self.log, self.clock)
-        self.sink = MemorySink()
+        self.sink = sink or MemorySink()
         self.total = SinkAccounts()
         self.intervals: list[SinkAccounts] = []
         self.lane = Lane(
@@ -38,9 +39,9 @@ class Rig:
             clock=self.clock,
             telemetry=self.telemetry,
             accounts=self.total,
-            queue_batches=queue_batches,
+            queue_batches=2,
             flush_timeout_s=10.0,
-            oldest_s=oldest_s,
+            oldest_s=20.0,
         )
         self.task: asyncio.Task[None] | None = None
 
@@ -248,16 +249,16 @@ class Stubborn(MemorySink):
 
 async def test_calls_of_one_sink_never_overlap() -> None:
     """A call that ignores its time-out is waited for; its rows are settled all the same."""
-    rig = Rig()
-    rig.sink = rig.lane.sink = Stubborn()
+    sink = Stubborn()
+    rig = Rig(sink)
     rig.run()
     rig.offer(1)
     rig.offer(1)
     await rig.clock.run(60)
-    assert (1, {"timeout": 1}) == (rig.sink.most_under_way, rig.total.points.given_up)
-    rig.sink.let_go.set()
+    assert (1, {"timeout": 1}) == (sink.most_under_way, rig.total.points.given_up)
+    sink.let_go.set()
     await rig.clock.run(0)
-    assert (1, 1) == (rig.sink.most_under_way, rig.total.points.confirmed)
+    assert (1, 1) == (sink.most_under_way, rig.total.points.confirmed)
     rig.check()
 
 
