@@ -39,24 +39,57 @@ static inline uint64_t vnp_mum(uint64_t a, uint64_t b) {
 static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi);
 
 #if defined(__SSE2__)
-#include <emmintrin.h>
+#include <immintrin.h>
 static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi) {
     _mm_store_si128((__m128i *)dst, _mm_set_epi64x((long long)hi, (long long)lo));
 }
 
-/* Bit i of *colons: p[i] is ':'; bit i of *ends: p[i] is '|' or LF. Reads 64 bytes. */
-static inline void vnp_scan64(const uint8_t *p, uint64_t *colons, uint64_t *ends) {
+/* Are 16 bytes equal. */
+static inline int vnp_equal16(const uint8_t *a, const uint8_t *b) {
+    __m128i x = _mm_loadu_si128((const __m128i *)a), y = _mm_loadu_si128((const __m128i *)b);
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(x, y)) == 0xFFFF;
+}
+
+#define VNP_SCAN16(I)                                                                                                  \
+    do {                                                                                                               \
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + 16 * (I)));                                                  \
+        c |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, colon)) << (16 * (I));                            \
+        e |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, pipe), _mm_cmpeq_epi8(v, lf)))       \
+             << (16 * (I));                                                                                            \
+    } while (0)
+
+static inline void vnp_scan_sse2(const uint8_t *p, size_t blocks, uint64_t *colons, uint64_t *ends) {
     const __m128i colon = _mm_set1_epi8(':'), pipe = _mm_set1_epi8('|'), lf = _mm_set1_epi8('\n');
-    uint64_t c = 0, e = 0;
-    for (int i = 0; i < 4; i++) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(p + 16 * i));
-        uint64_t mc = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, colon));
-        uint64_t me = (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, pipe), _mm_cmpeq_epi8(v, lf)));
-        c |= mc << (16 * i);
-        e |= me << (16 * i);
+    for (size_t i = 0; i < blocks; i++, p += 64) {
+        uint64_t c = 0, e = 0;
+        VNP_SCAN16(0);
+        VNP_SCAN16(1);
+        VNP_SCAN16(2);
+        VNP_SCAN16(3);
+        colons[i] = c;
+        ends[i] = e;
     }
-    *colons = c;
-    *ends = e;
+}
+
+__attribute__((target("avx2"))) static inline void vnp_scan_avx2(const uint8_t *p, size_t blocks, uint64_t *colons,
+                                                                 uint64_t *ends) {
+    const __m256i colon = _mm256_set1_epi8(':'), pipe = _mm256_set1_epi8('|'), lf = _mm256_set1_epi8('\n');
+    for (size_t i = 0; i < blocks; i++, p += 64) {
+        __m256i a = _mm256_loadu_si256((const __m256i *)p), b = _mm256_loadu_si256((const __m256i *)(p + 32));
+        colons[i] = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, colon)) |
+                    (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, colon)) << 32;
+        a = _mm256_or_si256(_mm256_cmpeq_epi8(a, pipe), _mm256_cmpeq_epi8(a, lf));
+        b = _mm256_or_si256(_mm256_cmpeq_epi8(b, pipe), _mm256_cmpeq_epi8(b, lf));
+        ends[i] = (uint32_t)_mm256_movemask_epi8(a) | (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
+    }
+}
+
+/* Bit i of colons: p[i] is ':'; bit i of ends: p[i] is '|' or LF. Reads `blocks` times 64 bytes. */
+static inline void vnp_scan(const uint8_t *p, size_t blocks, uint64_t *colons, uint64_t *ends) {
+    if (__builtin_cpu_supports("avx2"))
+        vnp_scan_avx2(p, blocks, colons, ends);
+    else
+        vnp_scan_sse2(p, blocks, colons, ends);
 }
 #else
 #if defined(__aarch64__)
@@ -71,14 +104,18 @@ static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi) {
     ((uint64_t *)dst)[1] = hi;
 }
 #endif
-static inline void vnp_scan64(const uint8_t *p, uint64_t *colons, uint64_t *ends) {
-    uint64_t c = 0, e = 0;
-    for (int i = 0; i < 64; i++) {
-        c |= (uint64_t)(p[i] == ':') << i;
-        e |= (uint64_t)(p[i] == '|' || p[i] == '\n') << i;
+static inline int vnp_equal16(const uint8_t *a, const uint8_t *b) { return memcmp(a, b, 16) == 0; }
+
+static inline void vnp_scan(const uint8_t *p, size_t blocks, uint64_t *colons, uint64_t *ends) {
+    for (size_t i = 0; i < blocks; i++, p += 64) {
+        uint64_t c = 0, e = 0;
+        for (int j = 0; j < 64; j++) {
+            c |= (uint64_t)(p[j] == ':') << j;
+            e |= (uint64_t)(p[j] == '|' || p[j] == '\n') << j;
+        }
+        colons[i] = c;
+        ends[i] = e;
     }
-    *colons = c;
-    *ends = e;
 }
 #endif
 

@@ -17,8 +17,48 @@ cdef enum:
     EXPONENT_LIMIT = 1_000_000
 
 
-cdef inline bint parse_double(const u8* p, Py_ssize_t n, char* scratch, double* out) noexcept nogil:
+cdef inline bint parse_short(const u8* p, Py_ssize_t n, double* out) noexcept nogil:
+    """The numbers that clients send most, `123` and `4.56`: at most 16 bytes, no sign, no exponent.
+
+    False says nothing about the rest.
+    """
+    cdef u64 mantissa = 0
+    cdef Py_ssize_t i = 0, point
+    cdef u8 d
+    if n > 16:
+        return False
+    while i < n:
+        d = <u8>(p[i] - c'0')
+        if d > 9:
+            break
+        mantissa = mantissa * 10 + d
+        i += 1
+    if i == n:
+        # 16 digits may be more than a double holds exactly.
+        out[0] = <double>mantissa
+        return 0 < n < 16
+    point = i
+    if p[i] != c'.':
+        return False
+    i += 1
+    while i < n:
+        d = <u8>(p[i] - c'0')
+        if d > 9:
+            return False
+        mantissa = mantissa * 10 + d
+        i += 1
+    # Both operands are exact, so one division rounds correctly.
+    out[0] = <double>mantissa / POW10[n - point - 1]
+    return n > 1
+
+
+cdef inline bint parse_number(const u8* p, Py_ssize_t n, char* scratch, double* out) noexcept nogil:
     """True and *out, or False when the bytes are not a decimal float. `scratch` has room for n + 1 bytes."""
+    return parse_short(p, n, out) or parse_double(p, n, scratch, out)
+
+
+cdef inline bint parse_double(const u8* p, Py_ssize_t n, char* scratch, double* out) noexcept nogil:
+    """parse_number for any length and form."""
     cdef Py_ssize_t i = 0
     cdef u64 mantissa = 0
     cdef int digits = 0           # digits in the mantissa, leading zeros not counted

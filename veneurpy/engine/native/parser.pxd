@@ -1,5 +1,6 @@
 """Datagrams to lines to groups of items: the grammar of DogStatsD."""
-from veneurpy.engine.native.compat cimport i64, u8
+from veneurpy.engine.native.arena cimport SERIES_TYPES
+from veneurpy.engine.native.compat cimport i64, u8, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.scan cimport Scan
 from veneurpy.engine.native.store cimport Group, Store
@@ -9,6 +10,8 @@ cdef struct Parser:
     HashKey key
     Scan marks
     Group group
+    u64 type_marks[SERIES_TYPES]        # what each type adds to a spelling's hash
+    u32 values_limit                    # a group with more values is applied before the next line
     char* scratch                       # a number as text with a NUL
     i64 now_ns
     i64 interval_ms                     # how far in the future a T may lie

@@ -14,12 +14,12 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
     BAD_NAME, BAD_RATE, BAD_TAGS, BAD_TYPE, BAD_VALUE, COUNTER, GAUGE, HISTOGRAM, NO_COLON_OR_PIPE,
-    SET, SIDE_LOG_FULL, TIMER, Arena, Counters,
+    SERIES_TYPES, SET, SIDE_LOG_FULL, TIMER, Arena, Counters,
 )
 from veneurpy.engine.native.compat cimport i64, prefetch, u8, u32, u64, unlikely
 from veneurpy.engine.native.hash cimport HashKey, hash_mark, hash_pair
 from veneurpy.engine.native.hll cimport metrohash64
-from veneurpy.engine.native.number cimport parse_double, parse_integer
+from veneurpy.engine.native.number cimport parse_integer, parse_number
 from veneurpy.engine.native.scan cimport Scan, next_colon, next_end, scan, scan_words
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.store cimport GROUP, Group, Item, Store, store_apply, store_log_side, timestamps_admit
@@ -39,6 +39,7 @@ cdef double LARGEST_WEIGHT = 1e18
 cdef bint parser_open(Parser* p, Store* store, const HashKey* key, Py_ssize_t max_bytes,
                       i64 interval_ms, i64 late_ms) noexcept nogil:
     """False when there is no memory."""
+    cdef u64 i
     memset(p, 0, sizeof(Parser))
     p.store = store
     p.key = key[0]
@@ -49,9 +50,11 @@ cdef bint parser_open(Parser* p, Store* store, const HashKey* key, Py_ssize_t ma
     p.marks.colons = <u64*>malloc(8 * scan_words(max_bytes))
     p.marks.ends = <u64*>malloc(8 * scan_words(max_bytes))
     p.scratch = <char*>malloc(max_bytes + 1)
-    # A group keeps a value or two a line; one packed line has at most a value for every two bytes.
-    p.group.capacity = <u32>(8 * GROUP + max_bytes // 2 + 1)
-    p.group.values = <double*>malloc(8 * <size_t>p.group.capacity)
+    for i in range(SERIES_TYPES):
+        p.type_marks[i] = hash_mark(key, i)
+    # A group keeps some values a line; one packed line has at most a value for every two bytes.
+    p.values_limit = 8 * GROUP
+    p.group.values = <double*>malloc(8 * <size_t>(p.values_limit + max_bytes // 2 + 1))
     return p.marks.colons != NULL and p.marks.ends != NULL and p.scratch != NULL and p.group.values != NULL
 
 
@@ -98,7 +101,7 @@ cdef inline u8 _type_of(const u8* t, Py_ssize_t size) noexcept nogil:
 
 
 cdef inline bint _parse_rate(Parser* p, const u8* field, Py_ssize_t size, double* rate) noexcept nogil:
-    if not parse_double(field, size, p.scratch, rate):
+    if not parse_number(field, size, p.scratch, rate):
         return False
     return 0.0 < rate[0] <= 1.0 and 1.0 / rate[0] <= LARGEST_WEIGHT
 
@@ -140,7 +143,7 @@ cdef void _admit_timestamp(Parser* p, Item* it, Slice text) noexcept nogil:
 cdef inline void _take_value(Parser* p, Item* it, const u8* text, Py_ssize_t size) noexcept nogil:
     cdef double v
     cdef Group* g = &p.group
-    if not parse_double(text, size, p.scratch, &v) or not -LARGEST_VALUE <= v <= LARGEST_VALUE:
+    if not parse_number(text, size, p.scratch, &v) or not -LARGEST_VALUE <= v <= LARGEST_VALUE:
         it.bad += 1
         return
     if it.rate != 1.0 and it.type != GAUGE and not -LARGEST_VALUE <= v / it.rate <= LARGEST_VALUE:
@@ -173,14 +176,14 @@ cdef inline void _finish(Parser* p, Item* it) noexcept nogil:
     """Hashes the spelling and leaves the item to the group."""
     cdef u64 h = hash_pair(&p.key, it.name, it.name_len, it.tags, it.tags_len)
     cdef Arena* a = p.store.arena
-    h ^= hash_mark(&p.key, it.type)
+    h ^= p.type_marks[it.type]
     if it.has_timestamp:
         h ^= hash_mark(&p.key, (<u64>it.timestamp << 16) | MARK_TIMESTAMP)
     it.hash = h
     prefetch(&a.table.slots[table_home(h, a.table.bits)])
     p.group.n += 1
     # One more line must find room for all its values.
-    if p.group.n == GROUP or p.group.capacity - p.group.n_values < <u32>(p.max_bytes // 2 + 1):
+    if p.group.n == GROUP or p.group.n_values > p.values_limit:
         store_apply(p.store, &p.group, p.now_ns)
 
 

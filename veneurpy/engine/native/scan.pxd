@@ -5,14 +5,13 @@ for the next end always succeeds. The pass loads 64 bytes at a time and never re
 block is copied first.
 """
 from libc.string cimport memcpy, memset
-from veneurpy.engine.native.compat cimport ctz64, scan64, u8, u64
+from veneurpy.engine.native.compat cimport ctz64, scan_blocks, u8, u64
 
 
 cdef struct Scan:
     u64* colons
     u64* ends
     Py_ssize_t size          # bytes scanned
-    Py_ssize_t words         # words of each bitmap that are valid, sentinel included
     Py_ssize_t capacity      # bytes that the bitmaps have room for
 
 
@@ -23,21 +22,17 @@ cdef inline Py_ssize_t scan_words(Py_ssize_t bytes) noexcept nogil:
 
 cdef inline bint scan(Scan* s, const u8* data, Py_ssize_t size) noexcept nogil:
     """Fills the bitmaps; False when they are too small."""
-    cdef Py_ssize_t word = 0, at = 0
+    cdef Py_ssize_t whole = size >> 6
     cdef u8 last[64]
     if size > s.capacity:
         return False
-    while at + 64 <= size:
-        scan64(data + at, &s.colons[word], &s.ends[word])
-        at += 64
-        word += 1
+    scan_blocks(data, <size_t>whole, s.colons, s.ends)
     memset(last, 0, 64)
-    if at < size:
-        memcpy(last, data + at, <size_t>(size - at))
-    scan64(last, &s.colons[word], &s.ends[word])
-    s.ends[word] |= (<u64>1) << (size - at)
+    if size & 63:
+        memcpy(last, data + (whole << 6), <size_t>(size & 63))
+    scan_blocks(last, 1, s.colons + whole, s.ends + whole)
+    s.ends[whole] |= (<u64>1) << (size & 63)
     s.size = size
-    s.words = word + 1
     return True
 
 

@@ -1,6 +1,6 @@
 """A span of bytes. Beside scan.pxd the only way bytes from a client are addressed: length before pointer, no NUL."""
 from libc.string cimport memcmp, memcpy
-from veneurpy.engine.native.compat cimport u8, u64
+from veneurpy.engine.native.compat cimport equal16, u8, u64
 
 
 cdef struct Slice:
@@ -34,24 +34,28 @@ cdef inline bint equal(Slice a, Slice b) noexcept nogil:
 
 
 cdef inline bint same_bytes(const u8* a, const u8* b, Py_ssize_t n) noexcept nogil:
-    """Are n bytes equal. Short keys are the rule: a call of memcmp would cost more than the comparison."""
-    cdef u64 x, y
+    """Are n bytes equal. Keys are short: a call of memcmp would cost more than the comparison.
+
+    The last step reads the last bytes again rather than one after the end.
+    """
+    cdef u64 x, y, x2, y2
     cdef Py_ssize_t i = 0
-    if n < 8:
-        for i in range(n):
-            if a[i] != b[i]:
+    if n >= 16:
+        while i + 16 < n:
+            if not equal16(a + i, b + i):
                 return False
-        return True
-    while i + 8 < n:
-        memcpy(&x, a + i, 8)
-        memcpy(&y, b + i, 8)
-        if x != y:
+            i += 16
+        return equal16(a + n - 16, b + n - 16)
+    if n >= 8:
+        memcpy(&x, a, 8)
+        memcpy(&y, b, 8)
+        memcpy(&x2, a + n - 8, 8)
+        memcpy(&y2, b + n - 8, 8)
+        return x == y and x2 == y2
+    for i in range(n):
+        if a[i] != b[i]:
             return False
-        i += 8
-    # The last 8 bytes, some of them for the second time.
-    memcpy(&x, a + n - 8, 8)
-    memcpy(&y, b + n - 8, 8)
-    return x == y
+    return True
 
 
 cdef inline Py_ssize_t find(Slice s, u8 byte) noexcept nogil:

@@ -29,7 +29,6 @@ cdef struct Group:
     int n
     double* values
     u32 n_values
-    u32 capacity
 
 # The distinct T of one interval: an open-addressing set; 0 is an empty slot, and no T is below 1.
 cdef struct Timestamps:
