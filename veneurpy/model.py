@@ -11,7 +11,7 @@ __all__ = ["Event", "MetricType", "Point", "PointType", "Scope", "ServiceCheck"]
 
 
 class Point(NamedTuple):
-    """One value flushed for a series. `timestamp_ms` is the start of its interval (or its own `T`)."""
+    """One value flushed for a series. `timestamp_ms` is its interval's start, or its own `T`."""
 
     name: str
     tags: tuple[str, ...]
