@@ -111,7 +111,7 @@ cdef struct Entry:
     u8 flags
     u16 size16                          # of the whole entry, in units of 16 bytes
     u64 lo                              # counter: sum · gauge: value · others: block reference << 32 | length
-    u64 hi                              # counter, gauge: count << 24 | check · set: samples
+    u64 hi                              # counter, gauge: count << 24 | check · set: samples · timer: blocks.pxd
 
 # An event or a service check; the line follows.
 cdef struct SideRecord:

@@ -21,6 +21,8 @@ cdef enum BlockKind:
 
 cdef enum:
     EXACT_SAMPLES = 512                 # a timer of more samples is a digest
+    PAIRS_FLAG = 1 << 30                # in a timer's `hi`: capacity << 32 | this flag | offset of the first sample
+    TAIL_MASK = (1 << 30) - 1
 
 # The totals of a digest's centroids; its tail is not in them.
 cdef struct Totals:
@@ -72,6 +74,11 @@ cdef inline Centroid* block_pairs(Block* b) noexcept nogil:
 cdef inline u64* block_slots(Block* b) noexcept nogil:
     """The hashes of an EXACT set: `capacity` slots."""
     return <u64*>(<char*>b + sizeof(Block))
+
+
+cdef inline void* samples_at(const Arena* a, const Entry* e) noexcept nogil:
+    """Where a timer's new samples go."""
+    return <void*>(a.base + (word_block(e.lo) << 4) + (e.hi & TAIL_MASK))
 
 
 cdef u64 digest_block_bytes(double compression) noexcept nogil

@@ -4,10 +4,12 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
     BAD_NAME, BAD_TAGS, BAD_TIMESTAMP, COUNTER, ENTRY_CANONICAL, ENTRY_CONFLICT, ENTRY_TIMESTAMP, GAUGE, HISTOGRAM,
-    SCOPE_CONFLICT, SET, TIMER, UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Block, Counters, Entry, Header,
-    SideRecord, arena_room_low, arena_take_high, block_at, entry_at, entry_key, table_step,
+    SCOPE_CONFLICT, SET, TIMER, UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Counters, Entry, Header,
+    SideRecord, arena_room_low, arena_take_high, entry_at, entry_key, table_step,
 )
-from veneurpy.engine.native.blocks cimport scratch_close, scratch_open, set_add, timer_add, word_block, word_length
+from veneurpy.engine.native.blocks cimport (
+    PAIRS_FLAG, samples_at, scratch_close, scratch_open, set_add, timer_add, word_length,
+)
 from veneurpy.engine.native.compat cimport barrier, i64, likely, prefetch, store_pair, u8, u16, u32, u64, unlikely
 from veneurpy.engine.native.pair cimport counted, pair_count
 from veneurpy.engine.native.slice cimport Slice, same_bytes
@@ -235,13 +237,9 @@ cdef inline void _apply_values(Store* s, Entry* e, const Item* it, const double*
 
 
 cdef inline void _prefetch_samples(const Arena* a, const Entry* e) noexcept nogil:
-    """The place of a timer's next sample, and of its block's header."""
-    cdef Block* b
-    if (e.type == HISTOGRAM or e.type == TIMER) and word_block(e.lo):
-        b = block_at(a, word_block(e.lo))
-        prefetch(b)
-        # A guess, right for samples of weight 1: to know better would mean to wait for the header.
-        prefetch(<u8*>b + sizeof(Block) + 8 * <u64>word_length(e.lo))
+    """The place of a timer's next sample."""
+    if e.type == HISTOGRAM or e.type == TIMER:
+        prefetch(<u8*>samples_at(a, e) + ((<u64>word_length(e.lo)) << (4 if e.hi & PAIRS_FLAG else 3)))
 
 
 cdef inline void _look_up(const Arena* a, Group* g) noexcept nogil:
