@@ -1,4 +1,4 @@
-"""What all tests share: with VENEURPY_FORBID_SKIPS set, a skipped test is a failed one."""
+"""What all tests share: with FORBID_SKIPS set, a skipped test is a failed one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
-    if not os.environ.get("VENEURPY_FORBID_SKIPS"):
+    if not os.environ.get("FORBID_SKIPS"):
         return
     if report.outcome == "skipped" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
