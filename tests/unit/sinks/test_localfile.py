@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,15 +56,20 @@ async def written(path: Path, *rows: Row, **options: object) -> str:
     return path.read_bytes()[before:].decode()
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """No file may grow beyond 4,096 bytes: what is beyond is a failed, partial write."""
+    """No file may grow beyond 4,096 bytes: what is beyond is a failed, partial write.
+
+    Not a fixture: pytest writes its report while those are in force, and it may go to a file.
+    """
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, ignored)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 async def test_a_point_is_a_json_line(path: Path):
@@ -208,14 +214,13 @@ async def test_a_moved_file_is_opened_anew(path: Path, move):
     assert "new" == json.loads(path.read_text())["name"]
 
 
-@pytest.mark.usefixtures("small_files")
 async def test_a_failed_write_leaves_nothing(path: Path):
     """A flush that cannot be written to its end is taken back, and its error may be retried."""
     sink = sink_of(path)
     await sink.start()
     await sink.flush(batch(HITS))
     before = path.read_bytes()
-    with pytest.raises(SinkError, match="File too large") as caught:
+    with small_files(), pytest.raises(SinkError, match="File too large") as caught:
         await sink.flush(batch(*[HITS] * 1000))
     assert caught.value.retriable
     assert before == path.read_bytes()
