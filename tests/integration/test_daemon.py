@@ -96,7 +96,9 @@ def one_listener(ledger: Any) -> Any:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name
+)
 def test_everything_sent_before_the_signal_is_flushed(
     tmp_path: Path, engine: str, number: signal.Signals
 ) -> None:
@@ -176,6 +178,30 @@ def test_a_second_signal_ends_at_once(tmp_path: Path, hanging_sink: dict[str, An
         daemon.process.send_signal(signal.SIGTERM)
         until(lambda: daemon.logged("stopping"))
         assert daemon.stop(signal.SIGINT) == 1
+
+
+def test_hanging_up_twice_is_no_impatience(tmp_path: Path, hanging_sink: dict[str, Any]) -> None:
+    """A closing terminal does so; what is under way gets its time, and SIGTERM still ends it."""
+    settings = {"metric_sinks": [hanging_sink], "shutdown_timeout": "1s"}
+    with running_daemon(tmp_path, engine="python", **settings) as daemon:
+        send(daemon, b"hits:1|c")
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: daemon.logged("stopping"))
+        assert daemon.stop(signal.SIGHUP) == 0
+
+
+def test_an_ignored_hang_up_stays_ignored(tmp_path: Path) -> None:
+    """As under nohup: the node goes on."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with running_daemon(tmp_path, engine="python") as daemon:
+            daemon.process.send_signal(signal.SIGHUP)
+            send(daemon, b"hits:1|c")
+            assert daemon.stop() == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert daemon.logged("stopping")[0]["cause"] == "SIGTERM"
+    assert total(daemon.rows(), "hits") == 1
 
 
 def test_a_thread_that_hangs_does_not_keep_the_process(

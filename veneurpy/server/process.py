@@ -20,9 +20,11 @@ GRACE_S = 5.0
 
 
 def run_process(build: Callable[[], Server]) -> int:
-    """Runs the server that `build` makes until SIGTERM or SIGINT; returns the exit code.
+    """Runs the server that `build` makes until a signal to stop; returns the exit code.
 
-    A second signal ends the process at once, with exit code 1. Raises what `Server.run` raises.
+    Those are SIGTERM, SIGINT and, unless it is ignored at the start as `nohup` has it, SIGHUP. A
+    second SIGTERM or SIGINT ends the process at once, with exit code 1. Raises what `Server.run`
+    raises.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         exit_code = runner.run(_serve(build))
@@ -33,19 +35,30 @@ def run_process(build: Callable[[], Server]) -> int:
 
 async def _serve(build: Callable[[], Server]) -> int:
     server = build()
-    signals: list[str] = []
+    is_stopping = False
 
-    def stop(name: str) -> None:
-        signals.append(name)
-        if len(signals) > 1:
-            os._exit(1)
+    def stop(number: signal.Signals) -> None:
+        nonlocal is_stopping
+        if is_stopping:
+            # A terminal that closes may hang up twice, by the kernel and by the shell: that is no
+            # impatience.
+            if number is not signal.SIGHUP:
+                os._exit(1)
+            return
+        is_stopping = True
         _exit_within(server.config.shutdown_timeout + GRACE_S, 1)
-        server.request_stop(name)
+        server.request_stop(number.name)
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number.name)
+    for number in _stop_signals():
+        loop.add_signal_handler(number, stop, number)
     return await server.run()
+
+
+def _stop_signals() -> list[signal.Signals]:
+    """What ends the node; a SIGHUP that whoever started it wants ignored stays ignored."""
+    hang_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGTERM, signal.SIGINT, *hang_up]
 
 
 def _exit_within(seconds: float, exit_code: int) -> None:
