@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from veneurpy.engine import Columns, Engine
 from veneurpy.model import Event, Point, PointType, Scope, ServiceCheck
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 POINTS_AT_ONCE = 1000
 """How many Points are made in one go: a million at once stall the event loop for seconds."""
@@ -137,6 +139,13 @@ class SinkContext(Protocol):
         """Serves `handler` (an aiohttp request handler) under GET `path` on the admin listener.
 
         Call it in `__init__`. Two sinks on one path is a configuration error.
+        """
+        ...
+
+    def log(self, level: LogLevel, event: str, /, **details: Any) -> None:
+        """Writes one line of the node's log, with the sink's name in it.
+
+        `event` is a fixed word. Never once per packet or point: what clients send must not flood.
         """
         ...
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from veneurpy.engine import Columns, MetricType, StringTable
 from veneurpy.errors import SinkError
 from veneurpy.model import Event, Point, PointType, Scope, ServiceCheck
-from veneurpy.ports import Clock, FlushBatch, FlushResult, SinkContext, WriteClass
+from veneurpy.ports import Clock, FlushBatch, FlushResult, LogLevel, SinkContext, WriteClass
 
 Row: TypeAlias = tuple[str, float] | tuple[str, float, str] | tuple[str, float, str, str]
 """What `batch` takes: name, value, type ("gauge" if left out), tags ("a:1,b:2")."""
@@ -119,7 +119,10 @@ class FakeClock:
 
 
 class FakeContext:
-    """What a sink is given, without a daemon. `exposed` holds what it serves over HTTP, by path."""
+    """What a sink is given, without a daemon.
+
+    `exposed` holds what it serves over HTTP, by path; `logged` the lines of its log.
+    """
 
     def __init__(
         self,
@@ -134,12 +137,17 @@ class FakeContext:
         self.interval_s = interval_s
         self.clock: Clock = clock or FakeClock()
         self.exposed: dict[str, Any] = {}
+        self.logged: list[dict[str, Any]] = []
 
     def expose(self, path: str, handler: Any) -> None:
         """Keeps the handler. Raises ValueError when the path is taken."""
         if path in self.exposed:
             raise ValueError(f"{path} is served already")
         self.exposed[path] = handler
+
+    def log(self, level: LogLevel, event: str, /, **details: Any) -> None:
+        """Keeps the line."""
+        self.logged.append({"level": level, "event": event, **details})
 
 
 class NoOptions(BaseModel):
@@ -157,6 +165,7 @@ class MemorySink:
     takes_checks: ClassVar[bool] = True
 
     def __init__(self, config: Any = None, context: SinkContext | None = None) -> None:
+        self.context = context
         self.batches: list[FlushBatch] = []
         self.events: list[Event] = []
         self.checks: list[ServiceCheck] = []

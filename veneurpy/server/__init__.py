@@ -70,7 +70,7 @@ class Server:
         self._supervisor = Supervisor(self.telemetry)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="flush")
         self._routes: dict[str, Any] = {}
-        self._sinks = new_sinks(config, self.clock, self._routes, sink_class)
+        self._sinks = new_sinks(config, self.clock, logger, self._routes, sink_class)
         self._listeners = new_listeners(config, self.telemetry)
         self._ledger = Ledger(list(self._sinks))
         self._lanes = [

@@ -17,7 +17,7 @@ from veneurpy.ledger import Ledger
 from veneurpy.listeners.udp import UdpListener
 from veneurpy.ports import Clock, Listener, Sink
 from veneurpy.server.context import NodeContext
-from veneurpy.telemetry import Telemetry
+from veneurpy.telemetry import Logger, Telemetry
 
 
 def host_of(config: Config) -> str:
@@ -57,6 +57,7 @@ def new_listeners(config: Config, telemetry: Telemetry) -> list[Listener]:
 def new_sinks(
     config: Config,
     clock: Clock,
+    logger: Logger,
     routes: dict[str, Any],
     sink_class: Callable[[str], type[Sink]],
 ) -> dict[str, Sink]:
@@ -64,7 +65,7 @@ def new_sinks(
     sinks: dict[str, Sink] = {}
     for entry in config.metric_sinks:
         build: Callable[..., Sink] = sink_class(entry.kind)
-        context = NodeContext(entry.name, host_of(config), config.interval, clock, routes)
+        context = NodeContext(entry.name, host_of(config), config.interval, clock, logger, routes)
         sinks[entry.name] = build(entry.config, context)
     return sinks
 

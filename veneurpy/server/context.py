@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from veneurpy.errors import ConfigError
-from veneurpy.ports import Clock
+from veneurpy.ports import Clock, LogLevel
+from veneurpy.telemetry import LEVELS, Logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class NodeContext:
     hostname: str
     interval_s: float
     clock: Clock
+    logger: Logger
     routes: dict[str, Any]
     """What all sinks serve by HTTP, by path."""
 
@@ -27,3 +29,7 @@ class NodeContext:
                 f"sink {self.name}: another sink serves {path}; give one of them another path"
             )
         self.routes[path] = handler
+
+    def log(self, level: LogLevel, event: str, /, **details: Any) -> None:
+        """Writes one line of the node's log."""
+        self.logger.log(LEVELS[level], event, sink=self.name, **details)

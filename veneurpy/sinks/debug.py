@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
 
-import structlog
 from pydantic import Field
 
 from veneurpy.config.section import Section
@@ -30,7 +29,7 @@ class DebugSink:
 
     def __init__(self, config: Config, context: SinkContext) -> None:
         self._max_points = config.max_points
-        self._log = structlog.get_logger("veneurpy.sinks.debug").bind(sink=context.name)
+        self._log = context.log
 
     async def start(self) -> None:
         """Opens nothing."""
@@ -38,7 +37,8 @@ class DebugSink:
     async def flush(self, batch: FlushBatch) -> FlushResult:
         """Logs the first points of the batch and confirms all."""
         for number, point in enumerate(islice(batch.points(), self._max_points)):
-            self._log.debug(
+            self._log(
+                "debug",
                 "point",
                 name=point.name,
                 tags=",".join(point.tags),
@@ -57,9 +57,9 @@ class DebugSink:
     ) -> FlushResult:
         """Logs the first events, then the first checks, and confirms all."""
         for event in events[: self._max_points]:
-            self._log.debug("event", **asdict(event))
+            self._log("debug", "event", **asdict(event))
         for check in checks[: self._max_points]:
-            self._log.debug("check", **asdict(check))
+            self._log("debug", "check", **asdict(check))
         self._log_rest("events", len(events) - self._max_points)
         self._log_rest("checks", len(checks) - self._max_points)
         return FlushResult(confirmed=len(events) + len(checks))
@@ -69,4 +69,4 @@ class DebugSink:
 
     def _log_rest(self, what: str, count: int) -> None:
         if count > 0:
-            self._log.debug(f"more_{what}", count=count)
+            self._log("debug", f"more_{what}", count=count)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-import structlog
 from aiohttp import web
 from pydantic import Field
 
@@ -55,7 +54,7 @@ class PrometheusSink:
             counters_last_s=config.counter_expire_after * context.interval_s,
         )
         self._conflicts: set[str] = set()
-        self._log = structlog.get_logger("veneurpy.sinks.prometheus").bind(sink=context.name)
+        self._log = context.log
         context.expose(PATH, self.scrape)
 
     def __repr__(self) -> str:
@@ -118,7 +117,8 @@ class PrometheusSink:
         new = sorted(names - self._conflicts)[: _NAMES_REMEMBERED - len(self._conflicts)]
         if new:
             self._conflicts.update(new)
-            self._log.warning(
+            self._log(
+                "warning",
                 "sink_type_conflict",
                 names=new[:_NAMES_LOGGED],
                 more=max(0, len(new) - _NAMES_LOGGED),

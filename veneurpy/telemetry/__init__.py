@@ -31,7 +31,7 @@ from veneurpy.telemetry.metrics import (
     describe,
 )
 
-__all__ = ["Logger", "Metric", "Telemetry", "describe"]
+__all__ = ["LEVELS", "Logger", "Metric", "Telemetry", "describe"]
 
 
 class Logger(Protocol):
@@ -40,7 +40,7 @@ class Logger(Protocol):
     def log(self, level: int, event: str, **kwargs: Any) -> Any: ...
 
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class Telemetry:
@@ -73,7 +73,7 @@ class Telemetry:
             self._logged[key] = now_s
         if withheld := self._withheld.pop(key, 0):
             details["withheld_since"] = withheld
-        self._logger.log(_LEVELS[event.level], name, **details)
+        self._logger.log(LEVELS[event.level], name, **details)
 
     def add(self, metric: Metric, amount: float, **labels: str) -> None:
         """Adds to a counter."""

@@ -259,3 +259,22 @@ def test_the_host_of_the_points(settings: str, expected: str) -> None:
     """The configured name, else that of the operating system, unless it is not wanted."""
     config: Any = parse_config(settings).config
     assert expected == Server(config, Recorder()).host
+
+
+class Talkative(MemorySink):
+    """Logs what it is given."""
+
+    async def start(self) -> None:
+        assert self.context is not None
+        self.context.log("warning", "greeting", name="a detail")
+
+
+async def test_a_sink_logs_where_the_node_does() -> None:
+    """With its level and name, among the node's own lines and nowhere else."""
+    rig = Rig(sink=Talkative)
+    await rig.run()
+    await rig.stop()
+    lines = [line for line in rig.log.lines if line[1] == "greeting"]
+    assert [
+        (30, "greeting", {"sink": name, "name": "a detail"}) for name in ("one", "two")
+    ] == lines

@@ -6,7 +6,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
-from structlog.testing import capture_logs
 
 from veneurpy.sinks._labels import label_name, label_text, metric_name
 from veneurpy.sinks.prometheus import PrometheusSink
@@ -199,10 +198,9 @@ async def test_series_are_bounded():
 async def test_a_name_has_one_type(scraped: Scraped, first: Row, second: Row):
     """Of a name that comes as counter and gauge the later type is rejected and named once."""
     await scraped.flush(first)
-    with capture_logs() as logs:
-        for _ in range(2):
-            assert {"type_conflict": 1} == await scraped.flush(second)
-    assert [[second[0]]] == [log["names"] for log in logs]
+    for _ in range(2):
+        assert {"type_conflict": 1} == await scraped.flush(second)
+    assert [[second[0]]] == [log["names"] for log in scraped.context.logged]
     assert [1.0] == list(scraped.samples().values())
 
 
@@ -246,9 +244,8 @@ async def test_the_log_is_bounded(scraped: Scraped):
     """However many names conflict, a flush logs one line with a few of them."""
     names = [f"n{i:04}" for i in range(2000)]
     await scraped.flush(*[(name, 1.0) for name in names])
-    with capture_logs() as logs:
-        assert {"type_conflict": 2000} == await scraped.flush(*[(n, 1.0, "counter") for n in names])
-    (log,) = logs
+    assert {"type_conflict": 2000} == await scraped.flush(*[(n, 1.0, "counter") for n in names])
+    (log,) = scraped.context.logged
     assert (names[:10], 990) == (log["names"], log["more"])
 
 

@@ -6,9 +6,9 @@ import asyncio
 import gc
 import threading
 import weakref
+from collections import Counter
 
 import pytest
-from structlog.testing import capture_logs
 
 from veneurpy.model import Event, ServiceCheck
 from veneurpy.ports import FlushResult
@@ -18,18 +18,17 @@ from veneurpy.sinks.debug import DebugSink
 from veneurpy.testing import START_MS, FakeContext, batch
 
 
-def debug_sink(**options: int) -> DebugSink:
-    return DebugSink(DebugSink.Config(**options), FakeContext("dbg"))
+def debug_sink(context: FakeContext, **options: int) -> DebugSink:
+    return DebugSink(DebugSink.Config(**options), context)
 
 
 async def test_debug_logs_a_point():
-    """A point is one log event at level debug, with the sink's name."""
-    with capture_logs() as logs:
-        await debug_sink().flush(batch(("hits", 3.0, "counter", "b,a:1")))
+    """A point is one line of the node's log at level debug."""
+    context = FakeContext()
+    await debug_sink(context).flush(batch(("hits", 3.0, "counter", "b,a:1")))
     expected = {
+        "level": "debug",
         "event": "point",
-        "log_level": "debug",
-        "sink": "dbg",
         "name": "hits",
         "tags": "a:1,b",
         "type": "counter",
@@ -37,27 +36,28 @@ async def test_debug_logs_a_point():
         "timestamp": START_MS / 1000,
         "value": 3.0,
     }
-    assert [expected] == logs
+    assert [expected] == context.logged
 
 
 async def test_debug_is_bounded():
     """Beyond max_points the rest is counted in one event, and confirmed all the same."""
-    with capture_logs() as logs:
-        result = await debug_sink(max_points=2).flush(batch(*[(f"n{i}", 1.0) for i in range(500)]))
+    context = FakeContext()
+    sink = debug_sink(context, max_points=2)
+    result = await sink.flush(batch(*[(f"n{i}", 1.0) for i in range(500)]))
     assert FlushResult(confirmed=500) == result
-    assert ["point", "point", "more_points"] == [log["event"] for log in logs]
-    assert 498 == logs[-1]["count"]
+    assert ["point", "point", "more_points"] == [log["event"] for log in context.logged]
+    assert 498 == context.logged[-1]["count"]
 
 
 async def test_debug_logs_events_and_checks():
     """Events and checks are logged with all their fields, within the same bound each."""
     events, checks = [Event("t", "x", 1)] * 2, [ServiceCheck("c", 2, 1)] * 3
-    with capture_logs() as logs:
-        result = await debug_sink(max_points=2).flush_events(events, checks)
+    context = FakeContext()
+    result = await debug_sink(context, max_points=2).flush_events(events, checks)
     assert 5 == result.confirmed
-    assert {"event": 2, "check": 2, "more_checks": 1} == {
-        word: sum(log["event"] == word for log in logs) for word in {log["event"] for log in logs}
-    }
+    assert {"event": 2, "check": 2, "more_checks": 1} == Counter(
+        log["event"] for log in context.logged
+    )
 
 
 async def test_blackhole_confirms_everything():
