@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -73,6 +73,9 @@ class FlushBatch:
     columns: Columns
     rows: Sequence[int] | None = None
     revision: int = 0
+    before: Mapping[int, float] = field(default_factory=dict)
+    """Of a counter in a revision above 0, by row: the value of the revision before, which is
+    contained in this one. A sink that adds up adds the difference."""
 
     def __len__(self) -> int:
         return len(self.columns) if self.rows is None else len(self.rows)

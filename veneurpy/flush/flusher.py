@@ -29,9 +29,6 @@ from veneurpy.ports import Clock, FlushBatch
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.metrics import CLOSE_SECONDS
 
-LATE_LENGTH_S = 1.0
-"""A point with a time of its own stands for that second."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Closed:
@@ -107,7 +104,7 @@ class Flusher:
         finally:
             interval.release()
         store.unrouted = kept_from(columns, [(lane.name, lane.kind) for lane in self._lanes])
-        parted = self._late.part(columns, tick.start_ms, tick.end_ms)
+        parted = self._late.part(columns, tick.start_ms, tick.end_ms, tick.length_s)
         shares = {lane.name: self._share(lane, parted, tick) for lane in self._lanes}
         for share in shares.values():
             share.events, share.checks = events, checks
@@ -137,11 +134,13 @@ class Flusher:
         """The rows that are meant for one sink."""
         columns = parted.columns
         parts = [(parted.own, tick.length_s, 0)]
-        parts += [(rows, LATE_LENGTH_S, revision) for revision, rows in parted.late.items()]
+        parts += [(rows, length_s, revision) for (revision, length_s), rows in parted.late.items()]
         batches = []
         for rows, length_s, revision in parts:
             mine = rows_for(columns, rows, lane.name, lane.kind)
-            batch = FlushBatch(tick.start_ms, length_s, self._host, columns, mine, revision)
+            batch = FlushBatch(
+                tick.start_ms, length_s, self._host, columns, mine, revision, parted.before
+            )
             batches += [batch] if len(batch) else []
         elsewhere = kept_from(columns, [(lane.name, lane.kind)])
         return Delivery(batches, accounts=SinkAccounts(elsewhere=elsewhere))

@@ -1,88 +1,112 @@
 """Points with a time of their own (`T`): what came for one second in several flushes is one point.
 
 It is published again with a higher revision and, if it is a counter, with the sum of all flushes.
+The second may be the start of an interval, whose own point of the series is then one of these.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from veneurpy.engine import Columns, PointType
+from veneurpy.flush.own import History, Key, OwnPoints, key_of
 
-Key = tuple[bytes, bytes, int, frozenset[str]]
+SECOND_S = 1.0
+"""What a point with a time of its own stands for."""
+
+
+class Published(NamedTuple):
+    """What the sinks know of a (series, second)."""
+
+    revision: int
+    value: float
+    length_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Parted:
-    """The rows of a flush, the interval's own apart from those with a time of their own."""
+    """The rows of a flush, the interval's own apart from those that may be amended."""
 
     columns: Columns
     """The engine's, but for the values that are sums by now."""
     own: Sequence[int] | None
     """Rows of the interval itself; None for all there are."""
-    late: dict[int, list[int]]
-    """Rows with a time of their own, by revision."""
+    late: dict[tuple[int, float], list[int]]
+    """Rows with a time of their own, or amended: by revision and length in seconds."""
+    before: Mapping[int, float] = field(default_factory=dict)
+    """Of amended counters, by row: what the revision before had."""
     forgotten: int = 0
     """Points that can no longer be amended, for want of room."""
 
     @property
     def amended(self) -> int:
-        return sum(len(rows) for revision, rows in self.late.items() if revision > 0)
+        return sum(len(rows) for (revision, _), rows in self.late.items() if revision > 0)
 
 
 class LatePoints:
     """Remembers what was published of each (series, T), for `window_s` and at most `most` points.
 
-    Used by one thread.
+    So that a T may name an interval's start, the points of the last intervals are remembered as
+    well: of the last one, and once there was a T, of as many as have `most` points together. Used
+    by one thread.
     """
 
     def __init__(self, *, window_s: float, most: int = 100_000) -> None:
         self._window_ms = round(window_s * 1000)
         self._most = most
-        self._known: dict[int, dict[Key, tuple[int, float]]] = {}
+        self._known: dict[int, dict[Key, Published]] = {}
         self._count = 0
+        self._history = History(most=most)
+        self._is_used = False
 
     def __len__(self) -> int:
         return self._count
 
-    def part(self, columns: Columns, start_ms: int, end_ms: int) -> Parted:
+    def part(self, columns: Columns, start_ms: int, end_ms: int, length_s: float) -> Parted:
         """Parts the rows of the interval from `start_ms` to `end_ms`."""
-        self._forget_before(end_ms - self._window_ms)
+        earliest_ms = end_ms - self._window_ms
+        self._forget_before(earliest_ms)
         timed = _timed(columns, start_ms)
-        if not timed:
+        self._is_used = self._is_used or bool(timed)
+        here = OwnPoints(start_ms, length_s, columns)
+        self._history.add(here, earliest_ms=earliest_ms if self._is_used else start_ms)
+        # A T may have named this interval's start before it began.
+        foretold = sorted(here.rows_of(self._known.get(start_ms, {})).values())
+        if not timed and not foretold:
             return Parted(columns, None, {})
-        late: dict[int, list[int]] = {}
-        values = array("d", columns.value)
+        revised = _Revised(columns)
+        for row in foretold:
+            self._publish(revised, row, length_s)
+        self._recall(columns, timed)
         for row in timed:
-            revision, values[row] = self._publish(columns, row)
-            late.setdefault(revision, []).append(row)
-        if any(late):
-            columns = replace(columns, value=memoryview(values))
-        excluded = set(timed)
-        own = [row for row in range(len(columns)) if row not in excluded]
-        return Parted(columns, own, late, self._shrink())
+            self._publish(revised, row, SECOND_S)
+        return revised.parted(self._shrink())
 
-    def _publish(self, columns: Columns, row: int) -> tuple[int, float]:
-        """The revision and the value that a row is to be published with."""
-        value: float = columns.value[row]
-        known = self._known.setdefault(columns.timestamp_ms[row], {})
-        key = (
-            columns.names.raw(columns.name[row]),
-            columns.tags.raw(columns.tag[row]),
-            columns.series_type[row],
-            columns.sink_sets[columns.sinks[row]],
-        )
+    def _recall(self, columns: Columns, timed: Sequence[int]) -> None:
+        """Makes the intervals' own points known, where a T names them for the first time."""
+        named: defaultdict[int, set[Key]] = defaultdict(set)
+        for row in timed:
+            time_ms = columns.timestamp_ms[row]
+            if self._history.at(time_ms) is not None:
+                named[time_ms].add(key_of(columns, row))
+        for time_ms, keys in named.items():
+            known = self._known.setdefault(time_ms, {})
+            points = self._history.at(time_ms)
+            assert points is not None
+            for key, row in points.rows_of(keys - known.keys()).items():
+                known[key] = Published(0, points.columns.value[row], points.length_s)
+                self._count += 1
+
+    def _publish(self, revised: _Revised, row: int, length_s: float) -> None:
+        known = self._known.setdefault(revised.columns.timestamp_ms[row], {})
+        key = key_of(revised.columns, row)
         before = known.get(key)
-        if before is None:
-            self._count += 1
-            known[key] = 0, value
-            return 0, value
-        if columns.type[row] == PointType.COUNTER:
-            value += before[1]
-        known[key] = before[0] + 1, value
-        return known[key]
+        self._count += before is None
+        known[key] = revised.amend(row, length_s, before)
 
     def _forget_before(self, time_ms: int) -> None:
         for known_ms in [known_ms for known_ms in self._known if known_ms < time_ms]:
@@ -94,6 +118,36 @@ class LatePoints:
         while self._count > self._most:
             self._count -= len(self._known.pop(min(self._known)))
         return before - self._count
+
+
+class _Revised:
+    """The rows of one flush that are not simply its own, in the making."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        self._values = array("d", columns.value)
+        self._late: dict[tuple[int, float], list[int]] = {}
+        self._before: dict[int, float] = {}
+
+    def amend(self, row: int, length_s: float, before: Published | None) -> Published:
+        """Takes a row in, as the first of its (series, second) or as an amendment of `before`."""
+        now = Published(0, self._values[row], length_s)
+        if before is not None:
+            value = now.value
+            if self.columns.type[row] == PointType.COUNTER:
+                self._before[row] = before.value
+                value += before.value
+            now = Published(before.revision + 1, value, max(length_s, before.length_s))
+        self._values[row] = now.value
+        self._late.setdefault((now.revision, now.length_s), []).append(row)
+        return now
+
+    def parted(self, forgotten: int) -> Parted:
+        excluded = {row for rows in self._late.values() for row in rows}
+        own = [row for row in range(len(self.columns)) if row not in excluded]
+        columns = replace(self.columns, value=memoryview(self._values))
+        late = dict(sorted(self._late.items()))
+        return Parted(columns, own, late, self._before, forgotten)
 
 
 def _timed(columns: Columns, start_ms: int) -> list[int]:

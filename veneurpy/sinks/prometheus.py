@@ -107,7 +107,7 @@ class PrometheusSink:
         columns = batch.columns
         value = columns.value[row]
         if columns.type[row] == PointType.COUNTER:
-            return self._exposition.count(series, value, now_s)
+            return self._exposition.count(series, value - batch.before.get(row, 0.0), now_s)
         timestamp_ms = columns.timestamp_ms[row]
         is_dated = timestamp_ms != batch.start_ms
         return self._exposition.set(series, value, now_s, timestamp_ms, is_dated=is_dated)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from veneurpy.engine import Columns, MetricType, Scope
 from veneurpy.flush.late import LatePoints, Parted
 from veneurpy.model import Point, PointType
@@ -26,7 +28,7 @@ def points(*rows: tuple[str, float, int], kind: PointType = PointType.COUNTER) -
 def part(late: LatePoints, columns: Columns, flushes: int = 0) -> Parted:
     """Parts the columns of the flush after so many others."""
     shift = 10_000 * flushes
-    return late.part(columns, START_MS + shift, END_MS + shift)
+    return late.part(columns, START_MS + shift, END_MS + shift, 10.0)
 
 
 def test_a_flush_without_own_times_is_left_alone() -> None:
@@ -42,7 +44,7 @@ def test_rows_of_their_own_time_stand_apart() -> None:
     columns = points(("a", 1, START_MS), ("b", 2, T), ("c", 3, T + 1000))
     parted = part(LatePoints(window_s=600), columns)
     assert [0] == parted.own
-    assert {0: [1, 2]} == parted.late
+    assert {(0, 1.0): [1, 2]} == parted.late
     assert [1, 2, 3] == list(parted.columns.value)
     assert parted.amended == 0
 
@@ -53,8 +55,8 @@ def test_a_counter_is_amended_with_the_sum() -> None:
     part(late, points(("b", 2, T)))
     second = part(late, points(("b", 3, T), ("a", 1, START_MS + 10_000)), 1)
     third = part(late, points(("b", 4, T)), 2)
-    assert ({1: [0]}, [5, 1]) == (second.late, list(second.columns.value))
-    assert ({2: [0]}, [9]) == (third.late, list(third.columns.value))
+    assert ({(1, 1.0): [0]}, [5, 1]) == (second.late, list(second.columns.value))
+    assert ({(2, 1.0): [0]}, [9]) == (third.late, list(third.columns.value))
     assert (1, 1) == (second.amended, third.amended)
 
 
@@ -63,19 +65,66 @@ def test_a_gauge_is_amended_with_the_latest() -> None:
     late = LatePoints(window_s=600)
     part(late, points(("g", 2, T), kind=PointType.GAUGE))
     again = part(late, points(("g", 3, T), kind=PointType.GAUGE), 1)
-    assert ({1: [0]}, [3]) == (again.late, list(again.columns.value))
+    assert ({(1, 1.0): [0]}, [3]) == (again.late, list(again.columns.value))
 
 
-def test_an_own_time_may_be_the_start_of_the_interval() -> None:
-    """The mark of the row tells, and a straggler in the next interval is an amendment."""
+def timed(columns: Columns, *marks: int) -> Columns:
+    """The columns with these marks of an own time."""
+    return replace(columns, own_time=memoryview(bytes(marks)))
+
+
+def published(parted: Parted) -> dict[tuple[int, float], list[float]]:
+    """The values by revision and length, the interval's own as revision 0."""
+    values = parted.columns.value
+    own = range(len(values)) if parted.own is None else parted.own
+    late = {part: [values[row] for row in rows] for part, rows in parted.late.items()}
+    return {(0, 10.0): [values[row] for row in own]} | late
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [(PointType.COUNTER, (9.0, 12.0)), (PointType.GAUGE, (2.0, 3.0))],
+    ids=lambda value: value.name if isinstance(value, PointType) else "",
+)
+def test_an_own_time_may_be_the_start_of_the_interval(
+    kind: PointType, expected: tuple[float, float]
+) -> None:
+    """It amends the interval's own point, and a straggler in the next interval amends both."""
     late = LatePoints(window_s=600)
-    columns = replace(
-        points(("b", 2, START_MS), ("b", 7, START_MS)), own_time=memoryview(bytes([1, 0]))
-    )
-    parted = part(late, columns)
-    assert ([1], {0: [0]}) == (parted.own, parted.late)
-    again = part(late, replace(points(("b", 3, START_MS)), own_time=memoryview(b"\1")), 1)
-    assert ({1: [0]}, [5]) == (again.late, list(again.columns.value))
+    columns = points(("b", 2, START_MS), ("b", 7, START_MS), ("c", 1, START_MS), kind=kind)
+    first = part(late, timed(columns, 1, 0, 0))
+    assert {(0, 10.0): [7, 1], (1, 10.0): [expected[0]]} == published(first)
+    again = part(late, timed(points(("b", 3, START_MS), kind=kind), 1), 1)
+    assert {(0, 10.0): [], (2, 10.0): [expected[1]]} == published(again)
+
+
+def test_an_own_time_may_be_the_start_of_an_interval_that_is_over() -> None:
+    """Its point is amended, though it had no T then."""
+    late = LatePoints(window_s=600)
+    part(late, points(("b", 7, START_MS), ("c", 1, START_MS)))
+    again = part(late, points(("b", 2, START_MS)), 1)
+    assert {(0, 10.0): [], (1, 10.0): [9]} == published(again)
+    part(late, points(("b", 1, START_MS + 20_000)), 2)
+    much_later = part(late, points(("b", 5, START_MS + 20_000)), 5)
+    assert {(0, 10.0): [], (1, 10.0): [6]} == published(much_later)
+
+
+def test_an_own_time_may_be_the_start_of_an_interval_to_come() -> None:
+    """Then the interval's own point is the amendment."""
+    late = LatePoints(window_s=600)
+    part(late, points(("b", 2, END_MS)))
+    then = part(late, timed(points(("b", 7, END_MS), ("c", 1, END_MS)), 0, 0), 1)
+    assert {(0, 10.0): [1], (1, 10.0): [9]} == published(then)
+    assert {0: 2.0} == then.before
+
+
+def test_a_sum_says_what_it_contains() -> None:
+    """By row, of counters only: for sinks that add up."""
+    late = LatePoints(window_s=600)
+    rows = (("b", 2.0, START_MS), ("b", 7.0, START_MS), ("c", 1.0, START_MS))
+    assert {0: 7.0} == part(late, timed(points(*rows), 1, 0, 1)).before
+    gauges = timed(points(*rows, kind=PointType.GAUGE), 1, 0, 1)
+    assert {} == part(LatePoints(window_s=600), gauges).before
 
 
 def test_series_are_told_apart() -> None:
@@ -90,8 +139,8 @@ def test_series_are_told_apart() -> None:
         replace(columns, sink_sets=[frozenset({"x"})]),
         columns_of([Point("b", ("x:1",), PointType.COUNTER, Scope.MIXED, T, 10, "h", 2.0)]),
     ]
-    assert [{0: [0]}] * 5 == [part(late, other, 1).late for other in others]
-    assert {1: [0]} == part(late, columns, 1).late
+    assert [{(0, 1.0): [0]}] * 5 == [part(late, other, 1).late for other in others]
+    assert {(1, 1.0): [0]} == part(late, columns, 1).late
 
 
 def test_the_engines_columns_are_never_written_to() -> None:
@@ -119,4 +168,6 @@ def test_the_memory_is_bounded_and_says_so() -> None:
     parted = part(late, points(*rows))
     assert parted.forgotten == 3
     assert len(late) == 3
-    assert {0: [0], 1: [1]} == part(late, points(("a", 1, T), ("a", 1, T + 1000)), 1).late
+    assert {(0, 1.0): [0], (1, 1.0): [1]} == part(
+        late, points(("a", 1, T), ("a", 1, T + 1000)), 1
+    ).late

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
+from veneurpy.ports import FlushBatch
 from veneurpy.sinks._labels import label_name, label_text, metric_name
 from veneurpy.sinks.prometheus import PrometheusSink
 from veneurpy.testing import START_MS, FakeClock, FakeContext, Row, batch
@@ -216,6 +217,15 @@ async def test_of_gauges_that_collide_the_last_is_shown(scraped: Scraped):
     await scraped.flush(("v", 1.0, "gauge", "k:"), ("v", 2.0))
     assert {"v": 2.0} == scraped.samples()
     assert 1.0 == scraped.samples(own=True)[f"{OWN}collisions_total"]
+
+
+async def test_an_amended_counter_counts_once(scraped: Scraped):
+    """Of a revision only what it adds to the one before goes into the total."""
+    await scraped.flush(("v", 5.0, "counter"))
+    columns = batch(("v", 8.0, "counter")).columns
+    amended = FlushBatch(START_MS, 10.0, "h", columns, revision=1, before={0: 5.0})
+    await scraped.sink.flush(amended)
+    assert {"v_total": 8.0} == scraped.samples()
 
 
 async def test_an_older_sample_does_not_replace_a_newer(scraped: Scraped):
