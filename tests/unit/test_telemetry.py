@@ -146,11 +146,11 @@ def test_machines_get_json_lines() -> None:
 
 
 def test_people_get_text() -> None:
-    """Without colours where it is not a terminal."""
+    """The time first, without colours where it is not a terminal."""
     stream = io.StringIO()
     make_logger(stream, format_="console").log(30, "sink_failed", sink="a")
     assert "\x1b" not in stream.getvalue()
-    assert re.search(r"warning.*sink_failed.*sink=a", stream.getvalue())
+    assert re.match(r"\d{4}-.*Z.*warning.*sink_failed.*sink=a", stream.getvalue())
 
 
 @pytest.mark.parametrize(("level", "expected"), [("debug", 2), ("info", 2), ("warning", 1)])

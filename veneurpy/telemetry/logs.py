@@ -21,7 +21,9 @@ def make_logger(stream: TextIO, *, level: str = "info", format_: LogFormat = "au
     is_terminal = stream.isatty()
     renderer: Processor = structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False)
     if format_ == "console" or (format_ == "auto" and is_terminal):
-        renderer = structlog.dev.ConsoleRenderer(colors=is_terminal, sort_keys=False)
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=is_terminal, sort_keys=False, timestamp_key="time"
+        )
     return structlog.wrap_logger(  # type: ignore[no-any-return]
         structlog.WriteLogger(stream),
         processors=[
