@@ -33,6 +33,13 @@ class Call:
     account: Account
     make: Callable[[], Coroutine[Any, Any, FlushResult]]
 
+    async def answer(self) -> FlushResult:
+        """Makes the call. Raises TypeError if what the sink answers is no account of rows."""
+        result: Any = await self.make()
+        if not isinstance(result, FlushResult) or not _is_account(result):
+            raise TypeError(f"answers {result!r:.200}, which is no account of its rows")
+        return result
+
 
 @dataclass(slots=True)
 class Job:
@@ -66,3 +73,13 @@ class Desk:
 
     def _account(self, delivery: Delivery, *, of_points: bool) -> Account:
         return Account(self.name, of_points, self.telemetry, self.total, delivery.accounts)
+
+
+def _is_account(result: FlushResult) -> bool:
+    """Whether all are counts: a sink may be anybody's, and its type checker off."""
+    counts = [result.confirmed, result.given_up, result.in_doubt]
+    if not isinstance(result.rejected, dict):
+        return False
+    are_words = all(isinstance(reason, str) for reason in result.rejected)
+    counts += result.rejected.values()
+    return are_words and all(isinstance(count, int) and count >= 0 for count in counts)

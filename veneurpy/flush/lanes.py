@@ -148,7 +148,7 @@ class Lane:
     async def _wants_again(self, call: Call, job: Job) -> bool:
         """Calls the sink once. True if it asks for the same rows again; else they are settled."""
         started_s = self._clock.monotonic()
-        task = asyncio.ensure_future(call.make())
+        task = asyncio.ensure_future(call.answer())
         in_time = await self._wait_for(task)
         self._telemetry.observe(SINK_SECONDS, self._clock.monotonic() - started_s, sink=self.name)
         if not in_time:

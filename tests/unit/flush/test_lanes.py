@@ -324,6 +324,39 @@ async def test_a_sink_that_miscounts_is_a_bug(rig: Rig, confirmed: int) -> None:
     assert rig.telemetry.value(SINK_FAILURES, sink="mem", kind="bug") == 1
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        None,
+        2,
+        FlushResult(3, given_up=-1),
+        FlushResult(2.0),  # type: ignore[arg-type]
+        FlushResult(1, rejected={None: 1}),  # type: ignore[dict-item]
+        FlushResult(1, rejected={"long": "x"}),  # type: ignore[dict-item]
+        FlushResult(2, rejected=None),  # type: ignore[arg-type]
+    ],
+    ids=repr,
+)
+async def test_a_nonsensical_answer_is_a_bug(rig: Rig, nonsense: FlushResult) -> None:
+    """Of the sink: the rows are settled, and the lane goes on."""
+    rig.sink.flush = answers(nonsense)  # type: ignore[assignment,method-assign]
+    rig.run()
+    rig.offer(2)
+    rig.offer(2)
+    await rig.clock.run(0)
+    assert {"bug": 4} == rig.total.points.given_up
+    assert rig.telemetry.value(SINK_FAILURES, sink="mem", kind="bug") == 2
+
+
+async def test_a_sink_that_is_not_asynchronous_is_a_bug(rig: Rig) -> None:
+    """As above."""
+    rig.sink.flush = lambda batch: FlushResult(len(batch))  # type: ignore[assignment,method-assign]
+    rig.run()
+    rig.offer(2)
+    await rig.clock.run(0)
+    assert {"bug": 2} == rig.total.points.given_up
+
+
 async def test_a_closed_lane_ends_when_it_is_empty(rig: Rig) -> None:
     """Closing delivers what waits first."""
     rig.offer(2)
