@@ -85,9 +85,14 @@ def _last_flush(status: Page) -> str:
     start = datetime.fromtimestamp(last["start_ms"] / 1000, UTC)
     length = format_duration((last["end_ms"] - last["start_ms"]) / 1000)
     counts = ", ".join(
-        f"{last[what]:,} {what}" for what in ("series", "points", "events", "checks")
+        _counted(last[what], what) for what in ("series", "points", "events", "checks")
     )
     return f"last flush, of {length} from {start:%Y-%m-%d %H:%M:%S} UTC: {counts}"
+
+
+def _counted(number: int, what: str) -> str:
+    singular = what if what == "series" else what.removesuffix("s")
+    return f"{number:,} {singular if number == 1 else what}"
 
 
 def _sink_rows(ledger: Page) -> Iterator[Sequence[str]]:
@@ -105,7 +110,7 @@ def _sink_errors(status: Page) -> Iterator[str]:
 
 def _verdict(ledger: Page) -> str:
     if ledger_holds(ledger):
-        return f"the ledger holds, over {ledger['intervals']:,} intervals"
+        return f"the ledger holds, over {_counted(ledger['intervals'], 'intervals')}"
     broken = broken_equations(ledger)
     head = f"THE LEDGER DOES NOT HOLD ({ledger['violations']:,} violations): a bug of veneurpy"
     return "\n".join([head, *broken])

@@ -72,12 +72,12 @@ udp://127.0.0.1:8125      1,000  1,000        12             3                  
 
 rejected lines at udp://127.0.0.1:8125: bad_value 12
 
-last flush, of 10s from 2023-11-14 22:13:20 UTC: 3 series, 5 points, 1 events, 0 checks
+last flush, of 10s from 2023-11-14 22:13:20 UTC: 3 series, 5 points, 1 event, 0 checks
 
 sink  confirmed  rejected  given up  in doubt  pending
 file          4         0         0         0        1
 
-the ledger holds, over 1 intervals
+the ledger holds, over 1 interval
 """
 
 
