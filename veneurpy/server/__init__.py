@@ -126,18 +126,29 @@ class Server:
         return exit_code
 
     async def _start(self) -> None:
-        config = self.config
         for warning in self._warnings:
             self.telemetry.emit(ConfigWarning(warning))
         for name, sink in self._sinks.items():
             await _start_sink(name, sink)
+        self._engine = self._assemble()
+        if self.config.http_address is not None:
+            address = str(self.config.http_address)
+            self._admin = AdminServer(self.node, address, extra_routes=self._routes)
+            await self._admin.start()
+        for listener in self._listeners:
+            await listener.start(self._engine)
+            self._ledger.open_listener(listener.name)
+        self._start_tasks()
+        self._announce()
+
+    def _assemble(self) -> Engine:
+        """Opens the engine, with what flushes it and what shows it."""
+        config = self.config
         self._ticker = Ticker(self.clock, interval_s=config.interval)
-        self._engine = open_engine(
-            config.engine, engine_options(config), start_ms=self._ticker.start_ms
-        )
+        engine = open_engine(config.engine, engine_options(config), start_ms=self._ticker.start_ms)
         self._flusher = new_flusher(
             config,
-            self._engine,
+            engine,
             self._lanes,
             clock=self.clock,
             telemetry=self.telemetry,
@@ -150,20 +161,11 @@ class Server:
             clock=self.clock,
             telemetry=self.telemetry,
             ledger=self._ledger,
-            engine=self._engine,
+            engine=engine,
             ticker=self._ticker,
             lanes=self._lanes,
         )
-        if config.http_address is not None:
-            self._admin = AdminServer(
-                self.node, str(config.http_address), extra_routes=self._routes
-            )
-            await self._admin.start()
-        for listener in self._listeners:
-            await listener.start(self._engine)
-            self._ledger.open_listener(listener.name)
-        self._start_tasks()
-        self._announce()
+        return engine
 
     def _announce(self) -> None:
         listeners = " ".join(listener.name for listener in self._listeners)

@@ -72,7 +72,6 @@ class Node:
 
     def status(self) -> dict[str, Any]:
         """What a person wants to see first."""
-        last = self._ledger.last
         return {
             "version": veneurpy.__version__,
             "state": self.state,
@@ -89,23 +88,8 @@ class Node:
                 {"name": name, **accounts_as_dict(accounts)}
                 for name, accounts in self._ledger.total.listeners.items()
             ],
-            "open_interval": {
-                "start_ms": self._ticker.start_ms,
-                "listeners": {
-                    name: accounts_as_dict(accounts)
-                    for name, accounts in by_listener(self._engine.open_accounts()).items()
-                },
-            },
-            "last_flush": None
-            if last is None
-            else {
-                "start_ms": last.start_ms,
-                "end_ms": last.end_ms,
-                "series": last.book.store.series,
-                "points": last.book.store.points,
-                "events": last.book.store.events,
-                "checks": last.book.store.checks,
-            },
+            "open_interval": self._open_interval(),
+            "last_flush": self._last_flush(),
             "sinks": [lane.status() for lane in self._lanes],
         }
 
@@ -125,3 +109,24 @@ class Node:
         for lane in self._lanes:
             lane.refresh()
         return self._telemetry.exposition()
+
+    def _open_interval(self) -> dict[str, Any]:
+        accounts = by_listener(self._engine.open_accounts())
+        return {
+            "start_ms": self._ticker.start_ms,
+            "listeners": {name: accounts_as_dict(each) for name, each in accounts.items()},
+        }
+
+    def _last_flush(self) -> dict[str, Any] | None:
+        last = self._ledger.last
+        if last is None:
+            return None
+        store = last.book.store
+        return {
+            "start_ms": last.start_ms,
+            "end_ms": last.end_ms,
+            "series": store.series,
+            "points": store.points,
+            "events": store.events,
+            "checks": store.checks,
+        }
