@@ -8,12 +8,17 @@ from pathlib import Path
 
 import click
 
-from veneurpy.config import load_config
+from veneurpy.config import LoadedConfig, load_config
 from veneurpy.engine import EngineMissing
 from veneurpy.errors import VeneurpyError
 from veneurpy.server import Server
 from veneurpy.server.process import run_process
 from veneurpy.telemetry.logs import make_logger
+from veneurpy.telemetry.stream import LogStream
+
+STDERR = 2
+LAST_LINES_S = 1.0
+"""What the last log lines get to be written."""
 
 
 @click.command()
@@ -44,12 +49,19 @@ def run(
         "engine": engine,
     }
     try:
-        loaded = load_config(file, environ=os.environ, overrides=overrides)
-        config = loaded.config
-        logger = make_logger(sys.stderr, level=config.log_level, format_=config.log_format)
-        warnings, environ = loaded.warnings, os.environ
-        exit_code = run_process(lambda: Server(config, logger, warnings=warnings, environ=environ))
+        exit_code = _run(load_config(file, environ=os.environ, overrides=overrides))
     except (VeneurpyError, EngineMissing) as exc:
         click.echo(f"veneurpy: {exc}", err=True)
         sys.exit(1)
     sys.exit(exit_code)
+
+
+def _run(loaded: LoadedConfig) -> int:
+    config, stream = loaded.config, LogStream(STDERR)
+    logger = make_logger(stream, level=config.log_level, format_=config.log_format)
+    try:
+        return run_process(
+            lambda: Server(config, logger, warnings=loaded.warnings, environ=os.environ)
+        )
+    finally:
+        stream.close(LAST_LINES_S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal, TextIO
+from typing import Literal, Protocol, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -13,7 +13,15 @@ from veneurpy.telemetry import Logger
 LogFormat = Literal["auto", "console", "json"]
 
 
-def make_logger(stream: TextIO, *, level: str = "info", format_: LogFormat = "auto") -> Logger:
+class Stream(Protocol):
+    """What is used of a text stream."""
+
+    def isatty(self) -> bool: ...
+    def write(self, line: str, /) -> int: ...
+    def flush(self) -> None: ...
+
+
+def make_logger(stream: Stream, *, level: str = "info", format_: LogFormat = "auto") -> Logger:
     """A logger on `stream`: aligned text for people, JSON lines for machines.
 
     "auto" is for people on a terminal, for machines elsewhere.
@@ -25,7 +33,7 @@ def make_logger(stream: TextIO, *, level: str = "info", format_: LogFormat = "au
             colors=is_terminal, sort_keys=False, timestamp_key="time"
         )
     return structlog.wrap_logger(  # type: ignore[no-any-return]
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(cast("TextIO", stream)),
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.add_log_level,
