@@ -23,6 +23,7 @@ from veneurpy.server.assembly import (
     new_lane,
     new_listeners,
     new_sinks,
+    new_stats,
 )
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.node import Node
@@ -165,6 +166,7 @@ class Server:
             ticker=self._ticker,
             lanes=self._lanes,
         )
+        self._stats = new_stats(config, self.telemetry, self.node.refresh)
         return engine
 
     def _announce(self) -> None:
@@ -182,6 +184,7 @@ class Server:
         start = self._supervisor.start
         self._flushing = start("flush", self._flush_loop())
         self._deliveries = [start(f"sink {lane.name}", lane.run()) for lane in self._lanes]
+        start("stats", self._stats.run())
         start("lag", watch_lag(self.clock, self.telemetry))
         if self._notifier.watchdog_s:
             healthy = self.node.healthy
@@ -198,6 +201,7 @@ class Server:
                 return
             await self._flusher.flush(waiting.result())
             self.node.flushed()
+            self._stats.flushed()
             if self._ticker.ahead_ms:
                 self.telemetry.emit(ClockSetBack(self._ticker.ahead_ms / 1000))
 
@@ -217,6 +221,7 @@ class Server:
             await asyncio.wait(self._deliveries, timeout=deadline.left_s)
         for lane in self._lanes:
             lane.give_up("shutdown")
+        self._stats.send()
         await self._close()
         for equation in self._ledger.total.violations():
             self.telemetry.emit(LedgerViolated(equation.name, equation.where, str(equation)))
