@@ -148,6 +148,24 @@ class Engine(Protocol):
         """
         ...
 
+    def recovered(self) -> Sequence[Interval]:
+        """Intervals that processes before this one left in `arena_dir`, oldest first.
+
+        To be asked once, before any reader is opened. What they hold is an exact prefix of what
+        was received. Each is then given to `resume`, or read and released; only that removes it
+        from the directory. Their accounts know what the arenas know: what was read and not yet
+        applied at the death is `lost_in_crash`. Without `arena_dir` there are none.
+        """
+        ...
+
+    def resume(self, interval: Interval) -> None:
+        """Goes on with a recovered interval: it and what comes are closed as one, under its uuid.
+
+        Before any reader is opened, and at most once; the open interval then starts where that one
+        did.
+        """
+        ...
+
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]:
         """What the open interval has so far: a glance for status pages, no instant of the ledger.
 

@@ -84,6 +84,11 @@ class EngineOptions:
     """How old a `T` may be."""
     max_timestamps: int = 1024
     """How many distinct `T` one reader keeps in one interval."""
+    arena_dir: str | None = None
+    """Where arenas are files, on tmpfs, so that they outlive the process; None: plain memory.
+
+    The directory belongs to one engine at a time: a lock in it says so (OSError at the opening).
+    """
     side_log_max_bytes: int = 4 << 20
     """Bytes of events and service checks that one reader keeps in one interval."""
 
@@ -118,6 +123,8 @@ class Accounts:
     bytes: int = 0
     whole: int = 0
     truncated: int = 0
+    lost_in_crash: int = 0
+    """Datagrams read and not applied when the process died: at most 64 a reader."""
     kernel_drops: int = 0
     lines: int = 0
     accepted: int = 0
