@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """One pass over the merged series, one row per point."""
-from libc.math cimport isnan
+from libc.math cimport isfinite
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport COUNTER, GAUGE, HISTOGRAM, SET, TIMER
@@ -155,10 +155,9 @@ cdef bint _statistic(const Summary* y, const double* quantiles, const PlannedOut
     elif what == HMEAN:
         if y.zeros > 0:
             value[0] = 0.0
-        elif y.reciprocal == 0 or isnan(y.reciprocal):
-            return False
         else:
             value[0] = y.weight / y.reciprocal
+            return isfinite(value[0])
     else:
         value[0] = quantiles[o.quantile]
     return True
