@@ -95,6 +95,11 @@ class Interval(Protocol):
         ...
 
     @property
+    def broken(self) -> int:
+        """How many stretches of recovered arenas could not be read; 0 of an interval of our own."""
+        ...
+
+    @property
     def series(self) -> int:
         """How many distinct series (after the tags are sorted) the interval holds."""
         ...
@@ -158,6 +163,11 @@ class Engine(Protocol):
         """
         ...
 
+    @property
+    def unreadable(self) -> Sequence[tuple[str, str]]:
+        """(path, why) of files in `arena_dir` that `recovered` could not read and removed."""
+        ...
+
     def resume(self, interval: Interval) -> None:
         """Goes on with a recovered interval: it and what comes are closed as one, under its uuid.
 
@@ -173,8 +183,11 @@ class Engine(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Stops all readers and frees everything. Idempotent."""
+    def close(self, *, leave_arenas: bool = False) -> None:
+        """Stops all readers and frees everything. Idempotent.
+
+        With `leave_arenas` the files of `arena_dir` stay, for a successor to recover.
+        """
         ...
 
 

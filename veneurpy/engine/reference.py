@@ -58,6 +58,10 @@ class ReferenceInterval:
         return self._accounts
 
     @property
+    def broken(self) -> int:
+        return 0
+
+    @property
     def series(self) -> int:
         return len(self._groups)
 
@@ -132,7 +136,18 @@ class ReferenceEngine:
             readers = tuple(self._readers)
         return [(reader.listener, reader.glance()) for reader in readers]
 
-    def close(self) -> None:
+    def recovered(self) -> Sequence[ReferenceInterval]:
+        """Nothing: this engine's memory dies with its process."""
+        return ()
+
+    @property
+    def unreadable(self) -> Sequence[tuple[str, str]]:
+        return ()
+
+    def resume(self, interval: object) -> None:
+        raise RuntimeError("the Python engine recovers nothing that could be resumed")
+
+    def close(self, *, leave_arenas: bool = False) -> None:
         with self._lock:
             self._readers.clear()
             if self._closed is not None:

@@ -1,7 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Memory of an open interval: reserving, entries, blocks, the growing table."""
-from libc.string cimport memset, memcpy
-from veneurpy.engine.native.compat cimport map_memory, munmap, populate, release_pages, u8, u32, u64
+from libc.string cimport memset
+from veneurpy.engine.native.compat cimport (
+    barrier, map_file, map_memory, munmap, populate, release_pages, reserve_file, u8, u32, u64,
+)
 from veneurpy.engine.native.table cimport table_put
 
 cdef enum:
@@ -17,7 +19,11 @@ cdef inline u64 _pages(u64 bytes_) noexcept nogil:
 
 cdef bint _commit(Arena* a, u64 offset, u64 bytes_) noexcept nogil:
     """Puts memory behind a range, within the limit."""
-    return bytes_ == 0 or (arena_committed(a) + bytes_ <= a.limit and populate(a.base + offset, bytes_) == 0)
+    if bytes_ == 0:
+        return True
+    if arena_committed(a) + bytes_ > a.limit or (a.fd >= 0 and reserve_file(a.fd, offset, bytes_) != 0):
+        return False
+    return populate(a.base + offset, bytes_) == 0
 
 
 cdef bint arena_room_low(Arena* a, u64 bytes_) noexcept nogil:
@@ -60,11 +66,15 @@ cdef u64 arena_take_high(Arena* a, u64 bytes_) noexcept nogil:
     return need
 
 
-cdef int arena_open(Arena* a, u64 size, u64 digest_bytes) noexcept nogil:
-    """Maps address space for so many bytes, with memory behind the header only; 0, or -1."""
+cdef int arena_open(Arena* a, int fd, u64 size, u64 digest_bytes) noexcept nogil:
+    """Maps address space for so many bytes, with memory behind the header only; 0, or -1.
+
+    `fd` is a file of that size (a multiple of the page's), which the caller keeps open, or -1 for plain memory.
+    """
     memset(a, 0, sizeof(Arena))
     size = _pages(size)
-    a.base = <u8*>map_memory(size)
+    a.fd = fd
+    a.base = <u8*>(map_memory(size) if fd < 0 else map_file(fd, size, True))
     if a.base == NULL:
         return -1
     a.size = size
@@ -91,7 +101,7 @@ cdef void _keep_within(Arena* a, u64 limit) noexcept nogil:
     """A limit that has shrunk: gives back all memory but the header's."""
     a.limit = limit
     if arena_committed(a) > limit:
-        release_pages(a.base + HEADER_BYTES, a.size - HEADER_BYTES)
+        release_pages(a.base, a.fd, HEADER_BYTES, a.size - HEADER_BYTES)
         a.lo_ready = HEADER_BYTES
         a.hi_ready = a.size
 
@@ -104,7 +114,7 @@ cdef u32 _table_bits(u64 entries, u64 limit) noexcept nogil:
     return bits
 
 
-cdef int arena_begin(Arena* a, u64 limit, const u8* uuid, u32 reader, i64 start_ms, const HashKey* key) noexcept nogil:
+cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* key) noexcept nogil:
     """Empties the arena for a new interval, its pages kept; the table starts at the size the last one needed.
 
     0, or -1 when there is no memory for the table.
@@ -112,14 +122,16 @@ cdef int arena_begin(Arena* a, u64 limit, const u8* uuid, u32 reader, i64 start_
     cdef u32 bits = _table_bits(a.table.count, limit)
     cdef Header* h = a.header
     cdef u64 at
+    # Free until it has its new name: a death in between leaves nothing to recover.
+    h.state = ARENA_FREE
+    barrier()
     _keep_within(a, limit)
     memset(h, 0, sizeof(Header))
     h.magic = ARENA_MAGIC
     h.version = ARENA_VERSION
-    memcpy(h.uuid, uuid, 16)
-    h.reader = reader
-    h.start_ms = start_ms
+    h.name = name[0]
     h.key = key[0]
+    h.digest_bytes = a.digest_bytes
     h.size = a.size
     h.lo_used = HEADER_BYTES
     h.hi_used = a.size
@@ -133,6 +145,7 @@ cdef int arena_begin(Arena* a, u64 limit, const u8* uuid, u32 reader, i64 start_
     a.table.slots = <u64*>(a.base + at)
     a.table.bits = bits
     memset(a.table.slots, 0, <size_t>8 << bits)
+    barrier()
     h.state = ARENA_OPEN
     return 0
 

@@ -24,13 +24,9 @@ cdef enum:
     LONGEST_TAIL = 1024
 
 
-cdef inline u64 _digest_overhead() noexcept nogil:
-    return sizeof(Block) + sizeof(Totals) + 8
-
-
 cdef u64 digest_block_bytes(double compression) noexcept nogil:
     """Every digest's block: room for the most centroids and a tail worth compacting."""
-    cdef u64 least = _digest_overhead() + 16 * <u64>td_capacity(compression) + 16 * SHORTEST_TAIL
+    cdef u64 least = digest_overhead() + 16 * <u64>td_capacity(compression) + 16 * SHORTEST_TAIL
     return least if least > DIGEST_BYTES else DIGEST_BYTES
 
 
@@ -161,7 +157,7 @@ cdef Block* _compact(Arena* a, Entry* e, Block* old, u32 n, bint pairs, Scratch*
         merged = _merge_tail(old, n, NULL, 0, s, totals)
     b.kind = DIGEST_WEIGHTED if pairs else DIGEST
     b.used = <u32>td_compress(s.merged, merged, s.compression, block_centroids(b), s.capacity)
-    b.tail = <u32>(_digest_overhead() + 16 * b.used)
+    b.tail = <u32>(digest_overhead() + 16 * b.used)
     b.capacity = <u32>((class_bytes(a, DIGEST_CLASS) - b.tail) // (16 if pairs else 8))
     _publish(e, block_reference(a, b), 0)
     _remember(e, b)

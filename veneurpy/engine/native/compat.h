@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <locale.h>
 #include <stdint.h>
@@ -162,8 +163,24 @@ static inline int vnp_populate(void *p, size_t bytes) {
     return 0;
 }
 
-/* Gives the memory behind a page-aligned range back; the addresses stay. */
-static inline void vnp_release(void *p, size_t bytes) { madvise(p, bytes, MADV_DONTNEED); }
+/* A file's bytes; `shared` writes through to it. NULL on failure. */
+static inline void *vnp_map_file(int fd, size_t bytes, int shared) {
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE, fd, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* Room in the file for a range, so that no store into its mapping can end in SIGBUS; 0, or an errno. */
+static inline int vnp_reserve_file(int fd, size_t offset, size_t bytes) {
+    return fallocate(fd, 0, (off_t)offset, (off_t)bytes) == 0 ? 0 : errno;
+}
+
+/* Gives the memory behind a page-aligned range back; the addresses stay. `fd` is -1 for plain memory. */
+static inline void vnp_release(void *base, int fd, size_t offset, size_t bytes) {
+    if (fd >= 0)
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes);
+    else
+        madvise((uint8_t *)base + offset, bytes, MADV_DONTNEED);
+}
 
 #ifndef SO_MEMINFO
 #define SO_MEMINFO 55

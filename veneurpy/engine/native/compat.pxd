@@ -24,7 +24,9 @@ cdef extern from "compat.h" nogil:
     double c_strtod "vnp_strtod"(const char*)
     void* map_memory "vnp_map"(size_t)
     int populate "vnp_populate"(void*, size_t)
-    void release_pages "vnp_release"(void*, size_t)
+    void* map_file "vnp_map_file"(int, size_t, bint)
+    int reserve_file "vnp_reserve_file"(int, size_t, size_t)
+    void release_pages "vnp_release"(void*, int, size_t, size_t)
     int munmap(void*, size_t)
 
     int MEM_QUEUED "VNP_MEM_QUEUED"

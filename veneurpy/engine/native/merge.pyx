@@ -4,7 +4,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
     COUNTER, ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, HISTOGRAM, SCOPE_MASK, SERIES_TYPES, SET, TIMER,
-    Arena, Block, Entry, block_at, entry_at, entry_key,
+    Arena, Block, Entry, Walk, block_at, entry_key, next_entry, walk_entries,
 )
 from veneurpy.engine.native.blocks cimport DIGEST, DIGEST_WEIGHTED, block_totals, word_block, word_length
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
@@ -259,6 +259,8 @@ cdef void _merge_entry(Merge* m, const Arena* a, Entry* e) noexcept nogil:
         wanted.tags = normal.tags.data
         wanted.tags_len = <u32>normal.tags.size
         wanted.sinks = normal.sinks
+    if m.n_extend or not e.flags & ENTRY_CANONICAL or a.salvaged != NULL:
+        # Another process's arena has another key.
         wanted.hash = hash_pair(&m.key, wanted.name, wanted.name_len, wanted.tags, wanted.tags_len)
         if wanted.sinks:
             wanted.hash ^= hash_mark(&m.key, (<u64>wanted.sinks << 16) | MARK_SINKS)
@@ -299,12 +301,11 @@ cdef u64 _samples_of(const Arena* a, const Entry* e) noexcept nogil:
 
 cdef void count_samples(const Arena* a, u64* by_type) noexcept nogil:
     """Adds up, series by series, the samples that the arena holds: the ledger's "aggregated"."""
-    cdef u64 at = HEADER_BYTES
-    cdef Entry* e
-    while at < a.header.lo_used:
-        e = entry_at(a, at)
+    cdef Walk walk = walk_entries(a)
+    cdef Entry* e = next_entry(&walk)
+    while e != NULL:
         by_type[e.type] += _samples_of(a, e)
-        at += <u64>e.size16 << 4
+        e = next_entry(&walk)
 
 
 cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
@@ -316,7 +317,7 @@ cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
         histograms += arenas[i].header.entries[HISTOGRAM]
         timers += arenas[i].header.entries[TIMER]
         parts += arenas[i].header.entries[SET]
-        filled += arenas[i].header.lo_used > HEADER_BYTES
+        filled += arenas[i].header.lo_used > HEADER_BYTES or arenas[i].salvaged != NULL
         for t in range(SERIES_TYPES):
             total += arenas[i].header.entries[t]
     parts += histograms + timers
@@ -335,17 +336,17 @@ cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
 
 cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil:
     """Fills `series`. False when there is no memory. Entries without samples are passed over."""
-    cdef u64 at
+    cdef Walk walk
     cdef Entry* e
     cdef int i
     if not _merge_prepare(m, arenas, n):
         m.failed = True
         return False
     for i in range(n):
-        at = HEADER_BYTES
-        while at < arenas[i].header.lo_used:
-            e = entry_at(arenas[i], at)
+        walk = walk_entries(arenas[i])
+        e = next_entry(&walk)
+        while e != NULL:
             if _samples_of(arenas[i], e):
                 _merge_entry(m, arenas[i], e)
-            at += <u64>e.size16 << 4
+            e = next_entry(&walk)
     return not m.failed

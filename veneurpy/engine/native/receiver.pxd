@@ -30,6 +30,7 @@ cdef struct Receiver:
 
 
 cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept nogil
+cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns) noexcept nogil
 cdef void receiver_run(Receiver* r) noexcept nogil
 cdef void receiver_swap(Receiver* r) noexcept nogil
 cdef u32 receiver_new_drops(Receiver* r) noexcept nogil

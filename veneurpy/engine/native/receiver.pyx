@@ -1,9 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The receive loop: a batch of datagrams a system call, no GIL, no Python object."""
 from libc.errno cimport EAGAIN, EBADF, EINTR, ENOTSOCK
+from veneurpy.engine.native.arena cimport ARENA_CLOSED, Header
 from veneurpy.engine.native.compat cimport (
     MEM_DROPS, batch_cut, batch_data, batch_len, batch_new, batch_receive, load_acquire, meminfo,
-    realtime_ns, receive_timeout, sleep_ns, store_release, u32, u64,
+    realtime_ns, receive_timeout, sleep_ns, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
 from veneurpy.engine.native.store cimport store_begin
@@ -46,6 +47,7 @@ cdef void receiver_detach(Receiver* r) noexcept nogil:
 
 cdef void receiver_swap(Receiver* r) noexcept nogil:
     """Closes the open arena and goes on in the spare one."""
+    r.arena.header.state = ARENA_CLOSED
     r.closed = r.arena
     r.arena = r.spare
     r.spare = NULL
@@ -55,10 +57,26 @@ cdef void receiver_swap(Receiver* r) noexcept nogil:
 
 cdef void _take_batch(Receiver* r, int n) noexcept nogil:
     cdef int i
+    cdef Header* h = r.arena.header
     r.parser.now_ns = realtime_ns()
+    h.last_ns = r.parser.now_ns
+    # What was read and is not applied when the process dies is known by its number.
+    h.read += <u64>n
     for i in range(n):
         parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
     parser_flush(&r.parser)
+    h.applied = h.read
+
+
+cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns) noexcept nogil:
+    """Takes one datagram that somebody else received."""
+    cdef Header* h = r.arena.header
+    r.parser.now_ns = now_ns
+    h.last_ns = now_ns
+    h.read += 1
+    parse_datagram(&r.parser, data, size, truncated)
+    parser_flush(&r.parser)
+    h.applied = h.read
 
 
 cdef void receiver_run(Receiver* r) noexcept nogil:

@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
     BAD_NAME, BAD_TAGS, BAD_TIMESTAMP, COUNTER, ENTRY_CANONICAL, ENTRY_CONFLICT, ENTRY_TIMESTAMP, GAUGE, HISTOGRAM,
     SCOPE_CONFLICT, SET, TIMER, UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Counters, Entry, Header,
-    SideRecord, arena_room_low, arena_take_high, entry_at, entry_key, table_step,
+    SideRecord, arena_room_low, arena_take_high, entry_at, entry_bytes, entry_key, table_step,
 )
 from veneurpy.engine.native.blocks cimport (
     PAIRS_FLAG, samples_at, scratch_close, scratch_open, set_add, timer_add, word_length,
@@ -130,9 +130,8 @@ cdef Entry* _write_entry(Arena* a, const Item* it, u8 flags) noexcept nogil:
     cdef Header* h = a.header
     cdef u64 at = h.lo_used
     cdef Entry* e = entry_at(a, at)
-    cdef u64 size = 32 + it.name_len + it.tags_len + (16 if it.type == GAUGE else 0) + (8 if it.has_timestamp else 0)
+    cdef u64 size = entry_bytes(it.type, it.name_len, it.tags_len, it.has_timestamp != 0)
     cdef u8* key
-    size = (size + 15) & ~<u64>15
     while a.table.count >= table_limit(&a.table):
         if a.table.stuck and a.table.next == NULL and a.table.old == NULL:
             return NULL
