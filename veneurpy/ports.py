@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from veneurpy.engine import Columns, Engine
 from veneurpy.model import Event, Point, PointType, Scope, ServiceCheck
@@ -175,6 +175,29 @@ class Sink(Protocol):
 
     async def stop(self) -> None:
         """Closes everything; called once, after the last flush, also when `start` failed."""
+        ...
+
+
+@runtime_checkable
+class Positioned(Protocol):
+    """A sink that can take back what it wrote after a position. No sink must have these methods.
+
+    With `state_dir`, the position is kept together with what the sink is owed. After a crash the
+    sink takes back what it has written since, and is given it again: each row is written once.
+    """
+
+    def position(self) -> str | None:
+        """Where the last call that has ended has left the backend; None if that means nothing.
+
+        Asked after each call, on the event loop: answer at once.
+        """
+        ...
+
+    def restore(self, position: str) -> None:
+        """Asks `start`, which follows, to take back whatever was written after this position.
+
+        Where that is not possible (the file is another by now) `start` leaves all as it is.
+        """
         ...
 
 

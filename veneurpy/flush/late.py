@@ -5,11 +5,13 @@ It is published again with a higher revision and, if it is a counter, with the s
 
 from __future__ import annotations
 
+import json
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from veneurpy.engine import Columns, PointType
+from veneurpy.spool import LateRow
 
 Key = tuple[bytes, bytes, int, frozenset[str]]
 
@@ -26,6 +28,8 @@ class Parted:
     """Rows with a time of their own, by revision."""
     forgotten: int = 0
     """Points that can no longer be amended, for want of room."""
+    published: Sequence[LateRow] = field(default=())
+    """What is to be remembered of the rows with a time of their own."""
 
     @property
     def amended(self) -> int:
@@ -47,33 +51,43 @@ class LatePoints:
     def __len__(self) -> int:
         return self._count
 
+    def restore(self, rows: Iterable[LateRow]) -> None:
+        """Takes over what a process before this one published."""
+        for row in rows:
+            known = self._known.setdefault(row.timestamp_ms, {})
+            known[_key_of(row.key)] = row.revision, row.value
+        self._count = sum(map(len, self._known.values()))
+        self._shrink()
+
+    def forgotten_before(self, end_ms: int) -> int:
+        """Up to which time nothing is remembered once the interval that ends then is through."""
+        return end_ms - self._window_ms
+
     def part(self, columns: Columns, start_ms: int, end_ms: int) -> Parted:
         """Parts the rows of the interval from `start_ms` to `end_ms`."""
-        self._forget_before(end_ms - self._window_ms)
+        self._forget_before(self.forgotten_before(end_ms))
         timed = _timed(columns, start_ms)
         if not timed:
             return Parted(columns, None, {})
         late: dict[int, list[int]] = {}
         values = array("d", columns.value)
+        published = []
         for row in timed:
-            revision, values[row] = self._publish(columns, row)
+            key = _key(columns, row)
+            revision, values[row] = self._publish(columns, row, key)
             late.setdefault(revision, []).append(row)
+            time_ms: int = columns.timestamp_ms[row]
+            published.append(LateRow(time_ms, _key_bytes(key), revision, values[row]))
         if any(late):
             columns = replace(columns, value=memoryview(values))
         excluded = set(timed)
         own = [row for row in range(len(columns)) if row not in excluded]
-        return Parted(columns, own, late, self._shrink())
+        return Parted(columns, own, late, self._shrink(), published)
 
-    def _publish(self, columns: Columns, row: int) -> tuple[int, float]:
+    def _publish(self, columns: Columns, row: int, key: Key) -> tuple[int, float]:
         """The revision and the value that a row is to be published with."""
         value: float = columns.value[row]
         known = self._known.setdefault(columns.timestamp_ms[row], {})
-        key = (
-            columns.names.raw(columns.name[row]),
-            columns.tags.raw(columns.tag[row]),
-            columns.series_type[row],
-            columns.sink_sets[columns.sinks[row]],
-        )
         before = known.get(key)
         if before is None:
             self._count += 1
@@ -105,3 +119,22 @@ def _timed(columns: Columns, start_ms: int) -> list[int]:
     if bytes(times) == bytes(array("q", [start_ms])) * len(times):
         return []
     return [row for row, time_ms in enumerate(times) if time_ms != start_ms]
+
+
+def _key(columns: Columns, row: int) -> Key:
+    return (
+        columns.names.raw(columns.name[row]),
+        columns.tags.raw(columns.tag[row]),
+        columns.series_type[row],
+        columns.sink_sets[columns.sinks[row]],
+    )
+
+
+def _key_bytes(key: Key) -> bytes:
+    name, tags, kind, sinks = key
+    return json.dumps([name.decode(), tags.decode(), int(kind), *sorted(sinks)]).encode()
+
+
+def _key_of(raw: bytes) -> Key:
+    name, tags, kind, *sinks = json.loads(raw)
+    return name.encode(), tags.encode(), kind, frozenset(sinks)
