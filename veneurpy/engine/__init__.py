@@ -79,6 +79,13 @@ class Reader(Protocol):
         """
         ...
 
+    def leave(self) -> None:
+        """Stops after the datagrams in hand: all that is read is in the store, all else is queued.
+
+        Whoever holds the socket next reads on from there. Instead of `stop`, or before it.
+        """
+        ...
+
 
 class Interval(Protocol):
     """A closed interval, read only, until it is released."""

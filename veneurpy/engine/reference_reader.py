@@ -71,6 +71,9 @@ class ReferenceReader:
     def stop(self, timeout_s: float) -> int:
         return 0
 
+    def leave(self) -> None:
+        pass
+
     def swap(self, store: Store) -> Store:
         """Puts an empty store in the place of the one it hands out, between two datagrams."""
         with self._lock:

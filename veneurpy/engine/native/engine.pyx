@@ -141,12 +141,22 @@ cdef class NativeReader:
 
     def stop(self, double timeout_s):
         """Reads what is queued and no more; returns the bytes left unread. See veneurpy.engine.Reader."""
-        cdef u32 words[9]
         if self._thread is None:
             return 0
         if load_acquire(&self._r.stop_at_ns) == 0:
             refuse_new(self._r.fd)
             store_release(&self._r.stop_at_ns, <u64>(realtime_ns() + <i64>(timeout_s * 1e9)))
+        return self._end()
+
+    def leave(self):
+        """Stops after one more batch at the most, the socket as it is. See veneurpy.engine.Reader."""
+        if self._thread is not None:
+            if load_acquire(&self._r.stop_at_ns) == 0:
+                store_release(&self._r.stop_at_ns, 1)  # long ago
+            self._end()
+
+    cdef u32 _end(self):
+        cdef u32 words[9]
         self._thread.join()
         with self._lock:
             if self._r.fd >= 0:
