@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -119,6 +120,35 @@ static inline void vnp_scan(const uint8_t *p, size_t blocks, uint64_t *colons, u
     }
 }
 #endif
+
+/* Moves a watermark from what the caller saw; 0 when somebody else moved it first. */
+static inline int vnp_move_mark(uint64_t *mark, uint64_t seen, uint64_t to) {
+    return __atomic_compare_exchange_n(mark, &seen, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+static inline int vnp_bell_new(void) { return eventfd(0, EFD_CLOEXEC); }
+static inline void vnp_bell_ring(int bell) {
+    uint64_t one = 1;
+    if (write(bell, &one, sizeof one) < 0) { /* Full: it rings already. */
+    }
+}
+static inline void vnp_bell_wait(int bell) {
+    uint64_t rings;
+    while (read(bell, &rings, sizeof rings) < 0 && errno == EINTR) {
+    }
+}
+
+static inline int64_t vnp_monotonic_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline int vnp_receive_buffer(int fd) {
+    int bytes = 0;
+    socklen_t n = sizeof bytes;
+    return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &n) == 0 ? bytes : 0;
+}
 
 static inline int64_t vnp_realtime_ns(void) {
     struct timespec t;

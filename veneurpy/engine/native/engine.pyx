@@ -3,19 +3,23 @@
 import os
 import threading
 import uuid as uuids
+import weakref
 
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
-from veneurpy.engine.native.arena cimport Arena, ArenaName, arena_begin, arena_close, arena_committed, arena_open
+from veneurpy.engine.native.arena cimport (
+    Arena, ArenaName, arena_begin, arena_close, arena_committed, arena_open, arena_reserve_ahead,
+)
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.compat cimport (
-    MEM_QUEUED, i64, load_acquire, meminfo, realtime_ns, refuse_new, sleep_ns, store_release, u8, u32, u64,
+    MEM_QUEUED, bell_new, bell_ring, bell_wait, i64, load_acquire, meminfo,
+    realtime_ns, refuse_new, sleep_ns, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.interval cimport MergeContext, NativeInterval, RecoveredFile, counters_accounts
 from veneurpy.engine.native.parser cimport parser_close, parser_open
 from veneurpy.engine.native.receiver cimport (
-    RUNNING, SWAP_ASKED, Receiver, receiver_attach, receiver_detach, receiver_new_drops,
+    BUSY_BUCKETS, RUNNING, SWAP_ASKED, Receiver, receiver_attach, receiver_detach, receiver_new_drops,
     receiver_run, receiver_swap, receiver_take,
 )
 from veneurpy.engine.native.recover cimport NO_MEMORY, NOT_AN_ARENA, NOTHING_IN_IT, OTHER_BOOT, SALVAGED
@@ -104,6 +108,7 @@ cdef class NativeReader:
                 failed = arena_begin(a, limit, &name, &engine._context.key)
         if failed:
             raise MemoryError(f"store_max_bytes {size} leaves no room for a store")
+        a.bell = engine._bell
         return a
 
     cdef _forget_files(self, bint leave):
@@ -164,6 +169,11 @@ cdef class NativeReader:
                 receiver_detach(self._r)
         return self._unread
 
+    @property
+    def busy(self):
+        """Batches by the time they took: item i counts those below 2^i nanoseconds and not below 2^(i-1)."""
+        return [self._r.busy[i] for i in range(BUSY_BUCKETS)]
+
     cdef Arena* _swap(self, NativeEngine engine) except NULL:
         """Closes the open arena and returns it. The reader's own thread does it while it runs."""
         cdef Arena* spare = self._prepare(engine)
@@ -178,9 +188,24 @@ cdef class NativeReader:
         return self._r.closed
 
 
+def _reserve(engine_ref, int bell):
+    """Puts memory behind the open arenas ahead of their readers, whenever one of them rings."""
+    cdef NativeEngine engine
+    while True:
+        with nogil:
+            bell_wait(bell)
+        engine = engine_ref()
+        if engine is None or engine._closed:
+            break
+        engine._reserve_ahead()
+        engine = None
+    os.close(bell)
+
+
 cdef class NativeEngine:
     """Readers that own their stores. See veneurpy.engine.Engine."""
 
+    cdef object __weakref__
     cdef readonly object options
     cdef list _readers
     cdef int _n_readers
@@ -194,6 +219,8 @@ cdef class NativeEngine:
     cdef object _dir                    # ArenaDir, or None
     cdef NativeInterval _resumed
     cdef readonly list unreadable
+    cdef int _bell
+    cdef object _reserver
 
     def __init__(self, options, *, start_ms):
         self.options = options
@@ -204,6 +231,17 @@ cdef class NativeEngine:
         self._context = MergeContext(os.urandom(sizeof(HashKey)), options.extend_tags)
         self._digest_bytes = digest_block_bytes(options.compression)
         self._name_interval(uuids.uuid4(), start_ms)
+        self._bell = bell_new()
+        if self._bell < 0:
+            raise OSError("no descriptor is left for an eventfd")
+        self._reserver = threading.Thread(target=_reserve, args=(weakref.ref(self), self._bell), name="reserver",
+                                          daemon=True)
+        self._reserver.start()
+
+    def __dealloc__(self):
+        # The thread ends by itself: its engine is gone.
+        if self._bell >= 0:
+            bell_ring(self._bell)
 
     def __repr__(self):
         return f"<NativeEngine {len(self._readers)} readers, {self.committed_bytes} bytes>"
@@ -215,6 +253,15 @@ cdef class NativeEngine:
         memcpy(self._name.uuid, <const char*>raw, 16)
         memcpy(self._name.boot_id, <const char*>boot, 16)
         self._name.start_ms = start_ms
+
+    cdef _reserve_ahead(self):
+        cdef NativeReader reader
+        cdef Arena* arena
+        with self._lock:
+            for reader in self._readers:
+                arena = reader._r.arena
+                with nogil:
+                    arena_reserve_ahead(arena)
 
     cdef u64 _arena_limit(self):
         """Every reader has two arenas, one open and one being flushed: equal shares, so that neither starves."""
@@ -317,3 +364,7 @@ cdef class NativeEngine:
             self._readers = []
             if self._dir is not None:
                 self._dir.close()
+        if self._bell >= 0:
+            bell_ring(self._bell)
+            self._bell = -1
+            self._reserver.join()
