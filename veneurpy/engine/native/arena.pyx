@@ -74,7 +74,7 @@ cdef u64 arena_take_high(Arena* a, u64 bytes_) noexcept nogil:
 cdef inline u64 _wanted_high(const Arena* a) noexcept nogil:
     """What the high end should have ready: the next table too, when it will be needed soon."""
     cdef u64 size = <u64>1 << a.table.bits
-    if a.table.next == NULL and a.table.count >= size // 8:
+    if a.table.next == NULL and a.table.count >= size // 16 * 5:
         return RESERVE_AHEAD + 16 * size
     return RESERVE_AHEAD
 
@@ -260,14 +260,12 @@ cdef void table_step(Arena* a) noexcept nogil:
     elif t.next != NULL:
         if t.zeroed < (<u64>1 << t.next_bits):
             _zero_some(t)
-        elif t.count >= size // 2 - size // 8:
+        elif t.count >= size // 16 * 7:
             t.old = t.slots
             t.old_bits = t.bits
             t.swept = 0
             t.slots = t.next
             t.bits = t.next_bits
             t.next = NULL
-    elif not t.stuck and t.count >= size // 4:
-        # The reserver may not be ready yet; the last moment is when the zeroing would come too late.
-        if a.header.hi_used - a.hi_ready >= 16 * size or t.count >= size // 2 - size // 8:
-            _prepare_next(a)
+    elif not t.stuck and t.count >= size // 8 * 3:
+        _prepare_next(a)
