@@ -102,8 +102,12 @@ cdef Block* _new_samples(Arena* a, int size_class, bint pairs) noexcept nogil:
 
 
 cdef Block* _grow(Arena* a, Entry* e, Block* old, u32 n, bint pairs) noexcept nogil:
-    """The next larger block, or the same room for pairs, with the samples moved; NULL when full."""
-    cdef int size_class = old.size_class + 1
+    """A block of four times the size, with the samples moved, as pairs if asked for; NULL when full.
+
+    Every growth touches cold memory: twice the size would cost twice as many of them.
+    """
+    cdef int last = PAIRS_LAST_CLASS if pairs else RAW_LAST_CLASS
+    cdef int size_class = old.size_class + 2 if old.size_class + 2 < last else last
     cdef Block* b
     cdef u32 i
     b = _new_samples(a, size_class, pairs)
