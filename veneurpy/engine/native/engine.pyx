@@ -8,7 +8,7 @@ import weakref
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    Arena, ArenaName, arena_begin, arena_close, arena_committed, arena_open, arena_reserve_ahead,
+    ARENA_FREE, Arena, ArenaName, arena_begin, arena_close, arena_committed, arena_open, arena_reserve_ahead,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.compat cimport (
@@ -70,7 +70,9 @@ cdef class NativeReader:
         if not parser_open(&self._r.parser, &self._r.store, &engine._context.key, options.max_datagram_bytes,
                            <i64>(options.interval_s * 1000), <i64>(options.late_window_s * 1000)):
             raise MemoryError
+        # Both arenas now: a file system that is full is to be noticed at the start, not at the first rotation.
         self._r.arena = self._prepare(engine)
+        self._prepare(engine).header.state = ARENA_FREE
         store_begin(&self._r.store, self._r.arena)
 
     def __dealloc__(self):
@@ -323,7 +325,7 @@ cdef class NativeEngine:
             interval = NativeInterval(self._context, self._uuid, self._name.start_ms, now_ms, self._released)
             self._name_interval(uuids.uuid4(), now_ms)
             for reader in self._readers:
-                interval.add(reader._swap(self), reader.listener, receiver_new_drops(reader._r), None)
+                interval.add(reader._swap(self), reader.listener, receiver_new_drops(reader._r), reader)
             if self._resumed is not None:
                 interval.take_over(self._resumed)
                 self._resumed = None

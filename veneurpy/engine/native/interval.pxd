@@ -31,7 +31,7 @@ cdef class NativeInterval:
     cdef readonly i64 broken            # stretches of recovered arenas that could not be read
     cdef MergeContext _context
     cdef object _on_release
-    cdef list _members                  # (listener, kernel drops, RecoveredFile or None) of each arena
+    cdef list _members                  # (listener, kernel drops, owner: a reader or a RecoveredFile) of each arena
     cdef Arena** _arenas
     cdef int _n
     cdef int _room
@@ -40,7 +40,7 @@ cdef class NativeInterval:
     cdef list _conflicts
     cdef bint _released
 
-    cdef add(self, Arena* arena, str listener, u32 kernel_drops, RecoveredFile recovered)
+    cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner)
     cdef take_over(self, NativeInterval other)
     cdef _require_open(self)
 

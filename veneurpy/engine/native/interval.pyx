@@ -5,7 +5,7 @@ import os
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Counters, SideRecord,
+    ARENA_FREE, IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Counters, SideRecord,
 )
 from veneurpy.engine.native.buffer cimport buffer_view
 from veneurpy.engine.native.compat cimport i64, u8, u32, u64
@@ -228,7 +228,8 @@ cdef class NativeInterval:
     def __repr__(self):
         return f"<NativeInterval {self.uuid} {self.start_ms}..{self.end_ms} ms, {self._n} arenas>"
 
-    cdef add(self, Arena* arena, str listener, u32 kernel_drops, RecoveredFile recovered):
+    cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner):
+        """The owner keeps the arena's memory alive."""
         cdef Arena** more
         if self._n == self._room:
             more = <Arena**>realloc(self._arenas, (2 * self._room + 8) * sizeof(Arena*))
@@ -238,9 +239,9 @@ cdef class NativeInterval:
             self._room = 2 * self._room + 8
         self._arenas[self._n] = arena
         self._n += 1
-        self._members.append((listener, kernel_drops, recovered))
-        if recovered is not None:
-            self.broken += recovered.found.broken
+        self._members.append((listener, kernel_drops, owner))
+        if isinstance(owner, RecoveredFile):
+            self.broken += (<RecoveredFile>owner).found.broken
 
     cdef take_over(self, NativeInterval other):
         """Adds the arenas of a recovered interval, which is then empty and released."""
@@ -316,12 +317,16 @@ cdef class NativeInterval:
                 points_free(&points)
 
     def release(self):
-        cdef RecoveredFile recovered
+        cdef int i
         if self._released:
             return
         self._released = True
-        for _, _, recovered in self._members:
-            if recovered is not None:
-                recovered.discard()
+        for i in range(self._n):
+            owner = self._members[i][2]
+            if isinstance(owner, RecoveredFile):
+                owner.discard()
+            else:
+                # A hint for a successor: what it holds was handed out.
+                self._arenas[i].header.state = ARENA_FREE
         if self._on_release is not None:
             self._on_release()
