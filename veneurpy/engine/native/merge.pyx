@@ -203,10 +203,11 @@ cdef bint _same_series(const Series* a, const Series* b) noexcept nogil:
 
 
 cdef Series* _find_or_add(Merge* m, const Series* wanted) noexcept nogil:
-    cdef u64 mask = (<u64>1 << m.bits) - 1
-    cdef u64 i = table_home(wanted.hash, m.bits), slot
+    cdef u64 mask, i, slot
     cdef Series* s
     if m.slots != NULL:
+        mask = (<u64>1 << m.bits) - 1
+        i = table_home(wanted.hash, m.bits)
         while m.slots[i] != 0:
             slot = m.slots[i]
             s = &m.series[<u32>slot - 1]
