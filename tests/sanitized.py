@@ -44,7 +44,7 @@ def held() -> Held:
 
 def grown(before: Held) -> Held:
     """What there is more of than there was."""
-    return {name: n - before[name] for name, n in held().items() if n > before[name]}
+    return {name: n - before[name] for name, n in held().items() if n > before.get(name, n)}
 
 
 def pytest_configure() -> None:
@@ -66,6 +66,17 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     """Asks before any fixture takes something."""
     item.stash[BEFORE] = held()
     yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a failed test holds is seen in its report, which goes on holding it."""
+    report = yield
+    if report.failed:
+        item.stash[BEFORE] = {}
+    return report
 
 
 @pytest.hookimpl(wrapper=True)
