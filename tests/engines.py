@@ -180,5 +180,6 @@ _FIELDS: Sequence[str] = (
     "accepted",
     "pending",
     "values",
+    "folded",
 )
 _GROUPS: Sequence[str] = ("rejected", "aggregated", "values_rejected", "ignored")

@@ -12,13 +12,16 @@ from uuid import UUID
 
 from veneurpy.engine.columns import SCHEMA_VERSION, Columns, StringTable
 from veneurpy.engine.types import (
+    FOLDED_TAG,
     IGNORED_FIELDS,
     LINE_REASONS,
     VALUE_REASONS,
     Accounts,
+    Budget,
     EngineOptions,
     MetricType,
     Output,
+    Overflow,
     Plan,
     PointType,
     Scope,
@@ -26,11 +29,13 @@ from veneurpy.engine.types import (
 )
 
 __all__ = [
+    "FOLDED_TAG",
     "IGNORED_FIELDS",
     "LINE_REASONS",
     "SCHEMA_VERSION",
     "VALUE_REASONS",
     "Accounts",
+    "Budget",
     "Columns",
     "Engine",
     "EngineKind",
@@ -39,6 +44,7 @@ __all__ = [
     "Interval",
     "MetricType",
     "Output",
+    "Overflow",
     "Plan",
     "PointType",
     "Reader",

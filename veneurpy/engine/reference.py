@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from veneurpy.engine.columns import Columns
 from veneurpy.engine.reference_columns import Groups, columns, merge, type_conflicts
 from veneurpy.engine.reference_reader import ReferenceReader
-from veneurpy.engine.reference_store import Budget, Store
+from veneurpy.engine.reference_store import Memory, Store
 from veneurpy.engine.types import Accounts, EngineOptions, Plan
 
 
@@ -97,7 +97,7 @@ class ReferenceEngine:
         self._options = options
         self._start_ms = start_ms
         self._uuid = uuid4()
-        self._budget = Budget(options.store_max_bytes)
+        self._memory = Memory(options.store_max_bytes)
         self._readers: list[ReferenceReader] = []
         self._closed: ReferenceInterval | None = None
         self._lock = Lock()
@@ -154,4 +154,4 @@ class ReferenceEngine:
                 self._closed.release()
 
     def _new_store(self, reader: int) -> Store:
-        return Store(reader, self._options, self._budget)
+        return Store(reader, self._options, self._memory)

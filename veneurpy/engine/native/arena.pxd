@@ -11,6 +11,8 @@ signal.
 """
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.names cimport Names
+from veneurpy.engine.native.reserve cimport Reserve
 from veneurpy.engine.native.table cimport Table
 
 cdef enum:
@@ -23,7 +25,7 @@ cdef enum:
     DIGEST_CLASS = 9
     BLOCK_CLASSES = 10
     LINE_REASONS = 9
-    VALUE_REASONS = 2
+    VALUE_REASONS = 3
     IGNORED_KINDS = 3
     SERIES_TYPES = 5
     LISTENER_BYTES = 128
@@ -46,6 +48,7 @@ cdef enum:
 cdef enum:
     VALUE_BAD = 0
     VALUE_STORE_FULL = 1
+    VALUE_OVER_BUDGET = 2
 
 cdef enum:
     UNKNOWN_FIELD = 0
@@ -75,6 +78,7 @@ cdef struct Counters:
     u64 accepted
     u64 pending
     u64 values
+    u64 folded                          # values that went into a series of fewer tags
     u64 rejected[LINE_REASONS]
     u64 values_rejected[VALUE_REASONS]
     u64 ignored[IGNORED_KINDS]
@@ -155,6 +159,8 @@ cdef struct Arena:
     u32* salvaged                       # of a recovered arena: its sound entries (offset / 16), else NULL
     u64 n_salvaged
     Table table
+    Names names
+    Reserve reserve
 
 
 cdef inline u64 entry_bytes(int type_, u64 name_len, u64 tags_len, bint has_timestamp) noexcept nogil:

@@ -5,6 +5,7 @@ from veneurpy.engine.native.compat cimport (
     barrier, bell_ring, load_acquire, map_file, map_memory, move_mark, munmap, populate, release_pages, reserve_file,
     store_release, u8, u32, u64,
 )
+from veneurpy.engine.native.reserve cimport reserve_take
 from veneurpy.engine.native.table cimport table_put
 
 cdef enum:
@@ -196,6 +197,8 @@ cdef Block* block_new(Arena* a, int size_class) noexcept nogil:
             a.spare += bytes_
         else:
             at = arena_take_high(a, bytes_)
+            if at == 0:
+                at = reserve_take(&a.reserve, bytes_)
             if at == 0:
                 return NULL
         b = <Block*>(a.base + at)

@@ -144,15 +144,14 @@ cdef Py_ssize_t _merge_tail(Block* b, u32 n, const Centroid* centroids, Py_ssize
     return td_merge_values(centroids, m, s.values, n, s.merged)
 
 
-cdef Block* _compact(Arena* a, Entry* e, Block* old, u32 n, bint pairs, Scratch* s) noexcept nogil:
-    """A digest of all that `old` holds, in another block, with an empty tail; NULL when full."""
+cdef void _digest_into(Arena* a, Entry* e, Block* old, Block* b, u32 n, bint pairs, Scratch* s) noexcept nogil:
+    """Makes `b` a digest of all that `old` holds, with an empty tail, and publishes it."""
     cdef bint is_digest = old.kind == DIGEST or old.kind == DIGEST_WEIGHTED
-    cdef Block* b = block_new(a, DIGEST_CLASS)
-    cdef Totals* totals
+    cdef u64 bytes_ = class_bytes(a, b.size_class)
+    cdef Totals* totals = block_totals(b)
     cdef Py_ssize_t merged
-    if b == NULL:
-        return NULL
-    totals = block_totals(b)
+    # Half of a small block is for the tail.
+    cdef int most = s.capacity if b.size_class == DIGEST_CLASS else <int>((bytes_ - digest_overhead()) // 32)
     if is_digest:
         totals[0] = block_totals(old)[0]
         merged = _merge_tail(old, n, block_centroids(old), old.used, s, totals)
@@ -160,17 +159,38 @@ cdef Block* _compact(Arena* a, Entry* e, Block* old, u32 n, bint pairs, Scratch*
         totals_clear(totals)
         merged = _merge_tail(old, n, NULL, 0, s, totals)
     b.kind = DIGEST_WEIGHTED if pairs else DIGEST
-    b.used = <u32>td_compress(s.merged, merged, s.compression, block_centroids(b), s.capacity)
+    b.used = <u32>td_compress(s.merged, merged, s.compression, block_centroids(b), most)
     b.tail = <u32>(digest_overhead() + 16 * b.used)
-    b.capacity = <u32>((class_bytes(a, DIGEST_CLASS) - b.tail) // (16 if pairs else 8))
+    b.capacity = <u32>((bytes_ - b.tail) // (16 if pairs else 8))
     _publish(e, block_reference(a, b), 0)
     _remember(e, b)
+
+
+cdef Block* _squeeze(Arena* a, Entry* e, Block* old, u32 n, bint pairs, Scratch* s) noexcept nogil:
+    """Without memory to grow: a digest in the kept block of the same size; the old one is kept instead."""
+    cdef u32 kept = a.reserve.kept[old.size_class]
+    cdef Block* b
+    if kept == 0:
+        return NULL
+    b = block_at(a, kept)
+    _digest_into(a, e, old, b, n, pairs, s)
+    a.reserve.kept[old.size_class] = <u32>block_reference(a, old)
+    return b
+
+
+cdef Block* _compact(Arena* a, Entry* e, Block* old, u32 n, bint pairs, Scratch* s) noexcept nogil:
+    """A digest of all that `old` holds, in another block; NULL when full."""
+    cdef Block* b = block_new(a, DIGEST_CLASS)
+    if b == NULL:
+        return _squeeze(a, e, old, n, pairs, s)
+    _digest_into(a, e, old, b, n, pairs, s)
     block_free(a, old)
     return b
 
 
 cdef Block* _make_room(Arena* a, Entry* e, Block* b, u32 n, bint pairs, Scratch* s) noexcept nogil:
     """A block that takes one more sample, with pairs if asked for; NULL when full."""
+    cdef Block* larger
     if b == NULL:
         b = _new_samples(a, 0, pairs)
         if b != NULL:
@@ -181,7 +201,8 @@ cdef Block* _make_room(Arena* a, Entry* e, Block* b, u32 n, bint pairs, Scratch*
     if b.kind == DIGEST or b.kind == DIGEST_WEIGHTED:
         return _compact(a, e, b, n, pairs, s)
     if b.size_class < (PAIRS_LAST_CLASS if pairs else RAW_LAST_CLASS):
-        return _grow(a, e, b, n, pairs)
+        larger = _grow(a, e, b, n, pairs)
+        return larger if larger != NULL else _squeeze(a, e, b, n, pairs, s)
     return _compact(a, e, b, n, pairs, s)
 
 

@@ -11,10 +11,13 @@ from veneurpy.engine.native.arena cimport (
     ARENA_FREE, Arena, ArenaName, arena_begin, arena_close, arena_committed, arena_open, arena_reserve_ahead,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
+from veneurpy.engine.native.budget cimport CompiledRules
 from veneurpy.engine.native.compat cimport (
     MEM_QUEUED, bell_new, bell_ring, bell_wait, i64, load_acquire, meminfo,
     realtime_ns, refuse_new, sleep_ns, store_release, u8, u32, u64,
 )
+from veneurpy.engine.native.counting cimport names_begin
+from veneurpy.engine.native.entries cimport reserve_begin
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.interval cimport MergeContext, NativeInterval, RecoveredFile, counters_accounts
 from veneurpy.engine.native.parser cimport parser_close, parser_open
@@ -65,7 +68,8 @@ cdef class NativeReader:
         self._thread = None
         self._files = []
         self._r.fd = -1
-        if not store_open(&self._r.store, options.compression, options.max_timestamps, options.side_log_max_bytes):
+        if not store_open(&self._r.store, options.compression, options.max_timestamps, options.side_log_max_bytes,
+                          &engine._rules.budget):
             raise MemoryError
         if not parser_open(&self._r.parser, &self._r.store, &engine._context.key, options.max_datagram_bytes,
                            <i64>(options.interval_s * 1000), <i64>(options.late_window_s * 1000)):
@@ -108,6 +112,9 @@ cdef class NativeReader:
                 failed = arena_open(a, fd, size, engine._digest_bytes)
             if not failed:
                 failed = arena_begin(a, limit, &name, &engine._context.key)
+            if not failed:
+                reserve_begin(a)
+                names_begin(a)
         if failed:
             raise MemoryError(f"store_max_bytes {size} leaves no room for a store")
         a.bell = engine._bell
@@ -223,6 +230,7 @@ cdef class NativeEngine:
     cdef readonly list unreadable
     cdef int _bell
     cdef object _reserver
+    cdef CompiledRules _rules
 
     def __init__(self, options, *, start_ms):
         self.options = options
@@ -231,6 +239,7 @@ cdef class NativeEngine:
         self._readers = []
         self.unreadable = []
         self._context = MergeContext(os.urandom(sizeof(HashKey)), options.extend_tags)
+        self._rules = CompiledRules(options)
         self._digest_bytes = digest_block_bytes(options.compression)
         self._name_interval(uuids.uuid4(), start_ms)
         self._bell = bell_new()

@@ -38,7 +38,7 @@ cdef object counters_accounts(const Counters* c):
     cdef int i
     out = types.Accounts(
         datagrams=c.datagrams, bytes=c.bytes, whole=c.whole, truncated=c.truncated,
-        lines=c.lines, accepted=c.accepted, pending=c.pending, values=c.values,
+        lines=c.lines, accepted=c.accepted, pending=c.pending, values=c.values, folded=c.folded,
     )
     for i in range(LINE_REASONS):
         out.rejected[types.LINE_REASONS[i]] = c.rejected[i]

@@ -11,9 +11,9 @@ from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_pair
 from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
 from veneurpy.engine.native.pair cimport pair_count
-from veneurpy.engine.native.slice cimport Slice, compare, cut, equal, find, next_part
+from veneurpy.engine.native.slice cimport Slice, cut, equal, find, next_part, sort_slices
 from veneurpy.engine.native.table cimport table_home
-from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, TagWord, tag_word
+from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, SINK_WORD, TagWord, tag_word
 
 cdef enum:
     POOL_CHUNK = 1 << 20
@@ -21,7 +21,6 @@ cdef enum:
     NOBODY = 65_535
     MARK_SINKS = 1 << 9
     MARK_TIMESTAMP = 1 << 8
-    SINK_WORD = 15                      # "veneursinkonly:"
 
 
 cdef bint merge_open(Merge* m, const HashKey* key, Slice* extend, int n_extend) noexcept nogil:
@@ -80,38 +79,12 @@ cdef bint _is_implicit(const Merge* m, Slice tag) noexcept nogil:
     return False
 
 
-cdef void _sort_slices(Slice* s, Py_ssize_t n) noexcept nogil:
-    """Heap sort: tags come from clients, so no input may be slow."""
-    cdef Py_ssize_t start = n // 2, end = n, root, child
-    cdef Slice top
-    while end > 1:
-        if start > 0:
-            start -= 1
-        else:
-            end -= 1
-            top = s[end]
-            s[end] = s[0]
-            s[0] = top
-        root = start
-        top = s[root]
-        child = 2 * root + 1
-        while child < end:
-            if child + 1 < end and compare(s[child], s[child + 1]) < 0:
-                child += 1
-            if compare(top, s[child]) >= 0:
-                break
-            s[root] = s[child]
-            root = child
-            child = 2 * root + 1
-        s[root] = top
-
-
 cdef Slice _join(Merge* m, Slice* s, Py_ssize_t n) noexcept nogil:
     """Sorted, distinct, joined by ',' in the pool."""
     cdef Slice out
     cdef Py_ssize_t i, total = 0
     cdef u8* at
-    _sort_slices(s, n)
+    sort_slices(s, n)
     for i in range(n):
         total += s[i].size + 1
     out.size = 0

@@ -84,7 +84,8 @@ cdef bint _is_digest(const Arena* a, Block* b) noexcept nogil:
     cdef Centroid* c = block_centroids(b)
     cdef double weight = 0
     cdef u32 i
-    if b.size_class != DIGEST_CLASS or b.used > (a.digest_bytes - digest_overhead()) // 16:
+    # A full arena has digests in smaller blocks as well.
+    if b.used > (class_bytes(a, b.size_class) - digest_overhead()) // 16:
         return False
     if b.tail != digest_overhead() + 16 * b.used or not _is_weight(t.weight) or not t.samples:
         return False
