@@ -216,3 +216,7 @@ class Listener(Protocol):
     async def stop(self, timeout_s: float) -> int:
         """Reads what the kernel had queued, closes; returns the bytes left unread in the end."""
         ...
+
+    async def leave(self) -> None:
+        """Stops to read, and leaves the sockets to whoever else holds them."""
+        ...

@@ -36,6 +36,7 @@ def summary(status: Page, ledger: Page) -> str:
         _table(_listener_rows(status, ledger)),
         *_rejections(ledger),
         _last_flush(status),
+        *_recovered(status),
         _table(_sink_rows(ledger)),
         *_sink_errors(status),
         _verdict(ledger),
@@ -88,6 +89,18 @@ def _last_flush(status: Page) -> str:
         f"{last[what]:,} {what}" for what in ("series", "points", "events", "checks")
     )
     return f"last flush, of {length} from {start:%Y-%m-%d %H:%M:%S} UTC: {counts}"
+
+
+def _recovered(status: Page) -> Iterator[str]:
+    # An older daemon may be asked, which knows neither.
+    if found := status.get("recovered"):
+        yield (
+            f"recovered from the process before: {found['intervals']:,} intervals, "
+            f"{found['series']:,} series, {found['samples']:,} samples; "
+            f"lost with it: {found['lost_datagrams']:,} datagrams"
+        )
+    if spool := status.get("spool"):
+        yield f"on disk for the sinks: {spool['intervals']:,} intervals, {spool['bytes']:,} bytes"
 
 
 def _sink_rows(ledger: Page) -> Iterator[Sequence[str]]:

@@ -63,7 +63,7 @@ class Spool:
         self._closed = False
         self._commits: set[Future[Committed]] = set()
         self.held = (0, 0)
-        """How many intervals are kept, and their bytes, as of the last commit."""
+        """How many intervals are kept, and their bytes."""
 
     def __repr__(self) -> str:
         return f"Spool({str(self._path)!r}, held={self.held})"
@@ -165,7 +165,12 @@ class Spool:
 
         `position` is how far the sink has written.
         """
-        self._tell("settle", lambda db: db.settle(uuid, sink, number, position))
+
+        def work(database: Database) -> None:
+            database.settle(uuid, sink, number, position)
+            self.held = database.held()
+
+        self._tell("settle", work)
 
     @property
     def _open_database(self) -> Database:
@@ -197,6 +202,9 @@ class Spool:
         self._fail("open", f"{error}: it was set aside as {self._path.name}.damaged")
 
     def _close(self) -> None:
+        # After an orderly end there is nothing to be taken back.
+        with contextlib.suppress(OSError):
+            self._complete.unlink(missing_ok=True)
         if self._database is not None:
             self._database.close()
             self._database = None
