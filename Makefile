@@ -13,7 +13,7 @@ BUILD_EXT = $(BIN)/python -W ignore -c 'import setuptools; setuptools.setup()' -
 FAIL = { echo "veneurpy: $(1)" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak docs services clean build
+.PHONY: help run test check bench asan soak docs services clean build
 .DELETE_ON_ERROR:
 
 help: ## Show these targets
@@ -39,6 +39,12 @@ bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
+asan: build $(VENV)/.dev ## The native tests with address and undefined behaviour sanitizers; ARGS="-k digest"
+	@$(MAKE) --no-print-directory --jobs $(JOBS) $(ASAN)
+	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) PYTHONMALLOC=malloc VENEURPY_BUILD=build/asan \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 HYPOTHESIS_PROFILE=brief \
+		$(BIN)/python -m pytest --capture=sys -p tests.sanitized $(ASAN_TESTS) $(ARGS)
+
 docs: build $(VENV)/.dev ## Write the pages that are computed: configuration and accuracy
 	$(BIN)/python -m veneurpy.config.document > docs/configuration.md
 	$(BIN)/python -m benchmarks.accuracy
@@ -50,6 +56,19 @@ clean: ## Remove everything that was built, .venv included
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find veneurpy \( -name '*.so' -o -name '*.c' \) -delete
 	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Builds beside the usual one: the C that it generated, compiled again
+
+SANITIZED = -shared -fPIC -g -O1 -fno-omit-frame-pointer -fno-math-errno -ffp-contract=off \
+	-fno-sanitize-recover=undefined -DVENEURPY_DEBUG -include $(HERE)compat.h -I$(HERE) \
+	-I$(call SYSCONFIG,get_path("include"))
+HERE := veneurpy/engine/native/
+ASAN := $(PYX:$(HERE)%.pyx=build/asan/%.so)
+ASAN_TESTS := tests/golden tests/property tests/unit/engine tests/unit/listeners
+
+build/asan/%.so: $(HERE)%.c $(HERE)compat.h
+	@mkdir -p $(@D)
+	gcc $(SANITIZED) -fsanitize=address,undefined -o $@ $<
 
 # What the targets stand on
 

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from veneurpy.engine.columns import Columns
 from veneurpy.engine.reference_columns import Groups, columns, merge, type_conflicts
 from veneurpy.engine.reference_reader import ReferenceReader
-from veneurpy.engine.reference_store import Budget, Store
+from veneurpy.engine.reference_store import Memory, Store
 from veneurpy.engine.types import Accounts, EngineOptions, Plan
 
 
@@ -58,6 +58,10 @@ class ReferenceInterval:
         return self._accounts
 
     @property
+    def broken(self) -> int:
+        return 0
+
+    @property
     def series(self) -> int:
         return len(self._groups)
 
@@ -93,7 +97,7 @@ class ReferenceEngine:
         self._options = options
         self._start_ms = start_ms
         self._uuid = uuid4()
-        self._budget = Budget(options.store_max_bytes)
+        self._memory = Memory(options.store_max_bytes)
         self._readers: list[ReferenceReader] = []
         self._closed: ReferenceInterval | None = None
         self._lock = Lock()
@@ -132,11 +136,22 @@ class ReferenceEngine:
             readers = tuple(self._readers)
         return [(reader.listener, reader.glance()) for reader in readers]
 
-    def close(self) -> None:
+    def recovered(self) -> Sequence[ReferenceInterval]:
+        """Nothing: this engine's memory dies with its process."""
+        return ()
+
+    @property
+    def unreadable(self) -> Sequence[tuple[str, str]]:
+        return ()
+
+    def resume(self, interval: object) -> None:
+        raise RuntimeError("the Python engine recovers nothing that could be resumed")
+
+    def close(self, *, leave_arenas: bool = False) -> None:
         with self._lock:
             self._readers.clear()
             if self._closed is not None:
                 self._closed.release()
 
     def _new_store(self, reader: int) -> Store:
-        return Store(reader, self._options, self._budget)
+        return Store(reader, self._options, self._memory)

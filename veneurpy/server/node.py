@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import veneurpy
@@ -14,7 +15,9 @@ from veneurpy.flush.lanes import Lane
 from veneurpy.flush.ticker import Ticker
 from veneurpy.ledger import Ledger, accounts_as_dict, by_listener
 from veneurpy.ports import Clock
+from veneurpy.server.durable import Durable
 from veneurpy.telemetry import Telemetry
+from veneurpy.telemetry.events import Recovered
 from veneurpy.telemetry.metrics import BUILD_INFO, CLOCK_AHEAD, LOOP_LAG_MAX, UPTIME
 
 OVERDUE_INTERVALS = 3
@@ -35,6 +38,7 @@ class Node:
         engine: Engine,
         ticker: Ticker,
         lanes: Sequence[Lane],
+        durable: Durable | None = None,
     ) -> None:
         self._config = config
         self._host = host
@@ -44,6 +48,9 @@ class Node:
         self._engine = engine
         self._ticker = ticker
         self._lanes = lanes
+        self._durable = durable
+        self.recovered: Recovered | None = None
+        """What a process before this one had left; None if that was nothing."""
         self._started_s = self._flushed_s = clock.monotonic()
         self._started_ms = clock.now_ns() // 1_000_000
         self.state = "starting"
@@ -91,6 +98,8 @@ class Node:
             "open_interval": self._open_interval(),
             "last_flush": self._last_flush(),
             "sinks": [lane.status() for lane in self._lanes],
+            "recovered": None if self.recovered is None else asdict(self.recovered),
+            "spool": None if self._durable is None else self._durable.status(),
         }
 
     def ledger(self) -> dict[str, Any]:
@@ -108,6 +117,8 @@ class Node:
         self._telemetry.set(UPTIME, round(self._clock.monotonic() - self._started_s, 3))
         for lane in self._lanes:
             lane.refresh()
+        if self._durable is not None:
+            self._durable.refresh()
         return self._telemetry.exposition()
 
     def _open_interval(self) -> dict[str, Any]:

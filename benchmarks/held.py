@@ -1,0 +1,56 @@
+"""Starts a process with sockets that outlive it, as a service manager does (sd_listen_fds(3))."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+FIRST_FD = 3
+# The process that execs must name itself in LISTEN_PID, and find the sockets from 3 on.
+_SCRIPT = 'export LISTEN_PID=$$; exec "$@" {moves}'
+
+
+def start(
+    command: Sequence[str], held: Mapping[str, socket.socket], **options: Any
+) -> subprocess.Popen[bytes]:
+    """Starts `command` with the sockets under their names. Further options are Popen's."""
+    if not held:
+        return subprocess.Popen(command, **options)
+    # Duplicates above all targets, or a move could overwrite the source of another.
+    sources = [os.dup(each.fileno()) for each in held.values()]
+    safe = [_above(source, FIRST_FD + len(held)) for source in sources]
+    moves = " ".join(f"{FIRST_FD + index}<&{fd}" for index, fd in enumerate(safe))
+    names = ":".join(held)
+    env = {**os.environ, "LISTEN_FDS": str(len(held)), "LISTEN_FDNAMES": names}
+    try:
+        return subprocess.Popen(
+            ["sh", "-c", _SCRIPT.format(moves=moves), "sh", *command],
+            pass_fds=safe,
+            env=env,
+            **options,
+        )
+    finally:
+        for fd in safe:
+            os.close(fd)
+
+
+def udp_socket(buffer_bytes: int) -> socket.socket:
+    """A socket on a free port of 127.0.0.1, with as much of a buffer as the kernel grants."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    made.bind(("127.0.0.1", 0))
+    return made
+
+
+def _above(fd: int, lowest: int) -> int:
+    """The descriptor, or a duplicate of it that is not below `lowest`."""
+    if fd >= lowest:
+        return fd
+    moved = os.dup(fd)
+    try:
+        return _above(moved, lowest)
+    finally:
+        os.close(fd)
