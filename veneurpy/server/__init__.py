@@ -167,6 +167,7 @@ class Server:
             engine=self._engine,
             ticker=self._ticker,
             lanes=self._lanes,
+            flusher=self._flusher,
             durable=self._durable,
         )
         await self._recover()
