@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 FIRST_FD = 3
-# The process that execs must name itself in LISTEN_PID, and find the sockets from 3 on.
-_SCRIPT = 'export LISTEN_PID=$$; exec "$@" {moves}'
+# The process that execs must name itself in LISTEN_PID, and find the sockets from 3 on. (A shell
+# could do it, but some take descriptors of one digit only.)
+_LAUNCHER = """
+import os, sys
+for index, fd in enumerate(map(int, sys.argv[1].split(","))):
+    os.dup2(fd, 3 + index)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 
 
 def start(
@@ -22,12 +30,12 @@ def start(
     # Duplicates above all targets, or a move could overwrite the source of another.
     sources = [os.dup(each.fileno()) for each in held.values()]
     safe = [_above(source, FIRST_FD + len(held)) for source in sources]
-    moves = " ".join(f"{FIRST_FD + index}<&{fd}" for index, fd in enumerate(safe))
+    numbers = ",".join(map(str, safe))
     names = ":".join(held)
     env = {**os.environ, "LISTEN_FDS": str(len(held)), "LISTEN_FDNAMES": names}
     try:
         return subprocess.Popen(
-            ["sh", "-c", _SCRIPT.format(moves=moves), "sh", *command],
+            [sys.executable, "-S", "-c", _LAUNCHER, numbers, *command],
             pass_fds=safe,
             env=env,
             **options,

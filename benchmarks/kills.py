@@ -58,13 +58,10 @@ class Outcome:
         arrived = self.sent - self.drops
         yield Verdict(
             "sent = published, but for what was in hand at a kill",
-            arrived - self.lost <= self.published <= arrived,
-            f"{arrived:,} arrived, {self.published:,.0f} published, at most {self.lost:,} lost",
-        )
-        yield Verdict(
-            "at most 64 datagrams are lost in a kill",
-            self.lost <= LOST_AT_MOST * self.kills,
-            f"{self.lost:,} in {self.kills:,} kills",
+            # A kill within the receive call takes along what it has fetched, counted by nobody.
+            arrived - LOST_AT_MOST * self.kills <= self.published <= arrived,
+            f"{arrived:,} arrived, {self.published:,.0f} published, {self.kills:,} kills; "
+            f"{self.lost:,} are named as lost",
         )
         yield Verdict(
             "successors take up what the killed had aggregated",
@@ -80,8 +77,9 @@ class Life:
         config = folder / "config.yaml"
         config.write_text(yaml.safe_dump(dict(settings)))
         command = [sys.executable, "-m", "veneurpy", "run", "-f", str(config)]
-        self._log = (folder / "log").open("w+b")
-        self.process = start(command, {"held": held}, stdout=self._log, stderr=self._log)
+        self._log = folder / "log"
+        with self._log.open("wb") as log:
+            self.process = start(command, {"held": held}, stdout=log, stderr=log)
 
     def wait_until_started(self) -> None:
         """Returns when it takes traffic."""
@@ -95,12 +93,11 @@ class Life:
         """Sends a signal, waits for the end; returns the log."""
         self.process.send_signal(number)
         self.process.wait(START_S)
-        with self._log:
-            return self.log()
+        return self.log()
 
     def log(self) -> list[dict[str, Any]]:
         """What it has logged so far."""
-        text = Path(str(self._log.name)).read_text()
+        text = self._log.read_text()
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 

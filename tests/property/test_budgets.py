@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.engines import (
     NOW_NS,
+    START_MS,
     Datagram,
     Outcome,
     broken_equations,
@@ -19,7 +20,15 @@ from tests.engines import (
 )
 from tests.property.compare import PLAN, differences, weights
 from tests.property.traffic import READERS, datagrams
-from veneurpy.engine import FOLDED_TAG, Budget, EngineKind, EngineOptions, MetricType, Overflow
+from veneurpy.engine import (
+    FOLDED_TAG,
+    Budget,
+    EngineKind,
+    EngineOptions,
+    MetricType,
+    Overflow,
+    open_engine,
+)
 
 _budgets = st.builds(
     Budget,
@@ -151,6 +160,48 @@ def test_gauges_are_never_folded(kind: EngineKind) -> None:
 
     assert [0.0] == [row.value for row in outcome.rows]
     assert 2 == outcome.total.values_rejected["over_budget"]
+
+
+@needs_native
+@given(busy, busy, options)
+def test_top_is_alike(
+    first: list[Datagram], second: list[Datagram], options: EngineOptions
+) -> None:
+    """Both engines name the same names with the same figures, but for the bytes."""
+    tops = []
+    for kind in ("python", "native"):
+        engine = open_engine(kind, options, start_ms=START_MS)
+        readers = [engine.open_reader(str(i)) for i in range(READERS)]
+        for traffic in (first, second):
+            for datagram in traffic:
+                readers[datagram.reader].feed(datagram.data, now_ns=NOW_NS)
+            interval = engine.rotate(START_MS)
+            tops.append(sorted(top._replace(bytes=0) for top in interval.top(1000)))
+            interval.release()
+        engine.close()
+
+    assert tops[:2] == tops[2:]
+
+
+def test_top_names_the_offender() -> None:
+    """The tag that explodes is named, with an estimate of its values."""
+    engine = open_engine("native", EngineOptions(budgets=(Budget(max_series=1000),)), start_ms=0)
+    reader = engine.open_reader("x")
+    for i in range(0, 50_000, 100):
+        lines = [b"attack:1|c|#env:prod,id:%d" % j for j in range(i, i + 100)]
+        reader.feed(b"\n".join(lines))
+    reader.feed(b"other:1|c")
+    (top,) = (top for top in engine.rotate(1).top(10) if top.name == "attack")
+
+    assert (50_000, 1001, "id", 49_000, 0) == (
+        top.samples,
+        top.series,
+        top.tag,
+        top.folded,
+        top.rejected,
+    )
+    assert abs(50_000 - top.values) <= 2_000
+    engine.close()
 
 
 def _counter_sums(outcome: Outcome) -> dict[str, float]:

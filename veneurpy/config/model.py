@@ -88,7 +88,17 @@ class Config(Section):
     """`native` is compiled and fast. `python` gives the same results where nothing can be
     compiled."""
     store_max_bytes: Annotated[Size, Field(ge=16 * MIB, le=1 << 44)] = 512 * MIB
-    """Memory for the series of all readers. A new series beyond it is rejected and counted."""
+    """Memory for the series of all readers. New series beyond it are folded into one of
+    their name, or rejected and counted."""
+    max_series_per_name: Annotated[int, Field(ge=0, le=1 << 31)] = 100_000
+    """How many series one metric name may have in an interval, at each reader. 0: no bound."""
+    max_values_per_tag: Annotated[int, Field(ge=0, le=1 << 31)] = 0
+    """How many values one tag key of one name may have in an interval, at each reader. 0: no
+    bound."""
+    on_overflow: Literal["fold", "drop_tag", "reject"] = "fold"
+    """What becomes of a new series beyond that. `fold`: its values go to the series of its name
+    tagged `veneurpy.folded:true`. `drop_tag`: it loses the tag that has the most values. `reject`:
+    its values are rejected. Gauges are always rejected."""
     side_log_max_bytes: Annotated[Size, Field(ge=1 * KIB, le=1 << 30)] = 4 * MIB
     """Memory for the events and service checks that each reader keeps in one interval."""
 

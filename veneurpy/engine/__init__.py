@@ -20,6 +20,7 @@ from veneurpy.engine.types import (
     Budget,
     EngineOptions,
     MetricType,
+    NameTop,
     Output,
     Overflow,
     Plan,
@@ -43,6 +44,7 @@ __all__ = [
     "EngineOptions",
     "Interval",
     "MetricType",
+    "NameTop",
     "Output",
     "Overflow",
     "Plan",
@@ -128,6 +130,13 @@ class Interval(Protocol):
     @property
     def type_conflicts(self) -> Sequence[str]:
         """Names (at most 1,000) that came as more than one of counter, gauge and set."""
+        ...
+
+    def top(self, most: int) -> Sequence[NameTop]:
+        """The names that are among the first `most` by any of their figures, in no order.
+
+        It is added up once, at the first call; call it off the event loop.
+        """
         ...
 
     def columns(self, plan: Plan) -> Columns:

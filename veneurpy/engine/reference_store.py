@@ -147,12 +147,16 @@ class Store:
         """The series of that key, a new one if need be; None if the store is full."""
         series = self.series.get(key)
         if series is None:
-            size = _SERIES_BYTES + len(key.name) + sum(map(len, key.tags))
+            size = self.bytes_of(key)
             if not self._memory.take(size, reserved=reserved):
                 return None
             self._bytes += size
             series = self.series[key] = new_series(key.type, self._options.compression)
         return series
+
+    def bytes_of(self, key: SeriesKey) -> int:
+        """What a series takes at least: an estimate."""
+        return _SERIES_BYTES + len(key.name) + sum(map(len, key.tags))
 
     def write_gauge(self, gauge: Gauge, value: float, now_ns: int) -> None:
         """The order of arrival holds within a reader, whatever its clock does."""

@@ -83,6 +83,25 @@ class Budget:
         return min([128, *(bound // 4 for bound in (self.max_series, self.max_values) if bound)])
 
 
+class NameTop(NamedTuple):
+    """What one metric name was in one interval, all readers together."""
+
+    name: str
+    samples: int
+    series: int
+    """Spellings, at each reader."""
+    new: int
+    """Those of them that the interval before did not have (an estimate, a little low)."""
+    bytes: int
+    tag: str
+    """The key that has the most values, "" for tags without a colon or where none is watched."""
+    values: int
+    """How many values that is (an estimate when there are many), at the reader that saw most."""
+    folded: int
+    rejected: int
+    """Values, for want of room in its budget."""
+
+
 class Output(NamedTuple):
     """One point that every histogram or timer yields at the flush.
 

@@ -8,13 +8,14 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from uuid import UUID
 
-from veneurpy.engine import Accounts, Engine, Interval, Plan
+from veneurpy.engine import Accounts, Engine, Interval, NameTop, Plan
 from veneurpy.events import parse_check, parse_event
 from veneurpy.flush.cursor import delivery_of
 from veneurpy.flush.delivery import Delivery
 from veneurpy.flush.keeper import Keeper
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints, Parted
+from veneurpy.flush.offenders import Offenders
 from veneurpy.flush.report import report
 from veneurpy.flush.route import kept_from
 from veneurpy.flush.ticker import Tick
@@ -31,6 +32,9 @@ from veneurpy.spool import Part, Record
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.metrics import CLOSE_SECONDS
 
+TOP_NAMES = 200
+"""Kept of the last interval, by each figure."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Closed:
@@ -43,6 +47,7 @@ class _Closed:
     shares: dict[str, Delivery]
     lost: Sequence[UUID]
     """Older intervals that the spool had to give up."""
+    top: Sequence[NameTop]
 
 
 class Flusher:
@@ -66,6 +71,9 @@ class Flusher:
         extend_tags: Sequence[str],
         keeper: Keeper | None = None,
     ) -> None:
+        self.top: Sequence[NameTop] = ()
+        """The names of the last interval that lead by any figure."""
+        self._offenders = Offenders()
         self._engine = engine
         self._lanes = lanes
         self._plan = plan
@@ -104,6 +112,8 @@ class Flusher:
         interval = ClosedInterval(closed.uuid, tick.start_ms, tick.end_ms, book)
         broken = self._ledger.close(interval)
         report(self._telemetry, interval, tick, closed.parted, broken)
+        self.top = closed.top
+        self._offenders.report(closed.top, self._telemetry)
 
     def _close(self, tick: Tick, close: Callable[[], Interval]) -> _Closed:
         """Runs on the executor's thread, and is the only one that asks the engine for intervals."""
@@ -111,6 +121,7 @@ class Flusher:
         try:
             listeners, events, checks = self._side_log(interval, tick.end_ms // 1000)
             columns = interval.columns(self._plan)
+            top = interval.top(TOP_NAMES)
             store = StoreAccounts(
                 series=interval.series,
                 points=len(columns),
@@ -128,7 +139,7 @@ class Flusher:
                 lost = self._keeper.keep(record, shares, tick, parted.published, before_ms)
         finally:
             interval.release()
-        return _Closed(record.uuid, listeners, store, parted, shares, lost)
+        return _Closed(record.uuid, listeners, store, parted, shares, lost, top)
 
     def _side_log(
         self, interval: Interval, now_s: int

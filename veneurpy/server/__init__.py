@@ -183,6 +183,7 @@ class Server:
             engine=engine,
             ticker=self._ticker,
             lanes=self._lanes,
+            flusher=self._flusher,
             durable=self._durable,
         )
 

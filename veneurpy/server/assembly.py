@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from veneurpy.config import Config, SinkEntry
-from veneurpy.engine import Engine, EngineOptions
+from veneurpy.engine import Budget, Engine, EngineOptions, Overflow
 from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.keeper import Keeper
 from veneurpy.flush.lanes import Lane
@@ -36,6 +36,13 @@ def engine_options(config: Config) -> EngineOptions:
         compression=config.digest_compression,
         max_datagram_bytes=config.metric_max_length,
         store_max_bytes=config.store_max_bytes,
+        budgets=(
+            Budget(
+                max_series=config.max_series_per_name,
+                max_values=config.max_values_per_tag,
+                on_overflow=Overflow[config.on_overflow.upper()],
+            ),
+        ),
         interval_s=config.interval,
         late_window_s=config.late_window,
         max_timestamps=config.max_timestamps,

@@ -10,7 +10,8 @@ from typing import Any
 
 import veneurpy
 from veneurpy.config import Config, effective
-from veneurpy.engine import Engine
+from veneurpy.engine import Engine, NameTop
+from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.ticker import Ticker
 from veneurpy.ledger import Ledger, accounts_as_dict, by_listener
@@ -38,6 +39,7 @@ class Node:
         engine: Engine,
         ticker: Ticker,
         lanes: Sequence[Lane],
+        flusher: Flusher,
         durable: Durable | None = None,
     ) -> None:
         self._config = config
@@ -48,6 +50,7 @@ class Node:
         self._engine = engine
         self._ticker = ticker
         self._lanes = lanes
+        self._flusher = flusher
         self._durable = durable
         self.recovered: Recovered | None = None
         """What a process before this one had left; None if that was nothing."""
@@ -107,6 +110,13 @@ class Node:
         for lane in self._lanes:
             lane.refresh()
         return self._ledger.as_dict()
+
+    def top(self, by: str, count: int) -> dict[str, Any] | None:
+        """Names of the last closed interval, those with most of the figure `by` first."""
+        if by in ("name", "tag") or by not in NameTop._fields:
+            return None
+        tops = sorted(self._flusher.top, key=lambda top: getattr(top, by), reverse=True)
+        return {"by": by, "names": [top._asdict() for top in tops[:count]]}
 
     def config(self) -> dict[str, Any]:
         """The configuration in effect."""

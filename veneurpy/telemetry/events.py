@@ -232,6 +232,20 @@ class PointsUnrouted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NameOverBudget(Event):
+    """A name has more series or tag values than it may: each name is told once."""
+
+    level: ClassVar[Level] = "warning"
+    name: str
+    series: int
+    tag: str
+    values: int
+    folded: int
+    rejected: int
+    mend: str = "leave out or bound that tag where it is sent, or raise max_series_per_name"
+
+
+@dataclass(frozen=True, slots=True)
 class LateForgotten(Event):
     """Too many points with a time of their own: the oldest can no longer be amended."""
 

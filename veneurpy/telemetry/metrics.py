@@ -132,6 +132,17 @@ SPOOL_FAILURES = Metric(
     "Failures of the spool's disk: what it could not keep was delivered from memory.",
     ("what",),
 )
+VALUES_FOLDED = Metric(
+    "veneurpy_values_folded_total",
+    "counter",
+    "Values that went into a series of fewer tags, for want of room for their own.",
+    _BY_LISTENER,
+)
+NAMES_OVER_BUDGET = Metric(
+    "veneurpy_names_over_budget_total",
+    "counter",
+    "Names that had more series or tag values than they may, per interval.",
+)
 LATE_AMENDED = Metric(
     "veneurpy_late_amended_total",
     "counter",

@@ -18,7 +18,7 @@ from veneurpy.engine.native.compat cimport (
 )
 from veneurpy.engine.native.counting cimport names_begin
 from veneurpy.engine.native.entries cimport reserve_begin
-from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.hash cimport HashKey, hash_pair
 from veneurpy.engine.native.interval cimport MergeContext, NativeInterval, RecoveredFile, counters_accounts
 from veneurpy.engine.native.parser cimport parser_close, parser_open
 from veneurpy.engine.native.receiver cimport (
@@ -353,6 +353,11 @@ cdef class NativeEngine:
             for reader in self._readers:
                 out.append((reader.listener, counters_accounts(&reader._r.arena.header.counters)))
             return tuple(out)
+
+    def hash_of(self, bytes name, bytes tags=b""):
+        """Where a name and its tags as sent belong in the tables of this engine; another has its own constants."""
+        return hash_pair(&self._context.key, <const u8*><const char*>name, len(name),
+                         <const u8*><const char*>tags, len(tags))
 
     @property
     def committed_bytes(self):

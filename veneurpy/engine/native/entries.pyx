@@ -100,14 +100,15 @@ cdef Entry* entry_of_form(const Arena* a, Former* f, const Item* it, Slice text)
     return e
 
 
-cdef u8 _flags_of(const Item* it) noexcept nogil:
-    cdef TagFacts facts = tag_facts(cut(it.tags, it.tags_len, 0, it.tags_len))
+cdef u8 entry_flags(Slice tags, bint has_timestamp) noexcept nogil:
+    """What an entry says of its tags."""
+    cdef TagFacts facts = tag_facts(tags)
     cdef u8 flags = 1 if facts.local else (2 if facts.global_ else 0)
     if facts.canonical:
         flags |= ENTRY_CANONICAL
     if facts.local and facts.global_:
         flags |= ENTRY_CONFLICT
-    if it.has_timestamp:
+    if has_timestamp:
         flags |= ENTRY_TIMESTAMP
     return flags
 
@@ -148,7 +149,7 @@ cdef Entry* entry_write(Arena* a, Former* f, const Item* it, bint folded) noexce
     cdef u64 at = h.lo_used
     cdef Entry* e = entry_at(a, at)
     cdef u64 size = entry_bytes(it.type, it.name_len, it.tags_len, it.has_timestamp != 0)
-    cdef u8 flags = _flags_of(it)
+    cdef u8 flags = entry_flags(cut(it.tags, it.tags_len, 0, it.tags_len), it.has_timestamp != 0)
     cdef u8* key
     if not _room_in_table(a, folded) or not _room_for_entry(a, size, folded):
         return NULL

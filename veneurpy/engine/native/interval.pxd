@@ -4,6 +4,7 @@ from veneurpy.engine.native.compat cimport i64, u32
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.recover cimport Salvage
 from veneurpy.engine.native.slice cimport Slice
+from veneurpy.engine.native.top cimport Seen
 
 
 cdef class MergeContext:
@@ -12,6 +13,7 @@ cdef class MergeContext:
     cdef HashKey key
     cdef Slice* extend
     cdef int n_extend
+    cdef Seen seen                      # in the interval before
     cdef list _tags
 
 
@@ -38,6 +40,7 @@ cdef class NativeInterval:
     cdef object _accounts
     cdef i64 _series                    # -1 until they are counted
     cdef list _conflicts
+    cdef object _top
     cdef bint _released
 
     cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner)

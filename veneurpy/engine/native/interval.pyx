@@ -14,6 +14,7 @@ from veneurpy.engine.native.merge cimport Merge, count_samples, merge_arenas, me
 from veneurpy.engine.native.points cimport PlannedOutput, PointPlan, Points, Strings, points_free, points_make
 from veneurpy.engine.native.recover cimport salvage, salvage_close
 from veneurpy.engine.native.slice cimport Slice
+from veneurpy.engine.native.top cimport seen_close, top_names
 
 from veneurpy.engine import types
 from veneurpy.engine.columns import Columns, StringTable
@@ -85,6 +86,7 @@ cdef class MergeContext:
 
     def __dealloc__(self):
         free(self.extend)
+        seen_close(&self.seen)
 
 
 cdef class RecoveredFile:
@@ -288,6 +290,13 @@ cdef class NativeInterval:
         for i in range(self._n):
             lines += _side_log(self._arenas[i], i)
         return lines
+
+    def top(self, int most):
+        """Adds up by name, once. See veneurpy.engine.Interval."""
+        if self._top is None:
+            self._require_open()
+            self._top = top_names(self._arenas, self._n, &self._context.key, &self._context.seen, most)
+        return self._top
 
     def columns(self, plan):
         """Merges and computes, without the GIL. See veneurpy.engine.Interval."""

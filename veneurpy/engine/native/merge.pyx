@@ -257,7 +257,7 @@ cdef void _merge_entry(Merge* m, const Arena* a, Entry* e) noexcept nogil:
         _add_part(m, s, a, e)
 
 
-cdef u64 _samples_of(const Arena* a, const Entry* e) noexcept nogil:
+cdef u64 samples_of(const Arena* a, const Entry* e) noexcept nogil:
     cdef u64 n
     cdef Block* b
     if e.type == COUNTER or e.type == GAUGE:
@@ -278,7 +278,7 @@ cdef void count_samples(const Arena* a, u64* by_type) noexcept nogil:
     cdef Walk walk = walk_entries(a)
     cdef Entry* e = next_entry(&walk)
     while e != NULL:
-        by_type[e.type] += _samples_of(a, e)
+        by_type[e.type] += samples_of(a, e)
         e = next_entry(&walk)
 
 
@@ -320,7 +320,7 @@ cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil:
         walk = walk_entries(arenas[i])
         e = next_entry(&walk)
         while e != NULL:
-            if _samples_of(arenas[i], e):
+            if samples_of(arenas[i], e):
                 _merge_entry(m, arenas[i], e)
             e = next_entry(&walk)
     return not m.failed

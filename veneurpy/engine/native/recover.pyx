@@ -2,9 +2,11 @@
 """Reading an arena without trusting it. The mapping is private: mending it leaves the file as it is."""
 from libc.math cimport fabs, isfinite
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp, memcpy, memset
+from posix.types cimport off_t
+from posix.unistd cimport lseek
 from veneurpy.engine.native.arena cimport (
-    ARENA_CLOSED, ARENA_MAGIC, ARENA_OPEN, ARENA_VERSION, BLOCK_CLASSES, COUNTER, DIGEST_CLASS, ENTRY_CANONICAL,
+    ARENA_FREE, ARENA_MAGIC, ARENA_VERSION, BLOCK_CLASSES, COUNTER, DIGEST_CLASS, ENTRY_CANONICAL,
     ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, SCOPE_MASK, SERIES_TYPES, SET, Arena, Block, Entry, Header, SideRecord,
     class_bytes, entry_at, entry_bytes, entry_key,
 )
@@ -13,15 +15,19 @@ from veneurpy.engine.native.blocks cimport (
     block_totals, block_values, digest_overhead, word_block, word_length,
 )
 from veneurpy.engine.native.compat cimport i64, map_file, munmap, u8, u32, u64
+from veneurpy.engine.native.entries cimport entry_flags
 from veneurpy.engine.native.hash cimport hash_mark, hash_pair
 from veneurpy.engine.native.hll cimport HLL_REGISTERS, hll_dense_add, hll_exact_insert
 from veneurpy.engine.native.pair cimport pair_count, pair_is_sound
+from veneurpy.engine.native.slice cimport cut
 from veneurpy.engine.native.tdigest cimport Centroid
 
 cdef enum:
     MARK_TIMESTAMP = 1 << 8
     LARGEST_REGISTER = 51
     LARGEST_DIGEST_BLOCK = 1 << 20
+    SEEK_DATA = 3
+    SEEK_HOLE = 4
 
 cdef double LARGEST_WEIGHT = 1e300
 
@@ -61,16 +67,18 @@ cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
     h = hash_pair(&a.header.key, key, e.name_len, key + e.name_len, e.tags_len)
     h ^= hash_mark(&a.header.key, e.type)
     if e.flags & ENTRY_TIMESTAMP:
-        timestamp = (<i64*>(key + e.name_len + e.tags_len))[0]
+        memcpy(&timestamp, key + e.name_len + e.tags_len, 8)
         h ^= hash_mark(&a.header.key, (<u64>timestamp << 16) | MARK_TIMESTAMP)
-    return h == e.hash
+    # The hash does not cover the flags; they follow from the tags.
+    return h == e.hash and e.flags == entry_flags(
+        cut(key + e.name_len, e.tags_len, 0, e.tags_len), e.flags & ENTRY_TIMESTAMP != 0)
 
 
 cdef Block* _block_of(const Arena* a, const Entry* e) noexcept nogil:
-    """The block that an entry names, if it lies in the arena as a whole."""
+    """The block that an entry names, if it lies in the arena as a whole, above the entries."""
     cdef u64 at = word_block(e.lo) << 4
     cdef Block* b
-    if at < HEADER_BYTES or at + sizeof(Block) > a.size:
+    if at < a.header.lo_used or at < a.hi_ready or at + sizeof(Block) > a.size:
         return NULL
     b = <Block*>(a.base + at)
     if b.size_class >= BLOCK_CLASSES or at + class_bytes(a, b.size_class) > a.size:
@@ -193,9 +201,12 @@ cdef bint _has_free_slot(const Arena* a, Block* b) noexcept nogil:
 cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
     """Lists the sound entries, and counts anew what the header says of them."""
     cdef Header* h = a.header
-    cdef u64 at = HEADER_BYTES
+    cdef u64 at = HEADER_BYTES, missing = 0
     cdef bint lost = False
     cdef Entry* e
+    cdef int i
+    for i in range(SERIES_TYPES):
+        missing += h.entries[i]
     memset(h.entries, 0, sizeof(h.entries))
     h.irregular = 0
     while at + sizeof(Entry) <= h.lo_used:
@@ -208,6 +219,7 @@ cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
         lost = False
         e = entry_at(a, at)
         at += <u64>e.size16 << 4
+        missing -= missing > 0
         if _is_empty(e):
             continue
         if not _is_sound(a, e):
@@ -218,6 +230,8 @@ cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
         h.entries[e.type] += 1
         h.irregular += not e.flags & ENTRY_CANONICAL or e.flags & ENTRY_TIMESTAMP != 0
     out.series = a.n_salvaged
+    # An entry is counted after it is there: where fewer are found, the header does not tell how far they go.
+    out.broken += missing > 0 and not out.broken
 
 
 cdef void _salvage_side_log(Arena* a, Salvage* out) noexcept nogil:
@@ -226,7 +240,7 @@ cdef void _salvage_side_log(Arena* a, Salvage* out) noexcept nogil:
     cdef u64 at = link[0], before = HEADER_BYTES - 1
     cdef SideRecord* record
     while at:
-        if at & 15 or at <= before or at + sizeof(SideRecord) > a.size:
+        if at & 15 or at <= before or at < a.hi_ready or at + sizeof(SideRecord) > a.size:
             break
         record = <SideRecord*>(a.base + at)
         if record.size > a.size - at - sizeof(SideRecord):
@@ -236,20 +250,33 @@ cdef void _salvage_side_log(Arena* a, Salvage* out) noexcept nogil:
         link = &record.previous
         at = link[0]
     link[0] = 0
+    # A line, too, is counted after it is there.
+    out.broken += out.side_lines < a.header.counters.pending
     a.header.counters.pending = out.side_lines
 
 
 cdef int _check_header(const Arena* a, const u8* boot_id) noexcept nogil:
     cdef Header* h = a.header
+    # Being prepared: state and magic come first and last.
+    if h.state == ARENA_FREE and (h.magic == 0 or h.magic == ARENA_MAGIC):
+        return NOTHING_IN_IT
     if h.magic != ARENA_MAGIC or h.version != ARENA_VERSION or h.size != a.size:
         return NOT_AN_ARENA
     if h.digest_bytes < digest_overhead() + 16 or h.digest_bytes > LARGEST_DIGEST_BLOCK or h.digest_bytes & 15:
         return NOT_AN_ARENA
-    if h.state != ARENA_OPEN and h.state != ARENA_CLOSED:
-        return NOTHING_IN_IT
     if memcmp(h.name.boot_id, boot_id, 16) != 0:
         return OTHER_BOOT
     return SALVAGED
+
+
+cdef void _find_memory(Arena* a, int fd) noexcept nogil:
+    """What lies in the hole between the file's ends was never written: to read it would take memory, or fail for it."""
+    cdef off_t hole = lseek(fd, 0, SEEK_HOLE), data
+    a.lo_ready = a.size if hole < HEADER_BYTES else <u64>hole
+    a.hi_ready = HEADER_BYTES
+    if a.lo_ready < a.size:
+        data = lseek(fd, hole, SEEK_DATA)
+        a.hi_ready = a.size if data < 0 else <u64>data
 
 
 cdef int salvage(Arena* a, int fd, u64 size, const u8* boot_id, Salvage* out) noexcept nogil:
@@ -258,6 +285,8 @@ cdef int salvage(Arena* a, int fd, u64 size, const u8* boot_id, Salvage* out) no
     memset(a, 0, sizeof(Arena))
     memset(out, 0, sizeof(Salvage))
     a.fd = -1
+    if size == 0:
+        return NOTHING_IN_IT
     if size < 2 * HEADER_BYTES or size & 4095 or size >> 36:
         return NOT_AN_ARENA
     a.base = <u8*>map_file(fd, size, False)
@@ -269,8 +298,8 @@ cdef int salvage(Arena* a, int fd, u64 size, const u8* boot_id, Salvage* out) no
     if verdict != SALVAGED:
         salvage_close(a)
         return verdict
-    if a.header.lo_used > size:
-        a.header.lo_used = size
+    _find_memory(a, fd)
+    a.header.lo_used = min(max(a.header.lo_used, <u64>HEADER_BYTES), a.lo_ready)
     a.digest_bytes = a.header.digest_bytes
     a.salvaged = <u32*>malloc(4 * (a.header.lo_used // sizeof(Entry) + 1))
     if a.salvaged == NULL:
