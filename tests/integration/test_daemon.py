@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -16,7 +17,10 @@ from typing import Any
 import pytest
 
 from tests.daemon import Daemon, running_daemon
-from tests.engines import needs_native
+from tests.engines import Datagram, broken_equations, needs_native, run
+from veneurpy.engine import PointType
+from veneurpy.flush.summarise import plan_of
+from veneurpy.telemetry.statsd import MOST_BYTES
 
 PATIENCE_S = 20.0
 ENGINES = [pytest.param("python"), pytest.param("native", marks=needs_native)]
@@ -219,6 +223,49 @@ def test_a_thread_that_hangs_does_not_keep_the_process(
         send(daemon, b"hits:1|c")
         until(lambda: daemon.get("/api/v1/status")["sinks"][0]["busy"])
         assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_its_own_metrics_are_sent(tmp_path: Path, engine: str) -> None:
+    """After each flush and at the stop, as lines that an engine takes without a complaint."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stats:
+        stats.bind(("127.0.0.1", 0))
+        stats.settimeout(PATIENCE_S)
+        settings = {
+            "stats_address": f"udp://127.0.0.1:{stats.getsockname()[1]}",
+            "veneur_metrics_additional_tags": ["env:test"],
+        }
+        with running_daemon(tmp_path, engine=engine, interval="200ms", **settings) as daemon:
+            send(daemon, *[b"hits:1|c\nbad"] * 10)
+            received = [stats.recv(65536)]
+            assert daemon.stop() == 0
+        stats.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                received.append(stats.recv(65536))
+    outcome = run("python", [Datagram(data) for data in received], plan_of((), ()))
+    assert (outcome.total.lines, []) == (outcome.total.accepted, broken_equations(outcome.total))
+    assert {"env:test"} <= set.intersection(*(set(row.tags) for row in outcome.rows))
+    assert max(map(len, received)) <= MOST_BYTES
+    sums = {row.name: row.value for row in outcome.rows if row.type is PointType.COUNTER}
+    # The last flush is told too: nothing that was counted is missing.
+    assert (10, 20) == (sums["veneurpy.datagrams_total"], sums["veneurpy.lines_total"])
+    assert sums["veneurpy.sink_rows_total"] == len(daemon.rows())
+
+
+def test_its_own_metrics_may_come_to_itself(tmp_path: Path) -> None:
+    """Each interval has the lines about the one before and no more: nothing swells."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = {"statsd_listen_addresses": [f"udp://{address}"], "stats_address": address}
+    with running_daemon(tmp_path, engine="python", interval="200ms", **settings) as daemon:
+        until(lambda: daemon.get("/api/v1/ledger")["intervals"] >= 10)
+        assert daemon.stop() == 0
+    lines = [row["value"] for row in daemon.rows() if row["name"] == "veneurpy.lines_total"]
+    assert 5 <= len(lines)
+    assert max(lines) < 100
+    assert [] == daemon.logged("stats_unsent") == daemon.logged("ledger_violated")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Addresses to listen on, checked by their form only: nothing is resolved."""
+"""Addresses to listen on and to send to, checked by their form only: nothing is resolved."""
 
 from __future__ import annotations
 
@@ -151,6 +151,28 @@ def parse_http_address(value: object) -> HostPort | None:
     return parse_host_port(value)
 
 
+def parse_stats_address(value: object) -> HostPort | None:
+    """Reads where the node's own metrics are sent; None for the empty text. Raises Wrong.
+
+    Without a host it is this machine, as in Veneur.
+    """
+    if value is None or isinstance(value, HostPort):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise Wrong(f'expected "host:port", found {shown(value)}', f"127.0.0.1:{value}")
+    if not isinstance(value, str):
+        raise Wrong(f'expected "host:port" or "" for none, found {shown(value)}')
+    if not value:
+        return None
+    url = _URL.fullmatch(value) or _UNIX.match(value)
+    if url and url[1].lower() != "udp":
+        raise Wrong(f'sending to {url[1]}:// is not supported by this version: write "host:port"')
+    address = parse_host_port(url[2] if url else value)
+    if not address.port:
+        raise Wrong(f'expected a port from 1 to 65535, found "{value}"')
+    return HostPort(address.host or "127.0.0.1", address.port)
+
+
 ListenAddress = Annotated[
     ListenUrl,
     BeforeValidator(parse_listen_url),
@@ -160,6 +182,12 @@ ListenAddress = Annotated[
 HttpAddress = Annotated[
     HostPort | None,
     BeforeValidator(parse_http_address),
+    PlainSerializer(lambda value: str(value or ""), when_used="json"),
+    Called("host:port"),
+]
+StatsAddress = Annotated[
+    HostPort | None,
+    BeforeValidator(parse_stats_address),
     PlainSerializer(lambda value: str(value or ""), when_used="json"),
     Called("host:port"),
 ]

@@ -46,6 +46,13 @@ def check_tag(value: str) -> str:
     return check_plain(value)
 
 
+def check_sent_tag(value: str) -> str:
+    """Raises Wrong for a tag that could not be written into a line."""
+    if "|" in value:
+        raise Wrong(f"a tag that is sent cannot contain a pipe, found {shown(value)}")
+    return check_tag(value)
+
+
 def check_plain(value: str) -> str:
     """Raises Wrong for a text with control characters."""
     if any(character < " " or character == "\x7f" for character in value):

@@ -111,9 +111,13 @@ def _validate(data: dict[str, Any], report: Report) -> Config:
 
 
 def _warn_of_nothing(config: Config, report: Report) -> None:
-    """Both are allowed, as in Veneur, and hardly ever meant."""
+    """All are allowed, as in Veneur, and hardly ever meant."""
     if not config.statsd_listen_addresses:
         what = 'nothing is received: "statsd_listen_addresses" is empty'
         report.warning(report.places.whole, what)
     if not config.metric_sinks:
         report.warning(report.places.whole, 'nothing is published: "metric_sinks" is empty')
+    if config.veneur_metrics_additional_tags and config.stats_address is None:
+        key = "veneur_metrics_additional_tags"
+        what = f'"{key}" has no effect: "stats_address" is empty'
+        report.warning(report.places.of((key,), key=True), what)

@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from veneurpy.config.address import HostPort, HttpAddress, ListenAddress
+from veneurpy.config.address import HostPort, HttpAddress, ListenAddress, StatsAddress
 from veneurpy.config.called import Called
 from veneurpy.config.checks import (
     DEFAULT_AGGREGATES,
@@ -23,6 +23,7 @@ from veneurpy.config.checks import (
     check_name,
     check_percentile,
     check_plain,
+    check_sent_tag,
     check_tag,
 )
 from veneurpy.config.quantity import Duration, OptionalDuration, Size
@@ -31,6 +32,7 @@ from veneurpy.config.wrong import Wrong
 
 Percentile = Annotated[float, AfterValidator(check_percentile), Called("fraction")]
 Tag = Annotated[str, AfterValidator(check_tag), Called("tag")]
+SentTag = Annotated[str, AfterValidator(check_sent_tag), Called("tag")]
 KIB, MIB = 1 << 10, 1 << 20
 
 
@@ -113,6 +115,11 @@ class Config(Section):
     http_address: HttpAddress = HostPort("127.0.0.1", 8127)
     """Where health, status, the ledger and metrics are served by HTTP. Empty: nowhere. `:8127`
     means every address: there is no authentication."""
+    stats_address: StatsAddress = None
+    """Where the node's own metrics are sent too, as DogStatsD by UDP after each flush:
+    `localhost:8125`. Empty: nowhere."""
+    veneur_metrics_additional_tags: Annotated[tuple[SentTag, ...], BeforeValidator(as_tuple)] = ()
+    """Tags for what is sent to `stats_address`. Empty ones are ignored."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe log lines that are written. Veneur's `debug: true` means `debug`."""
     log_format: Literal["auto", "console", "json"] = "auto"
@@ -151,7 +158,7 @@ class Config(Section):
         check_distinct(value for value in values if getattr(value, "port", None) != 0)
         return values
 
-    @field_validator("extend_tags")
+    @field_validator("extend_tags", "veneur_metrics_additional_tags")
     @classmethod
     def _given(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(tag for tag in tags if tag)

@@ -36,15 +36,13 @@ IGNORED: Mapping[str, str] = {
     "span_channel_capacity": "spans are not received",
     "span_sinks": "spans are not received, so none reach these sinks",
     "ssf_listen_addresses": "no SSF listens there: spans and samples sent to it are lost",
-    "stats_address": "the node's own metrics are at /metrics and not sent to an address",
     "tags_exclude": "no sink of this version excludes tags: all of them are published",
     "tls": "nothing is forwarded, so nothing is encrypted on the way",
     "tls_authority_certificate": "no listener of this version uses TLS",
     "tls_certificate": "no listener of this version uses TLS",
     "tls_key": "no listener of this version uses TLS",
     "trace_max_length_bytes": "spans are not received",
-    "veneur_metrics_additional_tags": "the node's own metrics are at /metrics, without these tags",
-    "veneur_metrics_scopes": "the node's own metrics are at /metrics and have no scope",
+    "veneur_metrics_scopes": "the node's own metrics have no scope",
 }
 """Keys of Veneur that load and do nothing, with what follows from that."""
 
@@ -107,7 +105,9 @@ SHARED_WITH_VENEUR = (
     "omit_empty_hostname",
     "percentiles",
     "read_buffer_size_bytes",
+    "stats_address",
     "statsd_listen_addresses",
+    "veneur_metrics_additional_tags",
 )
 """Keys of Veneur that are keys of ours, with the same meaning."""
 

@@ -26,6 +26,7 @@ from veneurpy.server.assembly import (
     new_late_points,
     new_listeners,
     new_sinks,
+    new_stats,
 )
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.durable import Durable
@@ -186,6 +187,7 @@ class Server:
             flusher=self._flusher,
             durable=self._durable,
         )
+        self._stats = new_stats(config, self.telemetry, self.node.refresh)
 
     async def _start_sinks(self, late: LatePoints) -> None:
         if self._durable is not None:
@@ -234,6 +236,7 @@ class Server:
         start = self._supervisor.start
         self._flushing = start("flush", self._flush_loop())
         self._deliveries = [start(f"sink {lane.name}", lane.run()) for lane in self._lanes]
+        start("stats", self._stats.run())
         start("lag", watch_lag(self.clock, self.telemetry))
         if self._notifier.watchdog_s:
             healthy = self.node.healthy
@@ -250,6 +253,7 @@ class Server:
                 return
             await self._flusher.flush(waiting.result())
             self.node.flushed()
+            self._stats.flushed()
             if self._ticker.ahead_ms:
                 self.telemetry.emit(ClockSetBack(self._ticker.ahead_ms / 1000))
 
@@ -269,6 +273,7 @@ class Server:
             await asyncio.wait(self._deliveries, timeout=deadline.left_s)
         for lane in self._lanes:
             lane.give_up("shutdown")
+        self._stats.send()
         await self._close()
         if self._durable is not None:
             self.telemetry.emit(HandedOver(sum(lane.pending_rows for lane in self._lanes)))

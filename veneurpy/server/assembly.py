@@ -20,6 +20,7 @@ from veneurpy.ports import Clock, Listener, Sink
 from veneurpy.server.context import NodeContext
 from veneurpy.systemd import SocketStore
 from veneurpy.telemetry import Logger, Telemetry
+from veneurpy.telemetry.statsd import StatsSender
 
 
 def host_of(config: Config) -> str:
@@ -105,6 +106,14 @@ def new_lane(
         else config.sink_queue_batches * config.interval,
         resends=entry.on_doubt == "resend",
     )
+
+
+def new_stats(config: Config, telemetry: Telemetry, refresh: Callable[[], None]) -> StatsSender:
+    """What sends the node's own metrics, if they are to be sent."""
+    wanted = config.stats_address
+    address = None if wanted is None else (wanted.host, wanted.port)
+    tags = config.veneur_metrics_additional_tags
+    return StatsSender(address, telemetry, tags=tags, refresh=refresh)
 
 
 def new_flusher(

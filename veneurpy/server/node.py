@@ -124,12 +124,16 @@ class Node:
 
     def exposition(self) -> bytes:
         """The node's own telemetry as Prometheus text."""
+        self.refresh()
+        return self._telemetry.exposition()
+
+    def refresh(self) -> None:
+        """Sets the gauges that nobody sets as they change."""
         self._telemetry.set(UPTIME, round(self._clock.monotonic() - self._started_s, 3))
         for lane in self._lanes:
             lane.refresh()
         if self._durable is not None:
             self._durable.refresh()
-        return self._telemetry.exposition()
 
     def _open_interval(self) -> dict[str, Any]:
         accounts = by_listener(self._engine.open_accounts())

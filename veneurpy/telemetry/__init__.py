@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -31,13 +31,22 @@ from veneurpy.telemetry.metrics import (
     describe,
 )
 
-__all__ = ["LEVELS", "Logger", "Metric", "Telemetry", "describe"]
+__all__ = ["LEVELS", "Logger", "Metric", "Sample", "Telemetry", "describe"]
 
 
 class Logger(Protocol):
     """What a structlog logger offers and is used of it."""
 
     def log(self, level: int, event: str, **kwargs: Any) -> Any: ...
+
+
+class Sample(NamedTuple):
+    """What one series stands at."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    labels: dict[str, str]
+    value: float
 
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -97,6 +106,18 @@ class Telemetry:
         """What a counter or gauge stands at."""
         return self._numbers.plain[metric].get(_key(metric, labels), 0)
 
+    def samples(self) -> Iterator[Sample]:
+        """Everything but the process's, a histogram as two counters: its `_count` and `_sum`."""
+        for metric, series in self._numbers.plain.items():
+            kind: Literal["counter", "gauge"] = "counter" if metric.kind == "counter" else "gauge"
+            for key, value in series.items():
+                yield Sample(metric.name, kind, _labels(metric, key), value)
+        for metric, histograms in self._numbers.histograms.items():
+            for key, histogram in histograms.items():
+                labels = _labels(metric, key)
+                yield Sample(f"{metric.name}_count", "counter", labels, sum(histogram.counts))
+                yield Sample(f"{metric.name}_sum", "counter", labels, histogram.sum)
+
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self._registry)
@@ -147,6 +168,10 @@ def _key(metric: Metric, labels: dict[str, str]) -> tuple[str, ...]:
     if len(labels) != len(metric.labels):
         raise KeyError(f"{metric.name} has the labels {metric.labels}, not {tuple(labels)}")
     return tuple(labels[name] for name in metric.labels)
+
+
+def _labels(metric: Metric, key: tuple[str, ...]) -> dict[str, str]:
+    return dict(zip(metric.labels, key, strict=True))
 
 
 def _snake(name: str) -> str:

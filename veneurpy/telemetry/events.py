@@ -311,6 +311,19 @@ class LedgerViolated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StatsUnsent(Event):
+    """The node's own metrics could not be sent to `stats_address`, or its name not looked up."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 600.0
+    address: str
+    error: str
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.STATS_ERRORS, 1, {}
+
+
+@dataclass(frozen=True, slots=True)
 class TaskCrashed(Event):
     """A task of ours raised: the process ends, and its supervisor starts it again."""
 

@@ -195,6 +195,12 @@ LOGS_SUPPRESSED = Metric(
     ("event",),
 )
 
+STATS_ERRORS = Metric(
+    "veneurpy_stats_errors_total",
+    "counter",
+    "Failures to send these numbers to stats_address, or to look up its name.",
+)
+
 METRICS = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 """All of them, in the order above."""
 

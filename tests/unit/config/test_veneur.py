@@ -89,7 +89,6 @@ def test_a_veneur_file_loads(load: Load) -> None:
         "grpc_listen_addresses",
         "forward_address",
         "synchronize_with_interval",
-        "stats_address",
         "http",
         "num_workers",
         "num_span_workers",
@@ -125,6 +124,18 @@ def test_a_key_that_says_nothing_is_passed_over(value: str, load: Load) -> None:
     assert [] == load(f"forward_address: {value}").warnings
 
 
+def test_own_metrics_go_where_veneurs_go(load: Load, complain: Complain) -> None:
+    """The address and the tags are read; tags without an address are warned about."""
+    tags = 'veneur_metrics_additional_tags: ["env:prod", ""]'
+    config = load(f"stats_address: localhost:8126\n{tags}").config
+    assert "localhost:8126" == str(config.stats_address)
+    assert ("env:prod",) == config.veneur_metrics_additional_tags
+    assert [
+        'f.yaml:3:1: "veneur_metrics_additional_tags" has no effect: "stats_address" is empty'
+    ] == load(tags).warnings
+    assert "cannot contain a pipe" in complain('veneur_metrics_additional_tags: ["a|b"]')
+
+
 def test_debug_is_a_log_level(load: Load) -> None:
     """`debug: true` means log_level debug, unless log_level says something else."""
     assert "info" == load("debug: false").config.log_level
@@ -151,7 +162,7 @@ def test_intervals_are_always_aligned(load: Load) -> None:
 def test_the_new_meaning_of_metric_max_length_is_told_to_veneurs_files_only(load: Load) -> None:
     """Who writes a file for this program is not told what another one does."""
     assert [] == load("metric_max_length: 1000").warnings
-    loaded = load("metric_max_length: 1000\nstats_address: ''")
+    loaded = load("metric_max_length: 1000\nforward_address: ''")
     assert "a datagram longer than metric_max_length is cut" in loaded.warnings[0]
 
 

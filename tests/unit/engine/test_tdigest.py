@@ -22,7 +22,9 @@ GRID = [0.0, 0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0]
 COMPRESSION = 100
 MOST = 2 * COMPRESSION + 2
 """The most centroids of a digest of that compression."""
-TAIL = 256
+KEPT = 12
+"""How many samples on each side such a digest never folds."""
+TAIL = 224
 """The most raw samples that a digest keeps beside its centroids."""
 numbers = st.floats(-1e290, 1e290)
 samples = st.lists(st.tuples(numbers, st.floats(1e-3, 1e6)), max_size=1500)
@@ -303,6 +305,32 @@ def test_rank_error_is_small(q: float, parts: int) -> None:
     bound = 0.002 if q >= 0.99 else 0.005
 
     assert rank_error(sorted(values), q, made.quantile(q)) <= bound
+
+
+@pytest.mark.parametrize("parts", [1, 100])
+@pytest.mark.parametrize("n", [513, 1_000, 10_000, 40_000])
+def test_the_outermost_samples_are_never_folded(n: int, parts: int) -> None:
+    """The smallest and the largest samples stay as they came, however they were merged."""
+    values = normal(n)
+    ordered = [(value, 1.0) for value in sorted(values)]
+    centroids = merged([values[i::parts] for i in range(parts)]).centroids()
+
+    assert ordered[:KEPT] == centroids[:KEPT]
+    assert ordered[-KEPT:] == centroids[-KEPT:]
+    assert len(centroids) < n
+
+
+@pytest.mark.parametrize("parts", [1, 100])
+def test_a_quantile_among_the_outermost_samples_is_exact(parts: int) -> None:
+    """A quantile between two samples that were kept is between them."""
+    values = normal(10_000)
+    ordered = sorted(values)
+    made = merged([values[i::parts] for i in range(parts)])
+
+    for rank in range(1, KEPT):
+        low, high = made.quantiles([rank / 10_000, 1 - rank / 10_000])
+        assert ordered[rank - 1] < low < ordered[rank]
+        assert ordered[-rank - 1] < high < ordered[-rank]
 
 
 def test_shows_its_state() -> None:

@@ -9,7 +9,7 @@ A set keeps its members' 64-bit hashes in an open-addressing table (EXACT), then
 """
 from veneurpy.engine.native.arena cimport Arena, Block, Entry
 from veneurpy.engine.native.compat cimport u32, u64
-from veneurpy.engine.native.tdigest cimport Centroid
+from veneurpy.engine.native.sort cimport Centroid
 
 cdef enum BlockKind:
     RAW = 1

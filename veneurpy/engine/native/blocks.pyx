@@ -11,9 +11,10 @@ from veneurpy.engine.native.hll cimport (
     HLL_EXACT_MAX, HLL_REGISTERS, hll_dense_add, hll_dense_from_exact, hll_exact_contains, hll_exact_insert,
     hll_exact_rehash,
 )
-from veneurpy.engine.native.tdigest cimport (
-    Centroid, td_capacity, td_compress, td_merge_centroids, td_merge_values, td_sort_centroids, td_sort_doubles,
+from veneurpy.engine.native.sort cimport (
+    Centroid, td_merge_centroids, td_merge_values, td_sort_centroids, td_sort_doubles,
 )
+from veneurpy.engine.native.tdigest cimport td_capacity, td_compress
 
 cdef enum:
     DIGEST_BYTES = 4608                 # with its entry and slot a digested timer stays below 5 kB

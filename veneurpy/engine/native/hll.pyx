@@ -1,4 +1,5 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
 """Sets: exact while small, HyperLogLog beyond (see the header for the contract)."""
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free

@@ -3,7 +3,7 @@ from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.intern cimport Interner
 from veneurpy.engine.native.merge cimport Merge, Series
 from veneurpy.engine.native.slice cimport Slice
-from veneurpy.engine.native.tdigest cimport Centroid
+from veneurpy.engine.native.sort cimport Centroid
 
 cdef enum:
     MOST_CONFLICTS = 1000

@@ -1,7 +1,7 @@
 """One series' samples, from all its parts: totals, quantiles, the size of a set."""
 from veneurpy.engine.native.compat cimport u8, u64
 from veneurpy.engine.native.merge cimport Merge, Series
-from veneurpy.engine.native.tdigest cimport Centroid
+from veneurpy.engine.native.sort cimport Centroid
 
 cdef struct Summary:
     u64 samples

@@ -14,7 +14,8 @@ from veneurpy.engine.native.hll cimport (
     hll_exact_insert,
 )
 from veneurpy.engine.native.merge cimport Merge, Part, Series
-from veneurpy.engine.native.tdigest cimport Centroid, td_quantiles, td_sort_centroids, td_sort_doubles
+from veneurpy.engine.native.sort cimport Centroid, td_sort_centroids, td_sort_doubles
+from veneurpy.engine.native.tdigest cimport td_quantiles
 
 
 cdef bint workspace_open(Workspace* w, int n_quantiles) noexcept nogil:

@@ -4,35 +4,16 @@ A series' digest is an ascending array of centroids. New samples are sorted (`td
 (`td_merge_*`), and the result is compressed into another array (`td_compress`), never in place.
 No NaN, no infinity and no weight <= 0 may come in.
 """
-
-
-cdef struct Centroid:
-    double mean
-    double weight
+from veneurpy.engine.native.sort cimport Centroid
 
 
 # The most centroids that td_compress emits for this compression.
 cdef int td_capacity(double compression) noexcept nogil
 
-# Sorts ascending, -0.0 before 0.0. `scratch` holds n values.
-cdef void td_sort_doubles(double* values, Py_ssize_t n, double* scratch) noexcept nogil
-
-# Sorts by mean, equal means by weight. `scratch` holds n centroids.
-cdef void td_sort_centroids(Centroid* centroids, Py_ssize_t n, Centroid* scratch) noexcept nogil
-
-# Merges ascending centroids with ascending values of weight 1; returns n_a + n_b, what `out` must hold.
-cdef Py_ssize_t td_merge_values(
-    const Centroid* a, Py_ssize_t n_a, const double* b, Py_ssize_t n_b, Centroid* out
-) noexcept nogil
-
-# The same with ascending centroids on both sides.
-cdef Py_ssize_t td_merge_centroids(
-    const Centroid* a, Py_ssize_t n_a, const Centroid* b, Py_ssize_t n_b, Centroid* out
-) noexcept nogil
-
 # Compresses an ascending array into at most `cap` centroids of `out`, which must not overlap it, and
-# returns how many. The sum of the weights is kept. A `cap` below td_capacity only costs accuracy; it is
-# at least 4.
+# returns how many. The sum of the weights is kept. The outermost compression / 8 on each side stay as
+# they are: the smallest and the largest samples of all are never folded, however often they are merged.
+# A `cap` below td_capacity only costs accuracy; it is at least 4.
 cdef int td_compress(
     const Centroid* sorted_in, Py_ssize_t n, double compression, Centroid* out, int cap
 ) noexcept nogil

@@ -1,0 +1,26 @@
+"""Sorting and merging samples and centroids on plain memory: the caller owns every array.
+
+No NaN may come in.
+"""
+
+
+cdef struct Centroid:
+    double mean
+    double weight
+
+
+# Sorts ascending, -0.0 before 0.0. `scratch` holds n values.
+cdef void td_sort_doubles(double* values, Py_ssize_t n, double* scratch) noexcept nogil
+
+# Sorts by mean, equal means by weight. `scratch` holds n centroids.
+cdef void td_sort_centroids(Centroid* centroids, Py_ssize_t n, Centroid* scratch) noexcept nogil
+
+# Merges ascending centroids with ascending values of weight 1; returns n_a + n_b, what `out` must hold.
+cdef Py_ssize_t td_merge_values(
+    const Centroid* a, Py_ssize_t n_a, const double* b, Py_ssize_t n_b, Centroid* out
+) noexcept nogil
+
+# The same with ascending centroids on both sides.
+cdef Py_ssize_t td_merge_centroids(
+    const Centroid* a, Py_ssize_t n_a, const Centroid* b, Py_ssize_t n_b, Centroid* out
+) noexcept nogil
