@@ -26,6 +26,8 @@ cdef enum:
     MARK_TIMESTAMP = 1 << 8
     LARGEST_REGISTER = 51
     LARGEST_DIGEST_BLOCK = 1 << 20
+    LARGEST_ACCOUNT_BITS = 56
+    LARGEST_BATCH = 64                  # datagrams that are read and not yet applied
     SEEK_DATA = 3
     SEEK_HOLE = 4
 
@@ -155,7 +157,7 @@ cdef bint _mend_set(const Arena* a, Entry* e) noexcept nogil:
 cdef bint _is_empty(const Entry* e) noexcept nogil:
     """An entry that was written and got no sample before the end."""
     if e.type == COUNTER or e.type == GAUGE:
-        return pair_count(e.hi) == 0
+        return pair_count(e.hi) == 0 and pair_is_sound(e.lo, e.hi)
     if e.type == SET:
         return e.hi == 0
     return word_block(e.lo) == 0
@@ -163,9 +165,12 @@ cdef bint _is_empty(const Entry* e) noexcept nogil:
 
 cdef bint _is_sound(const Arena* a, Entry* e) noexcept nogil:
     cdef double value
+    # A gauge's time has no check, but none was ever before 1970.
+    if e.type == GAUGE and (<i64*>(<u8*>e + 32))[pair_count(e.hi) & 1] <= 0:
+        return False
     if e.type == COUNTER or e.type == GAUGE:
         value = (<double*>&e.lo)[0]
-        return pair_is_sound(e.lo, e.hi) and _is_value(value)
+        return pair_count(e.hi) > 0 and pair_is_sound(e.lo, e.hi) and _is_value(value)
     return _mend_set(a, e) if e.type == SET else _is_timer(a, e)
 
 
@@ -202,6 +207,7 @@ cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
     """Lists the sound entries, and counts anew what the header says of them."""
     cdef Header* h = a.header
     cdef u64 at = HEADER_BYTES, missing = 0
+    cdef u64 before = out.broken
     cdef bint lost = False
     cdef Entry* e
     cdef int i
@@ -231,7 +237,7 @@ cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
         h.irregular += not e.flags & ENTRY_CANONICAL or e.flags & ENTRY_TIMESTAMP != 0
     out.series = a.n_salvaged
     # An entry is counted after it is there: where fewer are found, the header does not tell how far they go.
-    out.broken += missing > 0 and not out.broken
+    out.broken += missing > 0 and out.broken == before
 
 
 cdef void _salvage_side_log(Arena* a, Salvage* out) noexcept nogil:
@@ -253,6 +259,19 @@ cdef void _salvage_side_log(Arena* a, Salvage* out) noexcept nogil:
     # A line, too, is counted after it is there.
     out.broken += out.side_lines < a.header.counters.pending
     a.header.counters.pending = out.side_lines
+
+
+cdef void _check_accounts(Header* h, Salvage* out) noexcept nogil:
+    """Accounts have no check: what nobody can have counted is taken for 0, and said."""
+    cdef u64* words = <u64*>&h.counters
+    cdef size_t i
+    for i in range(sizeof(h.counters) // 8):
+        if words[i] >> LARGEST_ACCOUNT_BITS:
+            words[i] = 0
+            out.broken += 1
+    if h.read < h.applied or h.read - h.applied > LARGEST_BATCH:
+        h.applied = h.read
+        out.broken += 1
 
 
 cdef int _check_header(const Arena* a, const u8* boot_id) noexcept nogil:
@@ -305,6 +324,7 @@ cdef int salvage(Arena* a, int fd, u64 size, const u8* boot_id, Salvage* out) no
     if a.salvaged == NULL:
         salvage_close(a)
         return NO_MEMORY
+    _check_accounts(a.header, out)
     _finish_set_sample(a)
     _salvage_entries(a, out)
     _salvage_side_log(a, out)

@@ -9,7 +9,7 @@ from veneurpy.engine.native.arena cimport (
 from veneurpy.engine.native.blocks cimport (
     PAIRS_FLAG, samples_at, scratch_close, scratch_open, set_add, timer_add, word_length,
 )
-from veneurpy.engine.native.compat cimport barrier, i64, prefetch, store_pair, u8, u32, u64, unlikely
+from veneurpy.engine.native.compat cimport barrier, i64, likely, prefetch, store_pair, u8, u32, u64, unlikely
 from veneurpy.engine.native.forms cimport former_close
 from veneurpy.engine.native.lookup cimport find_spelling
 from veneurpy.engine.native.overflow cimport Place, place_folded, place_new
@@ -133,8 +133,9 @@ cdef void _divert(Store* s, Entry* e, const Item* it, double value, double weigh
     s.arena.reserve.folding = folding
     if not taken:
         c.values_rejected[VALUE_STORE_FULL] += 1
-    elif not folding:
-        c.folded += 1
+    # A line that is folded as a whole is counted already.
+    if taken != folding:
+        c.folded = c.folded + 1 if taken else c.folded - 1
 
 
 cdef inline void _apply_values(Store* s, Entry* e, const Item* it, const double* values, i64 now_ns) noexcept nogil:
@@ -184,42 +185,53 @@ cdef inline void _count_line(Counters* c, const Item* it) noexcept nogil:
         c.ignored[BAD_TIMESTAMP] += it.bad_timestamp
 
 
-cdef void _apply_new(Store* s, Counters* c, const Item* it, const double* values, i64 now_ns) noexcept nogil:
-    """A spelling that is not in the store: the one place where its name and tags are looked at byte by byte."""
+cdef Entry* _place_new(Store* s, Counters* c, const Item* it) noexcept nogil:
+    """Where a spelling goes that is not in the store: the one place where its name and tags are looked at byte by byte.
+
+    Counts the line. NULL: its values go nowhere. `_end_new` is to be called when they are applied.
+    """
     cdef Place p
-    cdef u64 refused
     if it.name_len == 0 or not is_text(it.name, it.name_len):
         c.rejected[BAD_NAME] += 1
-        return
+        return NULL
     if not is_text(it.tags, it.tags_len):
         c.rejected[BAD_TAGS] += 1
-        return
+        return NULL
     _count_line(c, it)
     p = place_new(s, it)
     c.ignored[SCOPE_CONFLICT] += p.conflict
     if p.entry == NULL:
         c.values_rejected[p.reason] += it.n
-        return
-    refused = c.values_rejected[VALUE_STORE_FULL]
-    s.arena.reserve.folding = p.folded
-    _apply_values(s, p.entry, it, values, now_ns)
+    elif p.folded:
+        s.arena.reserve.folding = True
+        # Less those that find no room, as they are counted.
+        c.folded += it.n
+    return p.entry
+
+
+cdef void _end_new(Store* s) noexcept nogil:
     s.arena.reserve.folding = False
-    if p.folded:
-        c.folded += it.n - (c.values_rejected[VALUE_STORE_FULL] - refused)
 
 
 cdef inline void _apply_line(Store* s, Counters* c, const Item* it, const double* values, i64 now_ns) noexcept nogil:
     cdef Entry* e = it.entry
+    cdef bint is_new = False
     if unlikely(e == NULL):
         # A line before it in the group may have brought the same spelling.
         e = find_spelling(s.arena, it)
         if e == NULL:
-            _apply_new(s, c, it, values, now_ns)
-            return
-    _count_line(c, it)
-    if unlikely(e.flags & ENTRY_CONFLICT):
-        c.ignored[SCOPE_CONFLICT] += 1
+            e = _place_new(s, c, it)
+            if e == NULL:
+                return
+            is_new = True
+    if likely(not is_new):
+        _count_line(c, it)
+        if unlikely(e.flags & ENTRY_CONFLICT):
+            c.ignored[SCOPE_CONFLICT] += 1
+    # In one place only, so that it is inlined.
     _apply_values(s, e, it, values, now_ns)
+    if unlikely(is_new):
+        _end_new(s)
 
 
 cdef void store_apply(Store* s, Group* g, i64 now_ns) noexcept nogil:
