@@ -39,6 +39,7 @@ bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 	$(BIN)/python -m benchmarks.kills
+	VENEURPY_RECOVERY=long $(BIN)/pytest -rP tests/recovery
 
 asan: build $(VENV)/.dev ## The native tests with address and undefined behaviour sanitizers; ARGS="-k digest"
 	@$(MAKE) --no-print-directory --jobs $(JOBS) $(ASAN)

@@ -17,7 +17,7 @@ from veneurpy.engine.arena_dir import boot_id
 pytestmark = needs_native
 
 HEADER = 4096
-CASES = 6000 if os.environ.get("VENEURPY_RECOVERY") == "long" else 100
+CASES = 1000 if os.environ.get("VENEURPY_RECOVERY") == "long" else 100
 
 
 @pytest.fixture(scope="module")
