@@ -17,7 +17,7 @@ import veneurpy
 from veneurpy.engine import Engine, EngineOptions, open_engine
 
 STEPPED = {"receiver_take": "receiver", "receiver_swap": "receiver", "arena_begin": "arena"}
-SKIPPED = {"td_sort_doubles": "tdigest", "td_merge_values": "tdigest"}
+SKIPPED = {"td_sort_doubles": "sort", "td_merge_values": "sort"}
 
 
 def address(function: str, module: str) -> int:
