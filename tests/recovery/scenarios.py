@@ -71,7 +71,8 @@ SCENARIOS = {
         is_short=False,
     ),
     "table is swept": Scenario(
-        [_counters(0, 250), _counters(250, 445), b"n0:1|c"], [b"n%d:1|c" % i for i in range(5)]
+        [_counters(0, 250), _counters(250, 445), b"n0:1|c"],
+        [b"n%d:1|c" % i for i in range(5)],
         is_short=False,
     ),
     "rotation": Scenario(
