@@ -63,7 +63,7 @@ SCENARIOS = {
     "set grows": Scenario([_members(0, 6)], [_members(6, 9)]),
     "set grows to the last": Scenario(_sets(895), [_members(895, 898)], is_short=False),
     "set knows": Scenario(_sets(100), [_members(50, 53), b"s:new|s"]),
-    "set becomes dense": Scenario(_sets(1535), [_members(1535, 1539)]),
+    "set becomes dense": Scenario(_sets(1535), [_members(1535, 1539)], is_short=False),
     "dense set": Scenario(_sets(1600), [_members(1600, 1604), _members(0, 2)]),
     "table grows": Scenario(
         [_counters(0, 250), _counters(250, 380)],
@@ -71,7 +71,9 @@ SCENARIOS = {
         is_short=False,
     ),
     "table is swept": Scenario(
-        [_counters(0, 250), _counters(250, 445), b"n0:1|c"], [b"n%d:1|c" % i for i in range(5)]
+        [_counters(0, 250), _counters(250, 445), b"n0:1|c"],
+        [b"n%d:1|c" % i for i in range(5)],
+        is_short=False,
     ),
     "rotation": Scenario(
         [b"old:1|c", ROTATE, b"c:1|c\nt:2|ms\ns:x|s\n_e{1,1}:a|b"], [ROTATE, b"c:3|c\ng:1|g"]

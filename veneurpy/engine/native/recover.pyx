@@ -70,6 +70,9 @@ cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
     h ^= hash_mark(&a.header.key, e.type)
     if e.flags & ENTRY_TIMESTAMP:
         memcpy(&timestamp, key + e.name_len + e.tags_len, 8)
+        # The hash has room for so much of it, and no T comes near.
+        if timestamp < 1 or timestamp >> 48:
+            return False
         h ^= hash_mark(&a.header.key, (<u64>timestamp << 16) | MARK_TIMESTAMP)
     # The hash does not cover the flags; they follow from the tags.
     return h == e.hash and e.flags == entry_flags(
