@@ -28,7 +28,7 @@ cdef inline double _width(double q, double scale) noexcept nogil:
     cdef double x
     q = q if q < 1.0 else 1.0
     x = q * (1.0 - q)
-    return scale * (x + 0.006) / (1.0 + 2.0 * x)
+    return scale * (x + 0.005) / (1.0 + 2.0 * x)
 
 
 cdef inline Centroid _centroid(double first, double offset, double weight, double last) noexcept nogil:
@@ -45,8 +45,8 @@ cdef int _compress(
     """Folds neighbours greedily but for the `kept` on each side; -1 when that takes more than `cap` centroids.
 
     A centroid is as wide as is allowed in its middle (where that is, the width of the one before tells well
-    enough). An item is folded in when its own middle is before the end: to ask for all of it leaves single
-    samples stranded between full centroids.
+    enough). An item is folded in when three quarters of it are before the end: to ask for all of it leaves single
+    samples stranded between full centroids, to ask for half makes centroids of very different widths.
     """
     cdef double first = items[kept].mean, weight = items[kept].weight
     cdef double offset = 0.0  # sum of weight * (mean - first); never negative, so nothing cancels
@@ -58,7 +58,7 @@ cdef int _compress(
     width = _width(before * inverse, scale)
     end = before + total * width
     for i in range(kept + 1, n - kept):
-        if before + weight + 0.5 * items[i].weight <= end:
+        if before + weight + 0.75 * items[i].weight <= end:
             weight += items[i].weight
             offset += items[i].weight * (items[i].mean - first)
             continue
@@ -81,7 +81,7 @@ cdef int td_compress(
     const Centroid* sorted_in, Py_ssize_t n, double compression, Centroid* out, int cap
 ) noexcept nogil:
     cdef double total = 0.0
-    cdef double scale = 8.0 / compression
+    cdef double scale = 9.3 / compression
     cdef Py_ssize_t kept = <Py_ssize_t>(compression / 8.0)
     cdef Py_ssize_t most = ((n if n < cap else cap) - 1) // 2
     cdef int count
@@ -92,7 +92,7 @@ cdef int td_compress(
         total += sorted_in[i].weight
     kept = kept if kept < most else most
     count = _compress(sorted_in, n, total, scale, kept, out, cap)
-    # On ordinary data once is enough. This ends: from a scale of 1 / 0.006 on everything fits one centroid.
+    # On ordinary data once is enough. This ends: from a scale of 1 / 0.005 on everything fits one centroid.
     while count < 0:
         scale *= 1.1
         count = _compress(sorted_in, n, total, scale, kept, out, cap)
@@ -197,7 +197,7 @@ cdef void td_quantiles(
 
 
 cdef enum:
-    TAIL = 224
+    TAIL = 216
     RAW = 512
     MAX_CAPACITY = 2048
 
@@ -205,7 +205,7 @@ cdef enum:
 cdef class TDigest:
     """A digest of a stream of numbers that answers quantiles.
 
-    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 224 samples. The
+    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 216 samples. The
     compression / 8 smallest and largest samples stay exact.
     Merging is deterministic, and its order changes the answers within the digest's error only.
     """
