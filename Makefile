@@ -13,7 +13,7 @@ BUILD_EXT = $(BIN)/python -W ignore -c 'import setuptools; setuptools.setup()' -
 FAIL = { echo "veneurpy: $(1)" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak docs services clean build
+.PHONY: help run test check bench asan fuzz soak docs services clean build
 .DELETE_ON_ERROR:
 
 help: ## Show these targets
@@ -38,18 +38,56 @@ bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_
 
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
+	$(BIN)/python -m benchmarks.kills
+	VENEURPY_RECOVERY=long $(BIN)/pytest -rP tests/recovery
+
+asan: build $(VENV)/.dev ## The native tests with address and undefined behaviour sanitizers; ARGS="-k digest"
+	@$(MAKE) --no-print-directory --jobs $(JOBS) $(ASAN)
+	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) PYTHONMALLOC=malloc VENEURPY_BUILD=build/asan \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 HYPOTHESIS_PROFILE=brief \
+		$(BIN)/python -m pytest --capture=sys -p tests.sanitized $(ASAN_TESTS) $(ARGS)
+
+fuzz: build $(VENV)/.fuzz ## Look for inputs that break the native modules; SECONDS=600 ARGS="lines arenas"
+	@$(MAKE) --no-print-directory --jobs $(JOBS) $(FUZZ)
+	$(BIN)/python -m tests.fuzz --build build/fuzz --seconds $(SECONDS) $(ARGS)
 
 docs: build $(VENV)/.dev ## Write the pages that are computed: configuration and accuracy
 	$(BIN)/python -m veneurpy.config.document > docs/configuration.md
 	$(BIN)/python -m benchmarks.accuracy
 
-services: ## Install what tests need beside Python packages: nothing so far
-	@echo "veneurpy: the tests need no service beside what 'make test' sets up"
+services: ## Install what tests need beside Python packages, where it is missing: clang, for `make fuzz`
+	@command -v clang >/dev/null || { export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update --quiet=2 && \
+		apt-get install --quiet=2 --no-install-recommends clang libclang-rt-dev >/dev/null; } || \
+		$(call FAIL,clang could not be installed: 'make services' needs apt-get and to be root.)
 
 clean: ## Remove everything that was built, .venv included
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find veneurpy \( -name '*.so' -o -name '*.c' \) -delete
 	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Builds beside the usual one: the C that it generated, compiled again
+
+SANITIZED = -shared -fPIC -g -O1 -fno-omit-frame-pointer -fno-math-errno -ffp-contract=off \
+	-fno-sanitize-recover=undefined -DVENEURPY_DEBUG -include $(HERE)compat.h -I$(HERE) \
+	-I$(call SYSCONFIG,get_path("include"))
+HERE := veneurpy/engine/native/
+ASAN := $(PYX:$(HERE)%.pyx=build/asan/%.so)
+FUZZ := $(PYX:$(HERE)%.pyx=build/fuzz/%.so)
+SECONDS ?= 60
+ASAN_TESTS := tests/golden tests/property tests/unit/engine tests/unit/listeners \
+	tests/recovery/test_corruption.py tests/recovery/test_arena_dir.py
+
+build/asan/%.so: $(HERE)%.c $(HERE)compat.h
+	@mkdir -p $(@D)
+	@echo "gcc -fsanitize=address,undefined $<"
+	@gcc $(SANITIZED) -fsanitize=address,undefined -o $@ $<
+
+build/fuzz/%.so: $(HERE)%.c $(HERE)compat.h
+	@mkdir -p $(@D)
+	@command -v clang >/dev/null || $(call FAIL,clang is needed: 'make services' installs it.)
+	@echo "clang -fsanitize=fuzzer-no-link,address,undefined $<"
+	@clang $(SANITIZED) -w -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=pointer-overflow -o $@ $<
 
 # What the targets stand on
 
@@ -83,4 +121,8 @@ $(VENV)/.built: pyproject.toml $(NATIVE) | $(VENV)/.compiler
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.built
 	$(PIP) $(call FROM_PROJECT,["project"]["optional-dependencies"]["dev"])
+	@touch $@
+
+$(VENV)/.fuzz: pyproject.toml | $(VENV)/.dev
+	$(PIP) $(call FROM_PROJECT,["project"]["optional-dependencies"]["fuzz"])
 	@touch $@

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -91,11 +93,19 @@ def run(
         opened = [engine.open_reader(f"reader {i}") for i in range(readers)]
         for datagram in datagrams:
             opened[datagram.reader].feed(
-                datagram.data, truncated=datagram.truncated, now_ns=datagram.now_ns
+                in_buffer(datagram.data, kind),
+                truncated=datagram.truncated,
+                now_ns=datagram.now_ns,
             )
         return close_interval(engine, plan)
     finally:
         engine.close()
+
+
+def in_buffer(data: bytes, kind: EngineKind) -> bytes:
+    """The datagram where a sanitized build sees every read beyond it: in memory of its length."""
+    # Not after the header of a bytes object, and an array made from a list has nothing to spare.
+    return array("B", list(data)) if kind == "native" and "VENEURPY_BUILD" in os.environ else data
 
 
 def close_interval(engine: Engine, plan: Plan, now_ms: int = END_MS) -> Outcome:
@@ -170,5 +180,6 @@ _FIELDS: Sequence[str] = (
     "accepted",
     "pending",
     "values",
+    "folded",
 )
 _GROUPS: Sequence[str] = ("rejected", "aggregated", "values_rejected", "ignored")

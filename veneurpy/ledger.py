@@ -87,11 +87,16 @@ class SinkAccounts:
     others: Fate = field(default_factory=Fate)
     elsewhere: int = 0
     """Points that `veneursinkonly` keeps from this sink."""
+    restored: int = 0
+    """Points that a process before this one made, offered again from the spool."""
 
     def equations(self, sink: str, points: int) -> Iterator[Equation]:
         """The equations of the sink called `sink`, of `points` points that were made in all."""
         routed = {"offered": self.points.offered, "elsewhere": self.elsewhere}
-        yield Equation("points", sink, ("points", points), routed)
+        made = ("points", points)
+        if self.restored:
+            made = ("points and restored", points + self.restored)
+        yield Equation("points", sink, made, routed)
         yield self.points.equation("rows", sink)
         yield self.others.equation("events and checks", sink)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from veneurpy.engine import Columns, Engine
 from veneurpy.model import Event, Point, PointType, Scope, ServiceCheck
@@ -190,6 +190,29 @@ class Sink(Protocol):
         ...
 
 
+@runtime_checkable
+class Positioned(Protocol):
+    """A sink that can take back what it wrote after a position. No sink must have these methods.
+
+    With `state_dir`, the position is kept together with what the sink is owed. After a crash the
+    sink takes back what it has written since, and is given it again: each row is written once.
+    """
+
+    def position(self) -> str | None:
+        """Where the last call that has ended has left the backend; None if that means nothing.
+
+        Asked after each call, on the event loop: answer at once.
+        """
+        ...
+
+    def restore(self, position: str) -> None:
+        """Asks `start`, which follows, to take back whatever was written after this position.
+
+        Where that is not possible (the file is another by now) `start` leaves all as it is.
+        """
+        ...
+
+
 class Listener(Protocol):
     """A transport that feeds an engine."""
 
@@ -204,4 +227,8 @@ class Listener(Protocol):
 
     async def stop(self, timeout_s: float) -> int:
         """Reads what the kernel had queued, closes; returns the bytes left unread in the end."""
+        ...
+
+    async def leave(self) -> None:
+        """Stops to read, and leaves the sockets to whoever else holds them."""
         ...

@@ -1,10 +1,16 @@
-"""What a service tells systemd: datagrams to `$NOTIFY_SOCKET` (sd_notify(3)), none without it."""
+"""What a service and systemd tell each other: sd_notify(3), and sockets that outlive the process.
+
+Nothing happens without `$NOTIFY_SOCKET` and `$LISTEN_FDS`.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from array import array
+from collections.abc import Collection, Mapping, Sequence
+
+FIRST_FD = 3
 
 
 class Notifier:
@@ -18,13 +24,80 @@ class Notifier:
         self.watchdog_s = int(environ.get("WATCHDOG_USEC", "0")) / 1e6 if is_ours else 0.0
         """How often the service must show that it lives; 0 for never."""
 
-    def notify(self, *assignments: str) -> None:
-        """Sends assignments such as `READY=1`."""
+    def notify(self, *assignments: str, sockets: Sequence[socket.socket] = ()) -> None:
+        """Sends assignments such as `READY=1`, with copies of sockets for `FDSTORE=1`."""
         if not self._address:
             return
+        rights = array("i", [kept.fileno() for kept in sockets])
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if rights else []
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
             try:
-                sock.sendto("\n".join(assignments).encode(), self._address)
+                text = "\n".join(assignments).encode()
+                sock.sendmsg([text], ancillary, 0, self._address)
             except OSError:
                 # Nobody listens, or the queue is full: nothing that a service could do about it.
                 return
+
+
+class SocketStore:
+    """Datagram sockets that the manager holds while no process lives: none of theirs is lost.
+
+    They come from a socket unit, or from the file descriptor store, where `keep` puts them.
+    """
+
+    def __init__(self, environ: Mapping[str, str], notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._held = _inherited(environ)
+
+    def __repr__(self) -> str:
+        return f"SocketStore({[name for name, _ in self._held]})"
+
+    def take(self, name: str, addresses: Collection[tuple[str, int]]) -> list[socket.socket]:
+        """The sockets that were kept under a name, else those bound to one of the addresses."""
+        named = [held for held in self._held if held[0] == fd_name(name)]
+        bound = [held for held in self._held if _address(held[1]) in addresses]
+        taken = named or bound
+        self._held = [held for held in self._held if held not in taken]
+        return [held for _, held in taken]
+
+    def keep(self, name: str, sockets: Sequence[socket.socket]) -> None:
+        """Asks the manager to keep sockets under a name (`FileDescriptorStoreMax=` allows it)."""
+        for kept in sockets:
+            self._notifier.notify("FDSTORE=1", f"FDNAME={fd_name(name)}", sockets=[kept])
+
+    def drop_others(self) -> list[str]:
+        """Closes what nobody has taken, and has the manager close it; returns the names."""
+        names = [name for name, _ in self._held]
+        for name, held in self._held:
+            held.close()
+            self._notifier.notify("FDSTOREREMOVE=1", f"FDNAME={name}")
+        self._held = []
+        return names
+
+
+def fd_name(name: str) -> str:
+    """A name as systemd takes it: ASCII, no colon, at most 255 characters."""
+    return name.replace(":", "_").encode("ascii", "replace").decode()[:255]
+
+
+def _inherited(environ: Mapping[str, str]) -> list[tuple[str, socket.socket]]:
+    """(name, socket) of each datagram socket that was passed to this very process, once each."""
+    if environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    count = int(environ.get("LISTEN_FDS", "0"))
+    names = environ.get("LISTEN_FDNAMES", "").split(":")
+    found: dict[int, tuple[str, socket.socket]] = {}
+    for index in range(count):
+        held = socket.socket(fileno=FIRST_FD + index)
+        held.set_inheritable(False)
+        inode = os.fstat(held.fileno()).st_ino
+        if held.type != socket.SOCK_DGRAM or inode in found:
+            held.close()
+            continue
+        found[inode] = (names[index] if index < len(names) else "unknown", held)
+    return list(found.values())
+
+
+def _address(held: socket.socket) -> tuple[str, int] | None:
+    name = held.getsockname()
+    return (name[0], name[1]) if isinstance(name, tuple) else None

@@ -281,8 +281,9 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 
 def test_the_service_manager_is_told(tmp_path: Path, manager: socket.socket) -> None:
-    """Ready with its listeners, alive while it lives, stopping when it stops."""
+    """Which socket to keep, ready with its listeners, alive while it lives, stopping at its end."""
     with running_daemon(tmp_path, engine="python") as daemon:
+        assert b"FDSTORE=1\nFDNAME=udp_" == manager.recv(1000)[:21]
         ready = manager.recv(1000).decode().splitlines()
         assert ready[0] == "READY=1"
         assert f"udp://127.0.0.1:{daemon.port}" in ready[1]

@@ -1,4 +1,7 @@
-"""How long the search is: HYPOTHESIS_PROFILE=long looks more than a hundred times as far."""
+"""How long the search is: HYPOTHESIS_PROFILE=long looks more than a hundred times as far.
+
+"brief" is for builds that are many times slower.
+"""
 
 from __future__ import annotations
 
@@ -14,4 +17,5 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("long", settings.get_profile("default"), max_examples=10_000)
+settings.register_profile("brief", settings.get_profile("default"), max_examples=20)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

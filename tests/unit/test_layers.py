@@ -26,6 +26,7 @@ LAYERS = {
     "veneurpy.ports": 1,
     "veneurpy.config": 2,
     "veneurpy.registry": 2,
+    "veneurpy.spool": 2,
     "veneurpy.systemd": 2,
     "veneurpy.telemetry": 2,
     "veneurpy.listeners": 3,

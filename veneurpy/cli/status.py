@@ -25,7 +25,7 @@ def status(address: str, as_json: bool) -> None:
 
     base = address if "://" in address else f"http://{address}"
     try:
-        node, ledger = _page(base, "status"), _page(base, "ledger")
+        node, ledger = page(base, "status"), page(base, "ledger")
         text = summary(node, ledger)
     except (ValueError, KeyError, TypeError) as exc:
         raise click.ClickException(
@@ -41,7 +41,8 @@ def status(address: str, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _page(base: str, name: str) -> dict[str, Any]:
+def page(base: str, name: str) -> dict[str, Any]:
+    """One page of the API. Raises ValueError for what is none, OSError where nobody answers."""
     # Never by a proxy of the environment: the page is this host's own.
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

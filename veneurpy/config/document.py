@@ -21,6 +21,7 @@ GROUPS = (
     ("The engine", "engine"),
     ("Publishing", "metric_sinks"),
     ("Watching the node", "http_address"),
+    ("Surviving a crash", "state_dir"),
     ("Stopping", "shutdown"),
 )
 """Headings, each with the first key below it; the keys are in the model's order."""

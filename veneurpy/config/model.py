@@ -43,6 +43,9 @@ class SinkEntry(Section):
     """What it is: `console`, `localfile`, `prometheus`, `blackhole`, `debug`, or a plug-in's."""
     name: Annotated[str, AfterValidator(check_name)] = ""
     """How metrics, logs and `veneursinkonly:<name>` call it; unique. Empty: as its kind."""
+    on_doubt: Literal["drop", "resend"] = "drop"
+    """With `state_dir`: what to do with rows that were being written when the process died, where a
+    second write would count twice. `drop` counts them as in doubt, `resend` writes them again."""
     config: SerializeAsAny[BaseModel] = Field(default_factory=Section)
     """The options of its kind."""
 
@@ -87,7 +90,17 @@ class Config(Section):
     """`native` is compiled and fast. `python` gives the same results where nothing can be
     compiled."""
     store_max_bytes: Annotated[Size, Field(ge=16 * MIB, le=1 << 44)] = 512 * MIB
-    """Memory for the series of all readers. A new series beyond it is rejected and counted."""
+    """Memory for the series of all readers. New series beyond it are folded into one of
+    their name, or rejected and counted."""
+    max_series_per_name: Annotated[int, Field(ge=0, le=1 << 31)] = 100_000
+    """How many series one metric name may have in an interval, at each reader. 0: no bound."""
+    max_values_per_tag: Annotated[int, Field(ge=0, le=1 << 31)] = 0
+    """How many values one tag key of one name may have in an interval, at each reader. 0: no
+    bound."""
+    on_overflow: Literal["fold", "drop_tag", "reject"] = "fold"
+    """What becomes of a new series beyond that. `fold`: its values go to the series of its name
+    tagged `veneurpy.folded:true`. `drop_tag`: it loses the tag that has the most values. `reject`:
+    its values are rejected. Gauges are always rejected."""
     side_log_max_bytes: Annotated[Size, Field(ge=1 * KIB, le=1 << 30)] = 4 * MIB
     """Memory for the events and service checks that each reader keeps in one interval."""
 
@@ -112,9 +125,22 @@ class Config(Section):
     log_format: Literal["auto", "console", "json"] = "auto"
     """`console` is for people, `json` for machines, `auto` is `console` on a terminal."""
 
-    shutdown: Literal["flush"] = "flush"
+    state_dir: Annotated[str, AfterValidator(check_plain)] = ""
+    """A directory on disk for closed intervals that a sink does not have yet. With it and
+    `arena_dir` a killed process loses nothing that it had aggregated: the next one goes on. Empty:
+    everything is in memory only."""
+    arena_dir: Annotated[str, AfterValidator(check_plain)] = ""
+    """A directory on tmpfs for the open interval. It goes with `state_dir`; both belong to one
+    daemon."""
+    spool_max_bytes: Annotated[Size, Field(ge=1 * MIB, le=1 << 44)] = 1 << 30
+    """How much the closed intervals may take in `state_dir`. Beyond it the oldest are given up."""
+    accept_window: Duration = 6 * 3600.0
+    """How long a closed interval waits for a sink; an older one is given up."""
+
+    shutdown: Literal["auto", "flush", "handover"] = "auto"
     """What happens at SIGTERM and SIGINT. `flush`: read what the kernel had queued, flush
-    everything, exit."""
+    everything, exit. `handover`: leave the open interval, and the sockets if systemd keeps them, to
+    the next process. `auto`: `handover` with `state_dir`, `flush` without."""
     shutdown_timeout: Duration = 10.0
     """How long that may take; what is left then is named in the log."""
 
@@ -141,6 +167,11 @@ class Config(Section):
     @classmethod
     def _some(cls, aggregates: tuple[Aggregate, ...]) -> tuple[Aggregate, ...]:
         return aggregates or DEFAULT_AGGREGATES
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether a shutdown leaves the open interval to the next process."""
+        return self.shutdown == "handover" or (self.shutdown == "auto" and bool(self.state_dir))
 
     @property
     def flush_timeout_s(self) -> float:

@@ -17,7 +17,7 @@ IGNORED: Mapping[str, str] = {
     "count_unique_timeseries": "the number of series is always counted, see /metrics",
     "enable_profiling": "profiles of the Go runtime do not exist here",
     "features": "routing and Go diagnostics do not exist here: every sink gets every point",
-    "flush_on_shutdown": "what was received is always flushed at the shutdown",
+    "flush_on_shutdown": "what was received is never dropped at the shutdown, see `shutdown`",
     "flush_watchdog_missed_flushes": "the watchdog is systemd's (`WatchdogSec=`)",
     "forward_address": "nothing is forwarded: this node publishes all samples itself, those of "
     "global scope and all percentiles too, so each host has percentiles of its own",
@@ -48,12 +48,6 @@ IGNORED: Mapping[str, str] = {
 
 TRANSLATED = ("debug", "synchronize_with_interval")
 """Keys of Veneur that load and are understood, but are no keys of ours."""
-
-REFUSED: Mapping[str, str] = {
-    "arena_dir": f'"arena_dir" is {NOT_YET}: the open interval is kept in memory',
-    "state_dir": f'"state_dir" is {NOT_YET}: nothing is kept on disk between two runs',
-}
-"""Keys that are known and would be a promise if they were accepted."""
 
 REFUSED_SINK_KEYS = ("add_tags", "max_name_length", "max_tag_length", "max_tags", "strip_tags")
 """Keys of Veneur beside a sink's `config`. Points would go out that they are meant to keep in."""
@@ -123,7 +117,7 @@ VENEUR_KEYS = frozenset({*SHARED_WITH_VENEUR, *TRANSLATED, *IGNORED})
 
 def top_keys() -> list[str]:
     """Every key that may be at the top of a file, whatever becomes of it."""
-    return [*Config.model_fields, *IGNORED, *TRANSLATED, *REFUSED]
+    return [*Config.model_fields, *IGNORED, *TRANSLATED]
 
 
 def translate(data: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -136,12 +130,8 @@ def translate(data: dict[str, Any], report: Report) -> dict[str, Any]:
         if _says_something(value) or key == "flush_on_shutdown":
             place = report.places.of((key,), key=True)
             report.warning(place, f'"{key}" has no effect: {IGNORED[key]}')
-    for key in [key for key in left if key in REFUSED]:
-        if _says_something(left.pop(key)):
-            report.mistake(report.places.of((key,), key=True), REFUSED[key])
     _translate_debug(left, report)
     _translate_synchronize(left, report)
-    _translate_shutdown(left, report)
     _replace_zeros(left, report)
     left["metric_sinks"] = _without_refused_keys(left.get("metric_sinks"), report)
     return left
@@ -197,13 +187,6 @@ def _translate_synchronize(data: dict[str, Any], report: Report) -> None:
         report.warning(report.places.of(path, key=True), f"{what} with the clock")
     elif synchronize not in (None, True):
         report.mistake(report.places.of(path), "synchronize_with_interval: expected true or false")
-
-
-def _translate_shutdown(data: dict[str, Any], report: Report) -> None:
-    if data.get("shutdown") == "handover":
-        what = f"shutdown: handing over to a successor is {NOT_YET}: write `flush`"
-        report.mistake(report.places.of(("shutdown",)), what)
-        del data["shutdown"]
 
 
 def _replace_zeros(data: dict[str, Any], report: Report) -> None:

@@ -71,6 +71,7 @@ def admin_app(view: NodeView, extra_routes: Mapping[str, Handler]) -> web.Applic
         "/config": pages.config,
         "/api/v1/status": pages.status,
         "/api/v1/ledger": pages.ledger,
+        "/api/v1/top": pages.top,
     }
     if taken := sorted({"/", *routes} & set(extra_routes)):
         raise ConfigError(f"a sink wants to serve {', '.join(taken)}, which veneurpy itself serves")
@@ -115,6 +116,15 @@ class _Pages:
 
     async def ledger(self, request: web.Request) -> web.Response:
         return _json_page(request, self._view.ledger())
+
+    async def top(self, request: web.Request) -> web.Response:
+        count = request.query.get("n", "10")
+        page = None
+        if count.isascii() and count.isdecimal() and len(count) < 5:
+            page = self._view.top(request.query.get("by", "samples"), int(count))
+        if page is None:
+            raise web.HTTPBadRequest(text="n is a number, by one of the figures of a name\n")
+        return _json_page(request, page)
 
 
 def _json_page(request: web.Request, data: dict[str, Any]) -> web.Response:

@@ -36,6 +36,7 @@ def summary(status: Page, ledger: Page) -> str:
         _table(_listener_rows(status, ledger)),
         *_rejections(ledger),
         _last_flush(status),
+        *_recovered(status),
         _table(_sink_rows(ledger)),
         *_sink_errors(status),
         _verdict(ledger),
@@ -93,6 +94,19 @@ def _last_flush(status: Page) -> str:
 def _counted(number: int, what: str) -> str:
     singular = what if what == "series" else what.removesuffix("s")
     return f"{number:,} {singular if number == 1 else what}"
+
+
+def _recovered(status: Page) -> Iterator[str]:
+    # An older daemon may be asked, which knows neither.
+    if found := status.get("recovered"):
+        yield (
+            f"recovered from the process before: {_counted(found['intervals'], 'intervals')}, "
+            f"{_counted(found['series'], 'series')}, {_counted(found['samples'], 'samples')}; "
+            f"lost with it: {_counted(found['lost_datagrams'], 'datagrams')}"
+        )
+    if spool := status.get("spool"):
+        intervals, size = (_counted(spool[what], what) for what in ("intervals", "bytes"))
+        yield f"on disk for the sinks: {intervals}, {size}"
 
 
 def _sink_rows(ledger: Page) -> Iterator[Sequence[str]]:

@@ -30,6 +30,10 @@ class NodeView(Protocol):
         """The accounts, so that a person can add them up."""
         ...
 
+    def top(self, by: str, count: int) -> dict[str, Any] | None:
+        """The `count` names of the last interval with most of a figure; None if it is no figure."""
+        ...
+
     def config(self) -> dict[str, Any]:
         """The configuration in effect; secrets are "***" already."""
         ...

@@ -12,13 +12,17 @@ from uuid import UUID
 
 from veneurpy.engine.columns import SCHEMA_VERSION, Columns, StringTable
 from veneurpy.engine.types import (
+    FOLDED_TAG,
     IGNORED_FIELDS,
     LINE_REASONS,
     VALUE_REASONS,
     Accounts,
+    Budget,
     EngineOptions,
     MetricType,
+    NameTop,
     Output,
+    Overflow,
     Plan,
     PointType,
     Scope,
@@ -26,11 +30,13 @@ from veneurpy.engine.types import (
 )
 
 __all__ = [
+    "FOLDED_TAG",
     "IGNORED_FIELDS",
     "LINE_REASONS",
     "SCHEMA_VERSION",
     "VALUE_REASONS",
     "Accounts",
+    "Budget",
     "Columns",
     "Engine",
     "EngineKind",
@@ -38,7 +44,9 @@ __all__ = [
     "EngineOptions",
     "Interval",
     "MetricType",
+    "NameTop",
     "Output",
+    "Overflow",
     "Plan",
     "PointType",
     "Reader",
@@ -79,6 +87,13 @@ class Reader(Protocol):
         """
         ...
 
+    def leave(self) -> None:
+        """Stops after the datagrams in hand: all that is read is in the store, all else is queued.
+
+        Whoever holds the socket next reads on from there. Instead of `stop`, or before it.
+        """
+        ...
+
 
 class Interval(Protocol):
     """A closed interval, read only, until it is released."""
@@ -92,6 +107,11 @@ class Interval(Protocol):
     @property
     def accounts(self) -> Sequence[tuple[str, Accounts]]:
         """(listener, accounts) of each reader, in the readers' order."""
+        ...
+
+    @property
+    def broken(self) -> int:
+        """How many stretches of recovered arenas could not be read; 0 of an interval of our own."""
         ...
 
     @property
@@ -110,6 +130,13 @@ class Interval(Protocol):
     @property
     def type_conflicts(self) -> Sequence[str]:
         """Names (at most 1,000) that came as more than one of counter, gauge and set."""
+        ...
+
+    def top(self, most: int) -> Sequence[NameTop]:
+        """The names that are among the first `most` by any of their figures, in no order.
+
+        It is added up once, at the first call; call it off the event loop.
+        """
         ...
 
     def columns(self, plan: Plan) -> Columns:
@@ -148,6 +175,29 @@ class Engine(Protocol):
         """
         ...
 
+    def recovered(self) -> Sequence[Interval]:
+        """Intervals that processes before this one left in `arena_dir`, oldest first.
+
+        To be asked once, before any reader is opened. What they hold is an exact prefix of what
+        was received. Each is then given to `resume`, or read and released; only that removes it
+        from the directory. Their accounts know what the arenas know: what was read and not yet
+        applied at the death is `lost_in_crash`. Without `arena_dir` there are none.
+        """
+        ...
+
+    @property
+    def unreadable(self) -> Sequence[tuple[str, str]]:
+        """(path, why) of files in `arena_dir` that `recovered` could not read and removed."""
+        ...
+
+    def resume(self, interval: Interval) -> None:
+        """Goes on with a recovered interval: it and what comes are closed as one, under its uuid.
+
+        Before any reader is opened, and at most once; the open interval then starts where that one
+        did.
+        """
+        ...
+
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]:
         """What the open interval has so far: a glance for status pages, no instant of the ledger.
 
@@ -155,8 +205,11 @@ class Engine(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Stops all readers and frees everything. Idempotent."""
+    def close(self, *, leave_arenas: bool = False) -> None:
+        """Stops all readers and frees everything. Idempotent.
+
+        With `leave_arenas` the files of `arena_dir` stay, for a successor to recover.
+        """
         ...
 
 

@@ -14,8 +14,9 @@ from uuid import UUID, uuid4
 from veneurpy.engine.columns import Columns
 from veneurpy.engine.reference_columns import Groups, columns, merge, type_conflicts
 from veneurpy.engine.reference_reader import ReferenceReader
-from veneurpy.engine.reference_store import Budget, Store
-from veneurpy.engine.types import Accounts, EngineOptions, Plan
+from veneurpy.engine.reference_store import Memory, Store
+from veneurpy.engine.reference_top import Seen, top_names
+from veneurpy.engine.types import Accounts, EngineOptions, NameTop, Plan
 
 
 class ReferenceInterval:
@@ -28,7 +29,10 @@ class ReferenceInterval:
         end_ms: int,
         closed: Sequence[tuple[str, Store]],
         options: EngineOptions,
+        seen: Seen,
     ) -> None:
+        self._seen = seen
+        self._top: tuple[NameTop, ...] | None = None
         self._uuid = uuid
         self._start_ms = start_ms
         self._end_ms = end_ms
@@ -58,6 +62,10 @@ class ReferenceInterval:
         return self._accounts
 
     @property
+    def broken(self) -> int:
+        return 0
+
+    @property
     def series(self) -> int:
         return len(self._groups)
 
@@ -70,6 +78,11 @@ class ReferenceInterval:
     @property
     def type_conflicts(self) -> Sequence[str]:
         return type_conflicts(self._groups)
+
+    def top(self, most: int) -> Sequence[NameTop]:
+        if self._top is None:
+            self._top = top_names(self._stores, self._seen, most)
+        return self._top
 
     def columns(self, plan: Plan) -> Columns:
         return columns(self._groups, plan, self._start_ms)
@@ -93,9 +106,10 @@ class ReferenceEngine:
         self._options = options
         self._start_ms = start_ms
         self._uuid = uuid4()
-        self._budget = Budget(options.store_max_bytes)
+        self._memory = Memory(options.store_max_bytes)
         self._readers: list[ReferenceReader] = []
         self._closed: ReferenceInterval | None = None
+        self._seen: Seen = set()
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -123,7 +137,9 @@ class ReferenceEngine:
                 (reader.listener, reader.swap(self._new_store(index)))
                 for index, reader in enumerate(self._readers)
             ]
-            interval = ReferenceInterval(self._uuid, self._start_ms, now_ms, closed, self._options)
+            interval = ReferenceInterval(
+                self._uuid, self._start_ms, now_ms, closed, self._options, self._seen
+            )
             self._uuid, self._start_ms, self._closed = uuid4(), now_ms, interval
         return interval
 
@@ -132,11 +148,22 @@ class ReferenceEngine:
             readers = tuple(self._readers)
         return [(reader.listener, reader.glance()) for reader in readers]
 
-    def close(self) -> None:
+    def recovered(self) -> Sequence[ReferenceInterval]:
+        """Nothing: this engine's memory dies with its process."""
+        return ()
+
+    @property
+    def unreadable(self) -> Sequence[tuple[str, str]]:
+        return ()
+
+    def resume(self, interval: object) -> None:
+        raise RuntimeError("the Python engine recovers nothing that could be resumed")
+
+    def close(self, *, leave_arenas: bool = False) -> None:
         with self._lock:
             self._readers.clear()
             if self._closed is not None:
                 self._closed.release()
 
     def _new_store(self, reader: int) -> Store:
-        return Store(reader, self._options, self._budget)
+        return Store(reader, self._options, self._memory)

@@ -50,6 +50,8 @@ class MetricLine(NamedTuple):
     timestamp_s: int | None
     """The last `T`, NOT_A_TIMESTAMP if it cannot be read, None if there is none."""
     unknown_fields: int
+    spelling: bytes
+    """The tags as sent."""
 
 
 class Fields(NamedTuple):
@@ -91,7 +93,16 @@ class LineParser:
             return "bad_value"
         timestamp = None if fields.timestamp is None else _timestamp(fields.timestamp)
         return MetricLine(
-            name, type_, values, member, bad_values, rate, tags, timestamp, fields.unknown
+            name,
+            type_,
+            values,
+            member,
+            bad_values,
+            rate,
+            tags,
+            timestamp,
+            fields.unknown,
+            fields.tags,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from threading import Lock
 
+from veneurpy.engine.reference_budget import Placer
 from veneurpy.engine.reference_parser import LineParser, MetricLine
 from veneurpy.engine.reference_store import (
     Counter,
@@ -40,6 +41,7 @@ class ReferenceReader:
         self._kernel_drops = kernel_drops
         self._listener = listener
         self._store = store
+        self._placer = Placer(store, options.budgets)
         self._options = options
         self._parser = LineParser()
         self._lock = Lock()
@@ -71,10 +73,14 @@ class ReferenceReader:
     def stop(self, timeout_s: float) -> int:
         return 0
 
+    def leave(self) -> None:
+        pass
+
     def swap(self, store: Store) -> Store:
         """Puts an empty store in the place of the one it hands out, between two datagrams."""
         with self._lock:
             closed, self._store = self._store, store
+            self._placer = Placer(store, self._options.budgets)
         if self._kernel_drops is not None:
             closed.accounts.kernel_drops += self._kernel_drops()
         closed.accounts.aggregated = closed.aggregated()
@@ -118,11 +124,12 @@ class ReferenceReader:
         timestamp_s = self._own_time(metric, now_ns)
         tags = metric.tags
         key = SeriesKey(metric.name, tags.tags, metric.type, tags.scope, tags.sinks, timestamp_s)
-        series = store.find(key)
-        if series is None:
-            store.accounts.values_rejected["store_full"] += _samples(metric)
-        else:
-            self._apply(series, metric, now_ns)
+        place = self._placer.place(key, metric.spelling, _samples(metric))
+        if place.series is None:
+            store.accounts.values_rejected[place.reason] += _samples(metric)
+            return
+        store.accounts.folded += _samples(metric) * place.is_folded
+        self._apply(place.series, metric, now_ns)
 
     def _apply(self, series: Series, metric: MetricLine, now_ns: int) -> None:
         match series:

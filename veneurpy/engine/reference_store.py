@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from veneurpy.engine.reference_digest import Distribution
 from veneurpy.engine.reference_hll import ReferenceSet
 from veneurpy.engine.types import Accounts, EngineOptions, MetricType, Scope
 
+if TYPE_CHECKING:
+    from veneurpy.engine.reference_budget import NameCount
+
 _SERIES_BYTES = 200
 _SAMPLE_BYTES = 16
 _SIDE_LOG_LINE_BYTES = 16
+RESERVE_SHARE = 100
+"""One in so many bytes is for series that stand for what has no room."""
 
 
 class SeriesKey(NamedTuple):
@@ -93,20 +98,21 @@ class MemberSet:
         self.members.merge(other.members)
 
 
-Series = Counter | Gauge | Histogram | MemberSet
+Series: TypeAlias = Counter | Gauge | Histogram | MemberSet
 
 
-class Budget:
+class Memory:
     """Bytes that all stores, open and closed, may hold together: an estimate."""
 
     def __init__(self, limit: int) -> None:
         self._left = limit
+        self._reserve = limit // RESERVE_SHARE
         self._lock = Lock()
 
-    def take(self, size: int) -> bool:
-        """Takes `size` if so much is left."""
+    def take(self, size: int, *, reserved: bool = False) -> bool:
+        """Takes `size` if so much is left, beside the reserve if that is not meant for it."""
         with self._lock:
-            if size > self._left:
+            if size > self._left - (0 if reserved else self._reserve):
                 return False
             self._left -= size
             return True
@@ -124,28 +130,33 @@ class Budget:
 class Store:
     """One reader's share of one interval. The reader lets in one thread at a time."""
 
-    def __init__(self, reader: int, options: EngineOptions, budget: Budget) -> None:
+    def __init__(self, reader: int, options: EngineOptions, memory: Memory) -> None:
         self.accounts = Accounts()
         self.series: dict[SeriesKey, Series] = {}
+        self.names: dict[bytes, NameCount] = {}
         self.side_log: list[bytes] = []
         self._reader = reader
         self._options = options
-        self._budget = budget
+        self._memory = memory
         self._bytes = 0
         self._side_log_bytes = 0
         self._timestamps: set[int] = set()
         self._time_ns = 0
 
-    def find(self, key: SeriesKey) -> Series | None:
+    def find(self, key: SeriesKey, *, reserved: bool = False) -> Series | None:
         """The series of that key, a new one if need be; None if the store is full."""
         series = self.series.get(key)
         if series is None:
-            size = _SERIES_BYTES + len(key.name) + sum(map(len, key.tags))
-            if not self._budget.take(size):
+            size = self.bytes_of(key)
+            if not self._memory.take(size, reserved=reserved):
                 return None
             self._bytes += size
             series = self.series[key] = new_series(key.type, self._options.compression)
         return series
+
+    def bytes_of(self, key: SeriesKey) -> int:
+        """What a series takes at least: an estimate."""
+        return _SERIES_BYTES + len(key.name) + sum(map(len, key.tags))
 
     def write_gauge(self, gauge: Gauge, value: float, now_ns: int) -> None:
         """The order of arrival holds within a reader, whatever its clock does."""
@@ -155,7 +166,7 @@ class Store:
     def grow(self, samples: int) -> None:
         """Accounts for samples that are kept as such."""
         self._bytes += samples * _SAMPLE_BYTES
-        self._budget.grow(samples * _SAMPLE_BYTES)
+        self._memory.grow(samples * _SAMPLE_BYTES)
 
     def keep_timestamp(self, timestamp_s: int) -> bool:
         """Whether that second is, or may become, one of those that are kept apart."""
@@ -184,9 +195,10 @@ class Store:
 
     def release(self) -> None:
         """Gives everything back. Idempotent."""
-        self._budget.give_back(self._bytes)
+        self._memory.give_back(self._bytes)
         self._bytes = 0
         self.series = {}
+        self.names = {}
         self.side_log = []
 
 

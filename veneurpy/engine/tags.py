@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from veneurpy.engine.types import Scope
@@ -24,6 +24,26 @@ class TagSet(NamedTuple):
     """The only sinks that are meant; none means all."""
     scope_conflict: bool = False
     """Both scopes were asked for; local won."""
+
+
+def spell(tags: Iterable[bytes], scope: Scope, sinks: Iterable[bytes]) -> bytes:
+    """One spelling of a series' tags: the plain ones, the scope's word, the sinks."""
+    words = {Scope.MIXED: [], Scope.LOCAL: [_LOCAL_ONLY], Scope.GLOBAL: [_GLOBAL_ONLY]}[scope]
+    named = [_SINK_ONLY + b":" + sink for sink in sorted(sinks)]
+    return b",".join([*tags, *words, *named])
+
+
+def counted_values(section: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(key, value) of each plain tag as sent; a tag without a colon is a value of the empty key."""
+    for tag in section.split(b","):
+        key, colon, value = tag.partition(b":")
+        if tag and key not in (_LOCAL_ONLY, _GLOBAL_ONLY, _SINK_ONLY):
+            yield (key, value) if colon else (b"", tag)
+
+
+def counted_key(tag: bytes) -> bytes:
+    """The key that `counted_values` has for a tag."""
+    return _key(tag) if b":" in tag else b""
 
 
 def is_clean(text: bytes) -> bool:

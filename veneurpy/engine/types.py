@@ -46,6 +46,62 @@ class Statistic(IntEnum):
     QUANTILE = 7
 
 
+class Overflow(IntEnum):
+    """What becomes of a new series for which its name has no room left."""
+
+    FOLD = 0
+    """Its values go to the series of that name whose only tag is `FOLDED_TAG`."""
+    DROP_TAG = 1
+    """The tag of the key that has the most values is left out; where that is of no use: `FOLD`."""
+    REJECT = 2
+    """Its values are rejected, `over_budget`."""
+
+
+FOLDED_TAG = "veneurpy.folded:true"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What each metric name that begins with `prefix` may have in one interval of one reader.
+
+    Spellings are counted: tags in another order count again until the name is at a bound, where a
+    known series is recognised however it is spelled. Gauges are never folded: beyond a bound they
+    are rejected.
+    """
+
+    prefix: str = ""
+    max_series: int = 100_000
+    """Series of one name; 0: no bound."""
+    max_values: int = 0
+    """Values of one tag key of one name; 0: no bound. Up to 1,536 they are known one by one; with
+    more, a key at its bound takes no new series at all."""
+    on_overflow: Overflow = Overflow.FOLD
+
+    @property
+    def watch_from(self) -> int:
+        """The spellings of a name from which on the values of its tags are counted."""
+        return min([128, *(bound // 4 for bound in (self.max_series, self.max_values) if bound)])
+
+
+class NameTop(NamedTuple):
+    """What one metric name was in one interval, all readers together."""
+
+    name: str
+    samples: int
+    series: int
+    """Spellings, at each reader."""
+    new: int
+    """Those of them that the interval before did not have (an estimate, a little low)."""
+    bytes: int
+    tag: str
+    """The key that has the most values, "" for tags without a colon or where none is watched."""
+    values: int
+    """How many values that is (an estimate when there are many), at the reader that saw most."""
+    folded: int
+    rejected: int
+    """Values, for want of room in its budget."""
+
+
 class Output(NamedTuple):
     """One point that every histogram or timer yields at the flush.
 
@@ -77,13 +133,21 @@ class EngineOptions:
     max_datagram_bytes: int = 8192
     """A longer datagram is cut: its complete lines count."""
     store_max_bytes: int = 1 << 30
-    """Upper bound of all arenas together. A new series beyond it is rejected `store_full`."""
+    """Upper bound of all arenas together. Near it new series are folded into one of their name;
+    gauges, and what has no room even so, are rejected `store_full`."""
+    budgets: tuple[Budget, ...] = (Budget(),)
+    """The first whose prefix a name begins with is the name's; the last one's prefix is empty."""
     interval_s: float = 10.0
     """How far in the future a `T` may lie."""
     late_window_s: float = 600.0
     """How old a `T` may be."""
     max_timestamps: int = 1024
     """How many distinct `T` one reader keeps in one interval."""
+    arena_dir: str | None = None
+    """Where arenas are files, on tmpfs, so that they outlive the process; None: plain memory.
+
+    The directory belongs to one engine at a time: a lock in it says so (OSError at the opening).
+    """
     side_log_max_bytes: int = 4 << 20
     """Bytes of events and service checks that one reader keeps in one interval."""
 
@@ -100,7 +164,7 @@ LINE_REASONS = (
     "bad_check",
     "side_log_full",
 )
-VALUE_REASONS = ("bad_value", "store_full")
+VALUE_REASONS = ("bad_value", "store_full", "over_budget")
 # What a client sent and the engine passed over, the sample kept.
 IGNORED_FIELDS = ("unknown_field", "bad_timestamp", "scope_conflict")
 
@@ -118,6 +182,8 @@ class Accounts:
     bytes: int = 0
     whole: int = 0
     truncated: int = 0
+    lost_in_crash: int = 0
+    """Datagrams read and not applied when the process died: at most 64 a reader."""
     kernel_drops: int = 0
     lines: int = 0
     accepted: int = 0
@@ -126,6 +192,8 @@ class Accounts:
     rejected: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LINE_REASONS, 0))
     values: int = 0
     """Values of accepted lines, as the parser counted them."""
+    folded: int = 0
+    """Those of them that went into a series of fewer tags, for want of room for their own."""
     aggregated: dict[MetricType, int] = field(default_factory=lambda: dict.fromkeys(MetricType, 0))
     """Values in the store, as the closed store itself adds them up series by series."""
     values_rejected: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VALUE_REASONS, 0))

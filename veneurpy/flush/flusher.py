@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from uuid import UUID
 
-from veneurpy.engine import Accounts, Engine, Interval, Plan
+from veneurpy.engine import Accounts, Engine, Interval, NameTop, Plan
 from veneurpy.events import parse_check, parse_event
+from veneurpy.flush.cursor import delivery_of
 from veneurpy.flush.delivery import Delivery
+from veneurpy.flush.keeper import Keeper
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints, Parted
+from veneurpy.flush.offenders import Offenders
 from veneurpy.flush.report import report
-from veneurpy.flush.route import kept_from, rows_for
+from veneurpy.flush.route import kept_from
 from veneurpy.flush.ticker import Tick
 from veneurpy.ledger import (
     Book,
     ClosedInterval,
     Ledger,
-    SinkAccounts,
     StoreAccounts,
     by_listener,
 )
 from veneurpy.model import Event, ServiceCheck
-from veneurpy.ports import Clock, FlushBatch
+from veneurpy.ports import Clock
+from veneurpy.spool import Part, Record
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.metrics import CLOSE_SECONDS
+
+TOP_NAMES = 200
+"""Kept of the last interval, by each figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +45,16 @@ class _Closed:
     store: StoreAccounts
     parted: Parted
     shares: dict[str, Delivery]
+    lost: Sequence[UUID]
+    """Older intervals that the spool had to give up."""
+    top: Sequence[NameTop]
 
 
 class Flusher:
-    """Flushes one interval at a time; the next call must wait for the one before."""
+    """Flushes one interval at a time; the next call must wait for the one before.
+
+    With a `keeper`, an interval is on disk before the engine has its memory back.
+    """
 
     def __init__(
         self,
@@ -57,7 +69,11 @@ class Flusher:
         executor: Executor,
         host: str,
         extend_tags: Sequence[str],
+        keeper: Keeper | None = None,
     ) -> None:
+        self.top: Sequence[NameTop] = ()
+        """The names of the last interval that lead by any figure."""
+        self._offenders = Offenders()
         self._engine = engine
         self._lanes = lanes
         self._plan = plan
@@ -68,31 +84,44 @@ class Flusher:
         self._executor = executor
         self._host = host
         self._extend_tags = extend_tags
+        self._keeper = keeper
 
     async def flush(self, tick: Tick) -> None:
         """Closes the open interval at the tick's end and offers its points to every lane.
 
         Returns when they are offered: no sink is waited for. What it raises is a bug of ours.
         """
+        await self._flush(tick, lambda: self._engine.rotate(tick.end_ms))
+
+    async def flush_recovered(self, interval: Interval, tick: Tick) -> None:
+        """The same with an interval that a process before this one left."""
+        await self._flush(tick, lambda: interval)
+
+    async def _flush(self, tick: Tick, close: Callable[[], Interval]) -> None:
         started_s = self._clock.monotonic()
         loop = asyncio.get_running_loop()
-        closed = await loop.run_in_executor(self._executor, self._close, tick)
+        closed = await loop.run_in_executor(self._executor, self._close, tick, close)
         self._telemetry.observe(CLOSE_SECONDS, self._clock.monotonic() - started_s)
         book = Book(closed.listeners, closed.store)
         for lane in self._lanes:
             share = closed.shares[lane.name]
             lane.offer(share)
             book.sinks[lane.name] = share.accounts
+            for uuid in closed.lost:
+                lane.lose(uuid, "spool_full")
         interval = ClosedInterval(closed.uuid, tick.start_ms, tick.end_ms, book)
         broken = self._ledger.close(interval)
         report(self._telemetry, interval, tick, closed.parted, broken)
+        self.top = closed.top
+        self._offenders.report(closed.top, self._telemetry)
 
-    def _close(self, tick: Tick) -> _Closed:
+    def _close(self, tick: Tick, close: Callable[[], Interval]) -> _Closed:
         """Runs on the executor's thread, and is the only one that asks the engine for intervals."""
-        interval = self._engine.rotate(tick.end_ms)
+        interval = close()
         try:
             listeners, events, checks = self._side_log(interval, tick.end_ms // 1000)
             columns = interval.columns(self._plan)
+            top = interval.top(TOP_NAMES)
             store = StoreAccounts(
                 series=interval.series,
                 points=len(columns),
@@ -100,15 +129,17 @@ class Flusher:
                 checks=len(checks),
                 type_conflicts=len(interval.type_conflicts),
             )
-            uuid = interval.uuid
+            store.unrouted = kept_from(columns, [(lane.name, lane.kind) for lane in self._lanes])
+            parted = self._late.part(columns, tick.start_ms, tick.end_ms, tick.length_s)
+            record = self._record(interval.uuid, tick, parted, events, checks)
+            shares = {lane.name: delivery_of(record, lane.name, lane.kind) for lane in self._lanes}
+            lost: Sequence[UUID] = ()
+            if self._keeper is not None:
+                before_ms = self._late.forgotten_before(tick.end_ms)
+                lost = self._keeper.keep(record, shares, tick, parted.published, before_ms)
         finally:
             interval.release()
-        store.unrouted = kept_from(columns, [(lane.name, lane.kind) for lane in self._lanes])
-        parted = self._late.part(columns, tick.start_ms, tick.end_ms, tick.length_s)
-        shares = {lane.name: self._share(lane, parted, tick) for lane in self._lanes}
-        for share in shares.values():
-            share.events, share.checks = events, checks
-        return _Closed(uuid, listeners, store, parted, shares)
+        return _Closed(record.uuid, listeners, store, parted, shares, lost, top)
 
     def _side_log(
         self, interval: Interval, now_s: int
@@ -130,20 +161,21 @@ class Flusher:
                 _settle(accounts, check is not None, "bad_check")
         return listeners, events, checks
 
-    def _share(self, lane: Lane, parted: Parted, tick: Tick) -> Delivery:
-        """The rows that are meant for one sink."""
-        columns = parted.columns
-        parts = [(parted.own, tick.length_s, 0)]
-        parts += [(rows, length_s, revision) for (revision, length_s), rows in parted.late.items()]
-        batches = []
-        for rows, length_s, revision in parts:
-            mine = rows_for(columns, rows, lane.name, lane.kind)
-            batch = FlushBatch(
-                tick.start_ms, length_s, self._host, columns, mine, revision, parted.before
-            )
-            batches += [batch] if len(batch) else []
-        elsewhere = kept_from(columns, [(lane.name, lane.kind)])
-        return Delivery(batches, accounts=SinkAccounts(elsewhere=elsewhere))
+    def _record(
+        self,
+        uuid: UUID,
+        tick: Tick,
+        parted: Parted,
+        events: Sequence[Event],
+        checks: Sequence[ServiceCheck],
+    ) -> Record:
+        """The interval as it is published: its own rows, then those of each revision."""
+        parts = [Part(parted.own, tick.length_s, 0)]
+        parts += [
+            Part(rows, length_s, revision) for (revision, length_s), rows in parted.late.items()
+        ]
+        columns, before = parted.columns, parted.before
+        return Record(uuid, tick.start_ms, self._host, columns, parts, events, checks, before)
 
 
 def _settle(accounts: Accounts, is_good: bool, reason: str) -> None:

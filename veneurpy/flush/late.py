@@ -6,14 +6,16 @@ The second may be the start of an interval, whose own point of the series is the
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from veneurpy.engine import Columns, PointType
 from veneurpy.flush.own import History, Key, OwnPoints, key_of
+from veneurpy.spool import LateRow
 
 SECOND_S = 1.0
 """What a point with a time of its own stands for."""
@@ -41,6 +43,8 @@ class Parted:
     """Of amended counters, by row: what the revision before had."""
     forgotten: int = 0
     """Points that can no longer be amended, for want of room."""
+    published: Sequence[LateRow] = field(default=())
+    """What is to be remembered of `late`, by a process after this one too."""
 
     @property
     def amended(self) -> int:
@@ -66,9 +70,22 @@ class LatePoints:
     def __len__(self) -> int:
         return self._count
 
+    def restore(self, rows: Iterable[LateRow]) -> None:
+        """Takes over what a process before this one published."""
+        for time_ms, raw_key, revision, value, length_s in rows:
+            published = Published(revision, value, length_s)
+            self._known.setdefault(time_ms, {})[_key_from(raw_key)] = published
+        self._count = sum(map(len, self._known.values()))
+        self._is_used = self._is_used or bool(self._known)
+        self._shrink()
+
+    def forgotten_before(self, end_ms: int) -> int:
+        """Up to which time nothing is remembered once the interval that ends then is through."""
+        return end_ms - self._window_ms
+
     def part(self, columns: Columns, start_ms: int, end_ms: int, length_s: float) -> Parted:
         """Parts the rows of the interval from `start_ms` to `end_ms`."""
-        earliest_ms = end_ms - self._window_ms
+        earliest_ms = self.forgotten_before(end_ms)
         self._forget_before(earliest_ms)
         timed = _timed(columns, start_ms)
         self._is_used = self._is_used or bool(timed)
@@ -102,11 +119,13 @@ class LatePoints:
                 self._count += 1
 
     def _publish(self, revised: _Revised, row: int, length_s: float) -> None:
-        known = self._known.setdefault(revised.columns.timestamp_ms[row], {})
+        time_ms: int = revised.columns.timestamp_ms[row]
+        known = self._known.setdefault(time_ms, {})
         key = key_of(revised.columns, row)
         before = known.get(key)
         self._count += before is None
         known[key] = revised.amend(row, length_s, before)
+        revised.published.append(LateRow(time_ms, _raw(key), *known[key]))
 
     def _forget_before(self, time_ms: int) -> None:
         for known_ms in [known_ms for known_ms in self._known if known_ms < time_ms]:
@@ -128,6 +147,7 @@ class _Revised:
         self._values = array("d", columns.value)
         self._late: dict[tuple[int, float], list[int]] = {}
         self._before: dict[int, float] = {}
+        self.published: list[LateRow] = []
 
     def amend(self, row: int, length_s: float, before: Published | None) -> Published:
         """Takes a row in, as the first of its (series, second) or as an amendment of `before`."""
@@ -147,7 +167,7 @@ class _Revised:
         own = [row for row in range(len(self.columns)) if row not in excluded]
         columns = replace(self.columns, value=memoryview(self._values))
         late = dict(sorted(self._late.items()))
-        return Parted(columns, own, late, self._before, forgotten)
+        return Parted(columns, own, late, self._before, forgotten, self.published)
 
 
 def _timed(columns: Columns, start_ms: int) -> list[int]:
@@ -159,3 +179,13 @@ def _timed(columns: Columns, start_ms: int) -> list[int]:
     if bytes(times) == bytes(array("q", [start_ms])) * len(times):
         return []
     return [row for row, time_ms in enumerate(times) if time_ms != start_ms]
+
+
+def _raw(key: Key) -> bytes:
+    name, tags, kind, sinks = key
+    return json.dumps([name.decode(), tags.decode(), int(kind), *sorted(sinks)]).encode()
+
+
+def _key_from(raw: bytes) -> Key:
+    name, tags, kind, *sinks = json.loads(raw)
+    return name.encode(), tags.encode(), kind, frozenset(sinks)

@@ -55,8 +55,10 @@ def _count_listener(telemetry: Telemetry, name: str, accounts: Accounts) -> None
         (metrics.BYTES, accounts.bytes),
         (metrics.TRUNCATED, accounts.truncated),
         (metrics.KERNEL_DROPS, accounts.kernel_drops),
+        (metrics.LOST_IN_CRASH, accounts.lost_in_crash),
         (metrics.LINES, accounts.lines),
         (metrics.LINES_ACCEPTED, accounts.accepted),
+        (metrics.VALUES_FOLDED, accounts.folded),
     ):
         telemetry.add(metric, count, listener=name)
     for metric, counts in (

@@ -68,6 +68,19 @@ class Ticker:
         """How far the points' time is ahead of a wall clock that was set back; 0 as a rule."""
         return self._timeline.ahead_ms
 
+    def resume(self, start_ms: int) -> None:
+        """Goes on with an interval that began earlier, in a process before this one."""
+        self._started_s -= (self._start_ms - start_ms) / 1000
+        self._start_ms = start_ms
+
+    def is_current(self, start_ms: int) -> bool:
+        """Whether an interval that began then is not over yet."""
+        return start_ms <= self._start_ms < self.end_of(start_ms)
+
+    def end_of(self, start_ms: int) -> int:
+        """When an interval that began then is to be closed."""
+        return self._boundary(start_ms) + self._interval_ms
+
     async def wait(self) -> Tick:
         """Sleeps until the open interval is to be closed. May be cancelled and called again."""
         expected_ms = self._boundary(self._start_ms) + self._interval_ms

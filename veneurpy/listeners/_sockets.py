@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import struct
@@ -13,6 +14,7 @@ from veneurpy.errors import ListenError
 
 # Of the kernel's headers; Python's socket module has none of them.
 SO_ATTACH_FILTER = 26
+SO_DETACH_FILTER = 27
 SO_RCVBUFFORCE = 33
 SO_MEMINFO = 55
 
@@ -65,6 +67,18 @@ def bind(url: ListenUrl, addresses: list[tuple[int, Address]], *, count: int, bu
         return _bind(url, family, address, count, buffer)
     except OSError as exc:
         raise _explained(url, exc) from exc
+
+
+def take_over(url: ListenUrl, sockets: list[socket.socket], *, buffer: int) -> Bound:
+    """Goes on with sockets that are open already."""
+    for held in sockets:
+        held.setblocking(True)
+        # A process before this one may have refused datagrams at its end.
+        with contextlib.suppress(OSError):
+            held.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+        granted = _set_buffer(held, buffer)
+    port = sockets[0].getsockname()[1]
+    return Bound(tuple(sockets), str(ListenUrl(url.scheme, url.host, port)), granted)
 
 
 def _bind(url: ListenUrl, family: int, address: Address, count: int, buffer: int) -> Bound:

@@ -19,9 +19,11 @@ from veneurpy.listeners._sockets import (
     families,
     queued_bytes,
     refuse_more,
+    take_over,
 )
+from veneurpy.systemd import SocketStore
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import Listening, ReceiveBufferSmall
+from veneurpy.telemetry.events import Listening, ReceiveBufferSmall, SocketsTaken
 from veneurpy.telemetry.metrics import RECEIVE_BUFFER
 
 LARGEST_DATAGRAM = 1 << 16
@@ -36,12 +38,19 @@ class UdpListener:
     """
 
     def __init__(
-        self, url: ListenUrl, *, num_readers: int, read_buffer_bytes: int, telemetry: Telemetry
+        self,
+        url: ListenUrl,
+        *,
+        num_readers: int,
+        read_buffer_bytes: int,
+        telemetry: Telemetry,
+        store: SocketStore | None = None,
     ) -> None:
         self._url = url
         self._num_readers = num_readers
         self._read_buffer_bytes = read_buffer_bytes
         self._telemetry = telemetry
+        self._store = store
         self._name = str(url)
         self._sockets: tuple[socket.socket, ...] = ()
         self._readers: Sequence[_NativeReader | _LoopReader] = ()
@@ -55,13 +64,11 @@ class UdpListener:
         return self._name
 
     async def start(self, engine: Engine) -> None:
-        """Opens the sockets and begins to read. Raises ListenError, with the way to mend it."""
-        bound = bind(
-            self._url,
-            await self._resolve(),
-            count=self._num_readers,
-            buffer=self._read_buffer_bytes,
-        )
+        """Opens the sockets and begins to read. Raises ListenError, with the way to mend it.
+
+        Those that the service manager kept are taken instead, however many: datagrams wait there.
+        """
+        bound = await self._bind()
         self._name, self._sockets = bound.name, bound.sockets
         self._readers = [await _read(engine, opened, self._name) for opened in bound.sockets]
         self._announce(bound)
@@ -73,6 +80,27 @@ class UdpListener:
             opened.close()
         self._readers, self._sockets = (), ()
         return sum(left)
+
+    async def leave(self) -> None:
+        """Stops to read, and leaves the sockets to whoever else holds them."""
+        await asyncio.gather(*(reader.leave() for reader in self._readers))
+        for opened in self._sockets:
+            opened.close()
+        self._readers, self._sockets = (), ()
+
+    async def _bind(self) -> Bound:
+        addresses = await self._resolve()
+        store, buffer = self._store, self._read_buffer_bytes
+        if store is not None:
+            kept = store.take(str(self._url), [address for _, address in addresses])
+            if kept:
+                bound = take_over(self._url, kept, buffer=buffer)
+                self._telemetry.emit(SocketsTaken(bound.name, len(kept)))
+                return bound
+        bound = bind(self._url, addresses, count=self._num_readers, buffer=buffer)
+        if store is not None:
+            store.keep(str(self._url), bound.sockets)
+        return bound
 
     async def _resolve(self) -> list[tuple[int, tuple[str, int]]]:
         loop = asyncio.get_running_loop()
@@ -121,6 +149,10 @@ class _NativeReader:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(pool, self._reader.stop, timeout_s)
 
+    async def leave(self) -> None:
+        with ThreadPoolExecutor(1, thread_name_prefix="stop") as pool:
+            await asyncio.get_running_loop().run_in_executor(pool, self._reader.leave)
+
 
 class _LoopReader(asyncio.DatagramProtocol):
     """A datagram endpoint on the event loop that feeds a reader of the Python engine."""
@@ -160,6 +192,13 @@ class _LoopReader(asyncio.DatagramProtocol):
         left = 0 if is_empty else queued_bytes(self._socket)
         self._drops.close()
         return left
+
+    async def leave(self) -> None:
+        """Reads no more."""
+        assert self._transport is not None
+        self._transport.close()
+        await self._closed.wait()
+        self._drops.close()
 
     def _drain(self, most: int) -> bool:
         """Feeds at most so many datagrams; whether there were no more."""

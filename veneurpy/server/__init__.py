@@ -12,7 +12,9 @@ from veneurpy import registry
 from veneurpy.config import Config, HostPort
 from veneurpy.console.http import AdminServer
 from veneurpy.engine import Engine, open_engine
+from veneurpy.engine.arena_dir import ArenaDirTaken
 from veneurpy.errors import SinkError, VeneurpyError
+from veneurpy.flush.late import LatePoints
 from veneurpy.flush.ticker import Ticker
 from veneurpy.ledger import Ledger
 from veneurpy.ports import Clock, Listener, Sink, SystemClock
@@ -21,21 +23,26 @@ from veneurpy.server.assembly import (
     host_of,
     new_flusher,
     new_lane,
+    new_late_points,
     new_listeners,
     new_sinks,
     new_stats,
 )
 from veneurpy.server.deadline import Deadline
+from veneurpy.server.durable import Durable
 from veneurpy.server.node import Node
+from veneurpy.server.recovery import Recovery
 from veneurpy.server.supervisor import Supervisor
 from veneurpy.server.tasks import feed_watchdog, watch_lag
-from veneurpy.systemd import Notifier
+from veneurpy.systemd import Notifier, SocketStore
 from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.events import (
     ClockSetBack,
     ConfigWarning,
+    HandedOver,
     LedgerViolated,
     LeftUnread,
+    SocketsDropped,
     Started,
     StopFailed,
     Stopped,
@@ -57,6 +64,7 @@ class Server:
         *,
         clock: Clock | None = None,
         sink_class: Callable[[str], type[Sink]] = registry.sink_class,
+        engine_opener: Callable[..., Engine] | None = None,
         environ: Mapping[str, str] | None = None,
         warnings: Sequence[str] = (),
     ) -> None:
@@ -67,12 +75,14 @@ class Server:
         self.running = asyncio.Event()
         """Set once the node takes traffic."""
         self._notifier = Notifier(environ or {})
+        self._sockets = SocketStore(environ or {}, self._notifier)
+        self._open_engine = engine_opener or open_engine
         self._warnings = warnings
         self._supervisor = Supervisor(self.telemetry)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="flush")
         self._routes: dict[str, Any] = {}
         self._sinks = new_sinks(config, self.clock, logger, self._routes, sink_class)
-        self._listeners = new_listeners(config, self.telemetry)
+        self._listeners = new_listeners(config, self.telemetry, self._sockets)
         self._ledger = Ledger(list(self._sinks))
         self._lanes = [
             new_lane(
@@ -85,7 +95,11 @@ class Server:
             )
             for entry in config.metric_sinks
         ]
+        self._durable: Durable | None = None
+        if config.state_dir:
+            self._durable = Durable(config, self._lanes, clock=self.clock, telemetry=self.telemetry)
         self._engine: Engine | None = None
+        self._leaves_arenas = True
         self._admin: AdminServer | None = None
 
     def __repr__(self) -> str:
@@ -129,9 +143,12 @@ class Server:
     async def _start(self) -> None:
         for warning in self._warnings:
             self.telemetry.emit(ConfigWarning(warning))
-        for name, sink in self._sinks.items():
-            await _start_sink(name, sink)
-        self._engine = self._assemble()
+        late = new_late_points(self.config)
+        await self._start_sinks(late)
+        self._ticker = Ticker(self.clock, interval_s=self.config.interval)
+        self._engine = self._new_engine()
+        self._assemble(self._engine, late)
+        await self._recover()
         if self.config.http_address is not None:
             address = str(self.config.http_address)
             self._admin = AdminServer(self.node, address, extra_routes=self._routes)
@@ -139,14 +156,14 @@ class Server:
         for listener in self._listeners:
             await listener.start(self._engine)
             self._ledger.open_listener(listener.name)
+        for name in self._sockets.drop_others():
+            self.telemetry.emit(SocketsDropped(name))
         self._start_tasks()
         self._announce()
 
-    def _assemble(self) -> Engine:
-        """Opens the engine, with what flushes it and what shows it."""
+    def _assemble(self, engine: Engine, late: LatePoints) -> None:
+        """Makes what flushes the engine and what shows it."""
         config = self.config
-        self._ticker = Ticker(self.clock, interval_s=config.interval)
-        engine = open_engine(config.engine, engine_options(config), start_ms=self._ticker.start_ms)
         self._flusher = new_flusher(
             config,
             engine,
@@ -155,6 +172,8 @@ class Server:
             telemetry=self.telemetry,
             ledger=self._ledger,
             executor=self._executor,
+            late=late,
+            keeper=self._durable.keeper if self._durable else None,
         )
         self.node = Node(
             config,
@@ -165,9 +184,42 @@ class Server:
             engine=engine,
             ticker=self._ticker,
             lanes=self._lanes,
+            flusher=self._flusher,
+            durable=self._durable,
         )
         self._stats = new_stats(config, self.telemetry, self.node.refresh)
-        return engine
+
+    async def _start_sinks(self, late: LatePoints) -> None:
+        if self._durable is not None:
+            await self._durable.open()
+            await self._durable.prepare(self._sinks)
+        for name, sink in self._sinks.items():
+            await _start_sink(name, sink)
+        if self._durable is not None:
+            await self._durable.restore(self._sinks, late)
+
+    def _new_engine(self) -> Engine:
+        options = engine_options(self.config)
+        try:
+            return self._open_engine(self.config.engine, options, start_ms=self._ticker.start_ms)
+        except ArenaDirTaken as exc:
+            raise VeneurpyError(str(exc)) from exc
+        except OSError as exc:
+            text = f"arena_dir {options.arena_dir} cannot be used: {exc.strerror or exc}"
+            raise VeneurpyError(text) from exc
+
+    async def _recover(self) -> None:
+        assert self._engine is not None
+        if self._durable is not None:
+            recovery = Recovery(
+                self._engine,
+                self._durable.spool,
+                flusher=self._flusher,
+                ticker=self._ticker,
+                telemetry=self.telemetry,
+                executor=self._executor,
+            )
+            self.node.recovered = await recovery.run()
 
     def _announce(self) -> None:
         listeners = " ".join(listener.name for listener in self._listeners)
@@ -206,25 +258,43 @@ class Server:
                 self.telemetry.emit(ClockSetBack(self._ticker.ahead_ms / 1000))
 
     async def _shut_down(self) -> None:
-        """Reads what the kernel had queued, flushes it, delivers it; all within the time-out."""
+        """Flushes or hands over, as configured; all within the time-out."""
         timeout_s = self.config.shutdown_timeout
         deadline = Deadline(self.clock, timeout_s)
         self.node.state = "stopping"
         self._notifier.notify("STOPPING=1")
         self.telemetry.emit(Stopping(self._supervisor.cause, timeout_s))
         await asyncio.wait([self._flushing], timeout=deadline.left_s)
-        await asyncio.gather(*(self._stop_listener(each, deadline) for each in self._listeners))
-        await self._attempt("the last flush", self._flusher.flush(self._ticker.cut()), deadline)
-        for lane in self._lanes:
-            lane.close()
+        if self.config.hands_over:
+            await self._leave(deadline)
+        else:
+            await self._finish(deadline)
         if self._deliveries:
             await asyncio.wait(self._deliveries, timeout=deadline.left_s)
         for lane in self._lanes:
             lane.give_up("shutdown")
         self._stats.send()
         await self._close()
+        if self._durable is not None:
+            self.telemetry.emit(HandedOver(sum(lane.pending_rows for lane in self._lanes)))
         for equation in self._ledger.total.violations():
             self.telemetry.emit(LedgerViolated(equation.name, equation.where, str(equation)))
+
+    async def _leave(self, deadline: Deadline) -> None:
+        """Stops to read and to deliver: the next process goes on with both."""
+        self._leaves_arenas = True
+        for listener in self._listeners:
+            await self._attempt(listener.name, listener.leave(), deadline)
+        for lane in self._lanes:
+            lane.leave()
+
+    async def _finish(self, deadline: Deadline) -> None:
+        """Reads what the kernel had queued, flushes it, has it delivered."""
+        await asyncio.gather(*(self._stop_listener(each, deadline) for each in self._listeners))
+        last = self._flusher.flush(self._ticker.cut())
+        self._leaves_arenas = not await self._attempt("the last flush", last, deadline)
+        for lane in self._lanes:
+            lane.close()
 
     async def _stop_listener(self, listener: Listener, deadline: Deadline) -> None:
         try:
@@ -247,16 +317,20 @@ class Server:
             steps[listener.name] = _stop_quietly(listener)
         await asyncio.gather(*(self._attempt(what, step, deadline) for what, step in steps.items()))
         if self._engine is not None:
-            self._engine.close()
+            self._engine.close(leave_arenas=self._leaves_arenas)
+        if self._durable is not None:
+            await self._attempt("spool", self._durable.close(), deadline)
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _attempt(self, what: str, step: Awaitable[None], deadline: Deadline) -> None:
-        """Awaits one step of the shutdown; the next one follows in any case."""
+    async def _attempt(self, what: str, step: Awaitable[None], deadline: Deadline) -> bool:
+        """Awaits one step of the shutdown; the next one follows, whether it succeeds or not."""
         try:
             async with asyncio.timeout(max(CLOSING_S, deadline.left_s)):
                 await step
         except Exception as exc:
             self.telemetry.emit(StopFailed(what, f"{type(exc).__name__}: {exc}"))
+            return False
+        return True
 
 
 async def _stop_quietly(listener: Listener) -> None:

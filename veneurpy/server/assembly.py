@@ -8,8 +8,9 @@ from concurrent.futures import Executor
 from typing import Any
 
 from veneurpy.config import Config, SinkEntry
-from veneurpy.engine import Engine, EngineOptions
+from veneurpy.engine import Budget, Engine, EngineOptions, Overflow
 from veneurpy.flush.flusher import Flusher
+from veneurpy.flush.keeper import Keeper
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
 from veneurpy.flush.summarise import plan_of
@@ -17,6 +18,7 @@ from veneurpy.ledger import Ledger
 from veneurpy.listeners.udp import UdpListener
 from veneurpy.ports import Clock, Listener, Sink
 from veneurpy.server.context import NodeContext
+from veneurpy.systemd import SocketStore
 from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.statsd import StatsSender
 
@@ -35,14 +37,22 @@ def engine_options(config: Config) -> EngineOptions:
         compression=config.digest_compression,
         max_datagram_bytes=config.metric_max_length,
         store_max_bytes=config.store_max_bytes,
+        budgets=(
+            Budget(
+                max_series=config.max_series_per_name,
+                max_values=config.max_values_per_tag,
+                on_overflow=Overflow[config.on_overflow.upper()],
+            ),
+        ),
         interval_s=config.interval,
         late_window_s=config.late_window,
         max_timestamps=config.max_timestamps,
         side_log_max_bytes=config.side_log_max_bytes,
+        arena_dir=config.arena_dir or None,
     )
 
 
-def new_listeners(config: Config, telemetry: Telemetry) -> list[Listener]:
+def new_listeners(config: Config, telemetry: Telemetry, store: SocketStore) -> list[Listener]:
     """One for each URL."""
     return [
         UdpListener(
@@ -50,6 +60,7 @@ def new_listeners(config: Config, telemetry: Telemetry) -> list[Listener]:
             num_readers=config.num_readers,
             read_buffer_bytes=config.read_buffer_size_bytes,
             telemetry=telemetry,
+            store=store,
         )
         for url in config.statsd_listen_addresses
     ]
@@ -90,7 +101,10 @@ def new_lane(
         accounts=ledger.total.sinks[entry.name],
         queue_batches=config.sink_queue_batches,
         flush_timeout_s=config.flush_timeout_s,
-        oldest_s=config.sink_queue_batches * config.interval,
+        oldest_s=config.accept_window
+        if config.state_dir
+        else config.sink_queue_batches * config.interval,
+        resends=entry.on_doubt == "resend",
     )
 
 
@@ -111,18 +125,26 @@ def new_flusher(
     telemetry: Telemetry,
     ledger: Ledger,
     executor: Executor,
+    late: LatePoints,
+    keeper: Keeper | None,
 ) -> Flusher:
     """The flusher of all lanes."""
     return Flusher(
         engine,
         lanes,
         plan=plan_of(config.aggregates, config.percentiles),
-        # A sample may be late_window old when it comes, and wait for an interval's end then.
-        late=LatePoints(window_s=config.late_window + 2 * config.interval),
+        late=late,
         ledger=ledger,
         telemetry=telemetry,
         clock=clock,
         executor=executor,
         host=host_of(config),
         extend_tags=config.extend_tags,
+        keeper=keeper,
     )
+
+
+def new_late_points(config: Config) -> LatePoints:
+    """What was published at times of their own."""
+    # A sample may be late_window old when it comes, and wait for an interval's end then.
+    return LatePoints(window_s=config.late_window + 2 * config.interval)

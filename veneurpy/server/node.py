@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import veneurpy
 from veneurpy.config import Config, effective
-from veneurpy.engine import Engine
+from veneurpy.engine import Engine, NameTop
+from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.ticker import Ticker
 from veneurpy.ledger import Ledger, accounts_as_dict, by_listener
 from veneurpy.ports import Clock
+from veneurpy.server.durable import Durable
 from veneurpy.telemetry import Telemetry
+from veneurpy.telemetry.events import Recovered
 from veneurpy.telemetry.metrics import BUILD_INFO, CLOCK_AHEAD, LOOP_LAG_MAX, UPTIME
 
 OVERDUE_INTERVALS = 3
@@ -35,6 +39,8 @@ class Node:
         engine: Engine,
         ticker: Ticker,
         lanes: Sequence[Lane],
+        flusher: Flusher,
+        durable: Durable | None = None,
     ) -> None:
         self._config = config
         self._host = host
@@ -44,6 +50,10 @@ class Node:
         self._engine = engine
         self._ticker = ticker
         self._lanes = lanes
+        self._flusher = flusher
+        self._durable = durable
+        self.recovered: Recovered | None = None
+        """What a process before this one had left; None if that was nothing."""
         self._started_s = self._flushed_s = clock.monotonic()
         self._started_ms = clock.now_ns() // 1_000_000
         self.state = "starting"
@@ -91,6 +101,8 @@ class Node:
             "open_interval": self._open_interval(),
             "last_flush": self._last_flush(),
             "sinks": [lane.status() for lane in self._lanes],
+            "recovered": None if self.recovered is None else asdict(self.recovered),
+            "spool": None if self._durable is None else self._durable.status(),
         }
 
     def ledger(self) -> dict[str, Any]:
@@ -98,6 +110,13 @@ class Node:
         for lane in self._lanes:
             lane.refresh()
         return self._ledger.as_dict()
+
+    def top(self, by: str, count: int) -> dict[str, Any] | None:
+        """Names of the last closed interval, those with most of the figure `by` first."""
+        if by in ("name", "tag") or by not in NameTop._fields:
+            return None
+        tops = sorted(self._flusher.top, key=lambda top: getattr(top, by), reverse=True)
+        return {"by": by, "names": [top._asdict() for top in tops[:count]]}
 
     def config(self) -> dict[str, Any]:
         """The configuration in effect."""
@@ -113,6 +132,8 @@ class Node:
         self._telemetry.set(UPTIME, round(self._clock.monotonic() - self._started_s, 3))
         for lane in self._lanes:
             lane.refresh()
+        if self._durable is not None:
+            self._durable.refresh()
 
     def _open_interval(self) -> dict[str, Any]:
         accounts = by_listener(self._engine.open_accounts())

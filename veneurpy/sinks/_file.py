@@ -42,9 +42,20 @@ class AppendFile:
         self._rotate_bytes = rotate_bytes
         self._rotate_keep = rotate_keep
         self._fd = -1
+        self._take_back_to: str | None = None
+        self._position: str | None = None
 
     def __repr__(self) -> str:
         return f"AppendFile({self._path!r}, open={self._fd >= 0})"
+
+    @property
+    def position(self) -> str | None:
+        """Where the last whole write ended, and in which file; None if it is no regular file."""
+        return self._position
+
+    def take_back_to(self, position: str) -> None:
+        """Makes the next `open` cut the file there, if it is longer and still the same file."""
+        self._take_back_to = position
 
     def open(self) -> None:
         """Opens the file, making it if need be. Raises SinkError, with the way to mend it."""
@@ -53,7 +64,9 @@ class AppendFile:
                 self._fd = os.open(self._path, _OPEN_FLAGS, 0o644)
             try:
                 self._lock()
+                self._take_back()
                 self._end_torn_line()
+                self._note_position()
             except BaseException:
                 self.close()
                 raise
@@ -80,6 +93,7 @@ class AppendFile:
         except BaseException:
             self._cut_back(size)
             raise
+        self._note_position()
 
     def close(self) -> None:
         """Closes the file. Idempotent."""
@@ -100,6 +114,21 @@ class AppendFile:
             ) from exc
         except OSError:
             pass  # a file system without locks: one writer is then the operator's promise
+
+    def _take_back(self) -> None:
+        position, self._take_back_to = self._take_back_to, None
+        if position is None or not self._is_regular():
+            return
+        file, _, size = position.rpartition(":")
+        held = os.fstat(self._fd)
+        if file == _file_of(held) and held.st_size > int(size):
+            with self._failure("cut"):
+                os.ftruncate(self._fd, int(size))
+
+    def _note_position(self) -> None:
+        held = os.fstat(self._fd)
+        regular = stat.S_ISREG(held.st_mode)
+        self._position = f"{_file_of(held)}:{held.st_size}" if regular else None
 
     def _end_torn_line(self) -> None:
         # What a crash of the machine may leave. Of gzip members the torn ones cannot be told.
@@ -169,6 +198,10 @@ class AppendFile:
         except OSError as exc:
             reason = exc.strerror or str(exc)
             raise SinkError(f"cannot {what} {self._path}: {reason}", retriable=True) from exc
+
+
+def _file_of(held: os.stat_result) -> str:
+    return f"{held.st_dev}:{held.st_ino}"
 
 
 def _gathered(pieces: Iterable[bytes], header: bytes) -> Iterator[bytes]:

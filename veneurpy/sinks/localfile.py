@@ -60,6 +60,14 @@ class LocalFileSink:
     def __repr__(self) -> str:
         return f"LocalFileSink({self._file!r}, format={self._format!r})"
 
+    def position(self) -> str | None:
+        """Which file, and how far it was written by the last flush that ended."""
+        return self._file.position
+
+    def restore(self, position: str) -> None:
+        """Asks `start` to cut off what was written since, if the file is still that one."""
+        self._file.take_back_to(position)
+
     async def start(self) -> None:
         """Opens the file. Raises SinkError when that fails or somebody else writes it."""
         await self._worker.run(self._file.open)

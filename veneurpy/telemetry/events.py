@@ -123,6 +123,80 @@ class LeftUnread(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SocketsTaken(Event):
+    """The service manager kept the listener's sockets, with whatever came in meanwhile."""
+
+    listener: str
+    sockets: int
+
+
+@dataclass(frozen=True, slots=True)
+class SocketsDropped(Event):
+    """The service manager kept a socket that no listener is for: it is closed."""
+
+    level: ClassVar[Level] = "warning"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered(Event):
+    """What a process before this one had aggregated and nobody had published: nothing is lost."""
+
+    intervals: int
+    series: int
+    samples: int
+    lost_datagrams: int
+    """Read and not yet applied when it died."""
+    resumed: bool
+    """Whether one of them is still open, and goes on."""
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.RECOVERED_INTERVALS, self.intervals, {}
+        yield metrics.RECOVERED_SAMPLES, self.samples, {}
+
+
+@dataclass(frozen=True, slots=True)
+class Restored(Event):
+    """What a process before this one owed the sinks is in their queues."""
+
+    intervals: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaUnreadable(Event):
+    """A file of arena_dir could not be recovered, or not all of it."""
+
+    level: ClassVar[Level] = "warning"
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFailed(Event):
+    """The disk of state_dir failed: what it could not keep is delivered from memory."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    what: str
+    error: str
+
+    @property
+    def about(self) -> str:
+        return self.what
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.SPOOL_FAILURES, 1, {"what": self.what}
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver(Event):
+    """The open interval and these rows are left to the next process."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class TicksMissed(Event):
     """The interval that was closed is longer by these ticks."""
 
@@ -155,6 +229,20 @@ class PointsUnrouted(Event):
 
     def counts(self) -> Iterator[Count]:
         yield metrics.POINTS_UNROUTED, self.points, {}
+
+
+@dataclass(frozen=True, slots=True)
+class NameOverBudget(Event):
+    """A name has more series or tag values than it may: each name is told once."""
+
+    level: ClassVar[Level] = "warning"
+    name: str
+    series: int
+    tag: str
+    values: int
+    folded: int
+    rejected: int
+    mend: str = "leave out or bound that tag where it is sent, or raise max_series_per_name"
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,12 @@ RECEIVE_BUFFER = Metric(
     "Receive buffer that the kernel granted to each socket.",
     _BY_LISTENER,
 )
+LOST_IN_CRASH = Metric(
+    "veneurpy_lost_in_crash_total",
+    "counter",
+    "Datagrams that a process before this one had read and not yet applied when it died.",
+    _BY_LISTENER,
+)
 UNREAD = Metric(
     "veneurpy_unread_bytes_total",
     "counter",
@@ -107,6 +113,35 @@ TYPE_CONFLICTS = Metric(
     "veneurpy_type_conflicts_total",
     "counter",
     "Names that came as more than one of counter, gauge and set, per interval.",
+)
+RECOVERED_INTERVALS = Metric(
+    "veneurpy_recovered_intervals_total",
+    "counter",
+    "Intervals that a process before this one had left open or undelivered to the spool.",
+)
+RECOVERED_SAMPLES = Metric(
+    "veneurpy_recovered_samples_total", "counter", "Values in the recovered intervals."
+)
+SPOOL_INTERVALS = Metric(
+    "veneurpy_spool_intervals", "gauge", "Closed intervals on disk that a sink does not have yet."
+)
+SPOOL_BYTES = Metric("veneurpy_spool_bytes", "gauge", "What they take.")
+SPOOL_FAILURES = Metric(
+    "veneurpy_spool_failures_total",
+    "counter",
+    "Failures of the spool's disk: what it could not keep was delivered from memory.",
+    ("what",),
+)
+VALUES_FOLDED = Metric(
+    "veneurpy_values_folded_total",
+    "counter",
+    "Values that went into a series of fewer tags, for want of room for their own.",
+    _BY_LISTENER,
+)
+NAMES_OVER_BUDGET = Metric(
+    "veneurpy_names_over_budget_total",
+    "counter",
+    "Names that had more series or tag values than they may, per interval.",
 )
 LATE_AMENDED = Metric(
     "veneurpy_late_amended_total",

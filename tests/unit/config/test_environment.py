@@ -89,7 +89,7 @@ MISTAKES = {
     "METRIC_SINKS__0__FOO": ("1", 'unknown key "foo" in metric_sinks[0]'),
     "METRIC_SINKS__5__KIND": ("console", "no such place in the configuration"),
     "INTERVAL__X": ("1", "interval: expected a duration"),
-    "STATE_DIR": ("/x", "not supported by this version"),
+    "STATE_DIR": ("/x", 'needs "arena_dir" beside it'),
     "METRIC_SINKS__0__CONFIG": ("5", "expected a mapping"),
 }
 

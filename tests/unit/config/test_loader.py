@@ -48,10 +48,11 @@ WRONG = {
     "key of Veneur": ("forward_adress: a", 'unknown key "forward_adress"', "forward_address"),
     "nothing near": ("xyzzy: a", 'unknown key "xyzzy"', ""),
     "duplicate": ("interval: 5s\ninterval: 6s", '4:1: the key "interval" is already in line 3', ""),
+    "handover": ("shutdown: handover", "`handover` needs state_dir and arena_dir", ""),
+    "state_dir alone": ("state_dir: /a", '3:1: "state_dir" needs "arena_dir" beside it', ""),
+    "arena_dir alone": ("arena_dir: /a", '3:1: "arena_dir" needs "state_dir" beside it', ""),
+    "one directory": ("state_dir: /a\narena_dir: /a/", "are the same directory", ""),
     "inner duplicate": ("tls: {a: 1, a: 2}", '3:13: the key "a" is already in line 3', ""),
-    "handover": ("shutdown: handover", "not supported by this version", ""),
-    "state_dir": ("state_dir: /var/lib/x", '"state_dir" is not supported by this version', ""),
-    "arena_dir": ("arena_dir: /run/x", '"arena_dir" is not supported by this version', ""),
 }
 
 
@@ -64,6 +65,30 @@ def test_refuses(text: str, says: str, meant: str, complain: Complain) -> None:
     assert says in message
     assert bool(meant) == ("did you mean" in message)
     assert f"did you mean {meant}" in message or not meant
+
+
+def test_the_python_engine_keeps_nothing(complain: Complain) -> None:
+    """Neither directory is a promise that it could keep."""
+    message = complain("engine: python\nstate_dir: /a\narena_dir: /b")
+    assert '"state_dir" needs `engine: native`' in message
+    assert '"arena_dir" needs `engine: native`' in message
+
+
+@pytest.mark.parametrize(
+    ("text", "hands_over"),
+    [
+        ("", False),
+        ("state_dir: /a\narena_dir: /b", True),
+        ("state_dir: /a\narena_dir: /b\nshutdown: flush", False),
+        ("state_dir: /a\narena_dir: /b\nshutdown: handover", True),
+    ],
+    ids=["in memory", "with state_dir", "flush", "handover"],
+)
+def test_a_shutdown_hands_over_what_the_next_can_take(
+    text: str, hands_over: bool, load: Load
+) -> None:
+    """With directories that outlive the process, unless `flush` is asked for."""
+    assert hands_over == load(text).config.hands_over
 
 
 SYNTAX = {

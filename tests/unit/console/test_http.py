@@ -35,6 +35,9 @@ class View:
     def ledger(self) -> dict[str, Any]:
         return {"lines": 3, "rejected": {"bad_value": 1}}
 
+    def top(self, by: str, count: int) -> dict[str, Any] | None:
+        return {"by": by, "names": []} if by == "samples" else None
+
     def config(self) -> dict[str, Any]:
         return {"interval": "10s", "hostname": "grün", "api_key": "***"}
 

@@ -127,6 +127,20 @@ def test_a_sum_says_what_it_contains() -> None:
     assert {} == part(LatePoints(window_s=600), gauges).before
 
 
+def test_a_process_goes_on_where_the_one_before_was() -> None:
+    """What it published counts on, also at the start of an interval, with its length."""
+    before = LatePoints(window_s=600)
+    first = part(
+        before, timed(points(("b", 2, START_MS), ("b", 7, START_MS), ("c", 1, T)), 1, 0, 1)
+    )
+    late = LatePoints(window_s=600)
+    late.restore(first.published)
+    assert len(before) == len(late) == 2
+    again = part(late, timed(points(("b", 3, START_MS), ("c", 4, T)), 1, 1), 1)
+    assert {(0, 10.0): [], (2, 10.0): [12], (1, 1.0): [5]} == published(again)
+    assert {0: 9.0, 1: 1.0} == again.before
+
+
 def test_series_are_told_apart() -> None:
     """Another name, second, type, tag set or set of sinks is another point."""
     late = LatePoints(window_s=600)

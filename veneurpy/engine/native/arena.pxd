@@ -11,6 +11,8 @@ signal.
 """
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.names cimport Names
+from veneurpy.engine.native.reserve cimport Reserve
 from veneurpy.engine.native.table cimport Table
 
 cdef enum:
@@ -18,13 +20,15 @@ cdef enum:
     ARENA_VERSION = 1
     HEADER_BYTES = 4096
     RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
+    RESERVE_AHEAD = 1 << 20             # what the reserver keeps ready in front of the reader
     SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
     DIGEST_CLASS = 9
     BLOCK_CLASSES = 10
     LINE_REASONS = 9
-    VALUE_REASONS = 2
+    VALUE_REASONS = 3
     IGNORED_KINDS = 3
     SERIES_TYPES = 5
+    LISTENER_BYTES = 128
 
 cdef enum:
     ARENA_FREE = 0
@@ -44,6 +48,7 @@ cdef enum:
 cdef enum:
     VALUE_BAD = 0
     VALUE_STORE_FULL = 1
+    VALUE_OVER_BUDGET = 2
 
 cdef enum:
     UNKNOWN_FIELD = 0
@@ -73,6 +78,7 @@ cdef struct Counters:
     u64 accepted
     u64 pending
     u64 values
+    u64 folded                          # values that went into a series of fewer tags
     u64 rejected[LINE_REASONS]
     u64 values_rejected[VALUE_REASONS]
     u64 ignored[IGNORED_KINDS]
@@ -83,16 +89,26 @@ cdef struct SetJournal:
     u64 hash
     u64 samples
 
+# What an arena is called: the interval's identity, the reader's place in it. An arena that outlives its process is
+# known again by it.
+cdef struct ArenaName:
+    u8 uuid[16]
+    u8 boot_id[16]
+    i64 start_ms
+    u32 reader
+    u8 listener[LISTENER_BYTES]         # padded with NUL
+
 cdef struct Header:
     u32 magic
     u32 version
-    u64 state
-    u8 uuid[16]
-    u32 reader
-    u32 readers
-    i64 start_ms
+    u64 state                           # a hint: whether an interval was encoded is known elsewhere
+    ArenaName name
     HashKey key
     u64 size
+    u64 digest_bytes
+    i64 last_ns                         # when the newest batch was received
+    u64 read                            # datagrams taken from the socket
+    u64 applied                         # those whose lines are all in the store
     u64 lo_used
     u64 hi_used
     u64 entries[SERIES_TYPES]           # by type
@@ -129,15 +145,58 @@ cdef struct Block:
 cdef struct Arena:
     u8* base
     Header* header
+    int fd                              # of the file that is mapped, or -1
     u64 limit                           # most bytes that may be put behind the mapping
     u64 size
-    u64 lo_ready                        # memory is behind [0, lo_ready) and [hi_ready, size)
-    u64 hi_ready
+    u64 lo_ready                        # memory is behind [0, lo_ready) and [hi_ready, size); atomic: the reader
+    u64 hi_ready                        # and the reserver both move them
+    u64 low_on_memory                   # atomic: the reserver was called and has not come yet
+    int bell                            # calls the reserver; -1 when there is none
     u64 spare                           # an outgrown table, reused for blocks: [spare, spare_end)
     u64 spare_end
     u64 digest_bytes
     u32 free[BLOCK_CLASSES]             # lists of freed blocks: reference of the first
+    u32* salvaged                       # of a recovered arena: its sound entries (offset / 16), else NULL
+    u64 n_salvaged
     Table table
+    Names names
+    Reserve reserve
+
+
+cdef inline u64 entry_bytes(int type_, u64 name_len, u64 tags_len, bint has_timestamp) noexcept nogil:
+    """The size of an entry: a gauge has two times, a T is 8 bytes of the key."""
+    cdef u64 size = sizeof(Entry) + name_len + tags_len
+    size += (16 if type_ == GAUGE else 0) + (8 if has_timestamp else 0)
+    return (size + 15) & ~<u64>15
+
+
+# A walk over an arena's entries, in the order in which they were first seen.
+cdef struct Walk:
+    const Arena* arena
+    u64 at                              # offset, or index into `salvaged`
+
+
+cdef inline Walk walk_entries(const Arena* a) noexcept nogil:
+    cdef Walk w
+    w.arena = a
+    w.at = HEADER_BYTES if a.salvaged == NULL else 0
+    return w
+
+
+cdef inline Entry* next_entry(Walk* w) noexcept nogil:
+    """NULL after the last."""
+    cdef const Arena* a = w.arena
+    cdef Entry* e
+    if a.salvaged != NULL:
+        if w.at >= a.n_salvaged:
+            return NULL
+        w.at += 1
+        return <Entry*>(a.base + (<u64>a.salvaged[w.at - 1] << 4))
+    if w.at >= a.header.lo_used:
+        return NULL
+    e = <Entry*>(a.base + w.at)
+    w.at += <u64>e.size16 << 4
+    return e
 
 
 cdef inline u64 class_bytes(const Arena* a, int size_class) noexcept nogil:
@@ -166,9 +225,10 @@ cdef inline u64 arena_committed(const Arena* a) noexcept nogil:
     return a.lo_ready + (a.size - a.hi_ready)
 
 
-cdef int arena_open(Arena* a, u64 size, u64 digest_bytes) noexcept nogil
-cdef int arena_begin(Arena* a, u64 limit, const u8* uuid, u32 reader, i64 start_ms, const HashKey* key) noexcept nogil
+cdef int arena_open(Arena* a, int fd, u64 size, u64 digest_bytes) noexcept nogil
+cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* key) noexcept nogil
 cdef void arena_close(Arena* a) noexcept nogil
+cdef void arena_reserve_ahead(Arena* a) noexcept nogil
 cdef bint arena_room_low(Arena* a, u64 bytes) noexcept nogil
 cdef u64 arena_take_high(Arena* a, u64 bytes) noexcept nogil
 cdef Block* block_new(Arena* a, int size_class) noexcept nogil

@@ -1,7 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Memory of an open interval: reserving, entries, blocks, the growing table."""
-from libc.string cimport memset, memcpy
-from veneurpy.engine.native.compat cimport map_memory, munmap, populate, release_pages, u8, u32, u64
+from libc.string cimport memset
+from veneurpy.engine.native.compat cimport (
+    barrier, bell_ring, load_acquire, map_file, map_memory, move_mark, munmap, populate, release_pages, reserve_file,
+    store_release, u8, u32, u64,
+)
+from veneurpy.engine.native.reserve cimport reserve_take
 from veneurpy.engine.native.table cimport table_put
 
 cdef enum:
@@ -17,54 +21,94 @@ cdef inline u64 _pages(u64 bytes_) noexcept nogil:
 
 cdef bint _commit(Arena* a, u64 offset, u64 bytes_) noexcept nogil:
     """Puts memory behind a range, within the limit."""
-    return bytes_ == 0 or (arena_committed(a) + bytes_ <= a.limit and populate(a.base + offset, bytes_) == 0)
+    if bytes_ == 0:
+        return True
+    if arena_committed(a) + bytes_ > a.limit or (a.fd >= 0 and reserve_file(a.fd, offset, bytes_) != 0):
+        return False
+    return populate(a.base + offset, bytes_) == 0
+
+
+cdef bint _raise_low(Arena* a, u64 to) noexcept nogil:
+    """Reserves up to an offset, a multiple of the page's size. True also where somebody else did it."""
+    cdef u64 seen = load_acquire(&a.lo_ready)
+    if to <= seen:
+        return True
+    if to > load_acquire(&a.hi_ready) or not _commit(a, seen, to - seen):
+        return False
+    return move_mark(&a.lo_ready, seen, to) or load_acquire(&a.lo_ready) >= to
+
+
+cdef bint _lower_high(Arena* a, u64 to) noexcept nogil:
+    """The same for the high end, down to an offset."""
+    cdef u64 seen = load_acquire(&a.hi_ready)
+    if to >= seen:
+        return True
+    if to < load_acquire(&a.lo_ready) or not _commit(a, to, seen - to):
+        return False
+    return move_mark(&a.hi_ready, seen, to) or load_acquire(&a.hi_ready) <= to
 
 
 cdef bint arena_room_low(Arena* a, u64 bytes_) noexcept nogil:
     """Is there memory for so many bytes at lo_used; reserves a step ahead when there is not."""
-    cdef u64 need = a.header.lo_used + bytes_, step
+    cdef u64 need = a.header.lo_used + bytes_
     if need <= a.lo_ready:
         return True
     need = _pages(need)
-    if need > a.hi_ready:
-        return False
-    step = need + RESERVE_STEP
-    if step > a.hi_ready:
-        step = need
-    if not _commit(a, a.lo_ready, step - a.lo_ready):
-        step = need
-        if not _commit(a, a.lo_ready, step - a.lo_ready):
-            return False
-    a.lo_ready = step
-    return True
+    return _raise_low(a, need + RESERVE_STEP) or _raise_low(a, need)
 
 
 cdef u64 arena_take_high(Arena* a, u64 bytes_) noexcept nogil:
     """The offset of new memory at the high end, a multiple of 16; 0 when full. It is not zeroed."""
-    cdef u64 need, start, step
+    cdef u64 need, start
     bytes_ = (bytes_ + 15) & ~<u64>15
     if bytes_ > a.header.hi_used - HEADER_BYTES:
         return 0
     need = a.header.hi_used - bytes_
     if need < a.hi_ready:
         start = need & ~<u64>4095
-        if start < a.lo_ready:
+        if not (start >= RESERVE_STEP and _lower_high(a, start - RESERVE_STEP)) and not _lower_high(a, start):
             return 0
-        step = start - RESERVE_STEP if start >= a.lo_ready + RESERVE_STEP else start
-        if not _commit(a, step, a.hi_ready - step):
-            step = start
-            if not _commit(a, step, a.hi_ready - step):
-                return 0
-        a.hi_ready = step
     a.header.hi_used = need
     return need
 
 
-cdef int arena_open(Arena* a, u64 size, u64 digest_bytes) noexcept nogil:
-    """Maps address space for so many bytes, with memory behind the header only; 0, or -1."""
+cdef inline u64 _wanted_high(const Arena* a) noexcept nogil:
+    """What the high end should have ready: the next table too, when it will be needed soon."""
+    cdef u64 size = <u64>1 << a.table.bits
+    if a.table.next == NULL and a.table.count >= size // 16 * 5:
+        return RESERVE_AHEAD + 16 * size
+    return RESERVE_AHEAD
+
+
+cdef inline bint _is_low_on_memory(const Arena* a) noexcept nogil:
+    return (a.lo_ready - a.header.lo_used < RESERVE_AHEAD // 2
+            or a.header.hi_used - a.hi_ready < _wanted_high(a) - RESERVE_AHEAD // 2)
+
+
+cdef void arena_reserve_ahead(Arena* a) noexcept nogil:
+    """Done by a thread beside the reader's, so that it meets no page faults. Leaves the last of the limit to it."""
+    cdef u64 low, high
+    cdef u64 used = a.header.lo_used
+    cdef u64 least = a.header.hi_used
+    low = _pages(used + RESERVE_AHEAD)
+    if arena_committed(a) + RESERVE_AHEAD + 2 * RESERVE_STEP <= a.limit:
+        _raise_low(a, low)
+    high = _wanted_high(a)
+    if least > high and arena_committed(a) + high + 2 * RESERVE_STEP <= a.limit:
+        _lower_high(a, (least - high) & ~<u64>4095)
+    store_release(&a.low_on_memory, 0)
+
+
+cdef int arena_open(Arena* a, int fd, u64 size, u64 digest_bytes) noexcept nogil:
+    """Maps address space for so many bytes, with memory behind the header only; 0, or -1.
+
+    `fd` is a file of that size (a multiple of the page's), which the caller keeps open, or -1 for plain memory.
+    """
     memset(a, 0, sizeof(Arena))
     size = _pages(size)
-    a.base = <u8*>map_memory(size)
+    a.fd = fd
+    a.bell = -1
+    a.base = <u8*>(map_memory(size) if fd < 0 else map_file(fd, size, True))
     if a.base == NULL:
         return -1
     a.size = size
@@ -91,7 +135,7 @@ cdef void _keep_within(Arena* a, u64 limit) noexcept nogil:
     """A limit that has shrunk: gives back all memory but the header's."""
     a.limit = limit
     if arena_committed(a) > limit:
-        release_pages(a.base + HEADER_BYTES, a.size - HEADER_BYTES)
+        release_pages(a.base, a.fd, HEADER_BYTES, a.size - HEADER_BYTES)
         a.lo_ready = HEADER_BYTES
         a.hi_ready = a.size
 
@@ -104,7 +148,7 @@ cdef u32 _table_bits(u64 entries, u64 limit) noexcept nogil:
     return bits
 
 
-cdef int arena_begin(Arena* a, u64 limit, const u8* uuid, u32 reader, i64 start_ms, const HashKey* key) noexcept nogil:
+cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* key) noexcept nogil:
     """Empties the arena for a new interval, its pages kept; the table starts at the size the last one needed.
 
     0, or -1 when there is no memory for the table.
@@ -112,14 +156,16 @@ cdef int arena_begin(Arena* a, u64 limit, const u8* uuid, u32 reader, i64 start_
     cdef u32 bits = _table_bits(a.table.count, limit)
     cdef Header* h = a.header
     cdef u64 at
+    # Free until it has its new name: a death in between leaves nothing to recover.
+    h.state = ARENA_FREE
+    barrier()
     _keep_within(a, limit)
     memset(h, 0, sizeof(Header))
     h.magic = ARENA_MAGIC
     h.version = ARENA_VERSION
-    memcpy(h.uuid, uuid, 16)
-    h.reader = reader
-    h.start_ms = start_ms
+    h.name = name[0]
     h.key = key[0]
+    h.digest_bytes = a.digest_bytes
     h.size = a.size
     h.lo_used = HEADER_BYTES
     h.hi_used = a.size
@@ -133,6 +179,7 @@ cdef int arena_begin(Arena* a, u64 limit, const u8* uuid, u32 reader, i64 start_
     a.table.slots = <u64*>(a.base + at)
     a.table.bits = bits
     memset(a.table.slots, 0, <size_t>8 << bits)
+    barrier()
     h.state = ARENA_OPEN
     return 0
 
@@ -150,6 +197,8 @@ cdef Block* block_new(Arena* a, int size_class) noexcept nogil:
             a.spare += bytes_
         else:
             at = arena_take_high(a, bytes_)
+            if at == 0:
+                at = reserve_take(&a.reserve, bytes_)
             if at == 0:
                 return NULL
         b = <Block*>(a.base + at)
@@ -206,17 +255,20 @@ cdef void table_step(Arena* a) noexcept nogil:
     """A bounded piece of the growing that the table needs; called once a batch, before its inserts."""
     cdef Table* t = &a.table
     cdef u64 size = <u64>1 << t.bits
+    if a.bell >= 0 and _is_low_on_memory(a) and not a.low_on_memory and arena_committed(a) < a.limit // 8 * 7:
+        store_release(&a.low_on_memory, 1)
+        bell_ring(a.bell)
     if t.old != NULL:
         _sweep_some(a)
     elif t.next != NULL:
         if t.zeroed < (<u64>1 << t.next_bits):
             _zero_some(t)
-        elif t.count >= size // 2 - size // 8:
+        elif t.count >= size // 16 * 7:
             t.old = t.slots
             t.old_bits = t.bits
             t.swept = 0
             t.slots = t.next
             t.bits = t.next_bits
             t.next = NULL
-    elif not t.stuck and t.count >= size // 4:
+    elif not t.stuck and t.count >= size // 8 * 3:
         _prepare_next(a)

@@ -53,12 +53,17 @@ cdef inline u64 word_block(u64 word) noexcept nogil:
     return word >> 32
 
 
+cdef inline u32 digest_overhead() noexcept nogil:
+    """Bytes of a digest's block before its centroids."""
+    return sizeof(Block) + sizeof(Totals) + 8
+
+
 cdef inline Totals* block_totals(Block* b) noexcept nogil:
     return <Totals*>(<char*>b + sizeof(Block))
 
 
 cdef inline Centroid* block_centroids(Block* b) noexcept nogil:
-    return <Centroid*>(<char*>b + sizeof(Block) + sizeof(Totals) + 8)
+    return <Centroid*>(<char*>b + digest_overhead())
 
 
 cdef inline double* block_values(Block* b) noexcept nogil:

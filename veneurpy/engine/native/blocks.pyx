@@ -25,13 +25,9 @@ cdef enum:
     LONGEST_TAIL = 1024
 
 
-cdef inline u64 _digest_overhead() noexcept nogil:
-    return sizeof(Block) + sizeof(Totals) + 8
-
-
 cdef u64 digest_block_bytes(double compression) noexcept nogil:
     """Every digest's block: room for the most centroids and a tail worth compacting."""
-    cdef u64 least = _digest_overhead() + 16 * <u64>td_capacity(compression) + 16 * SHORTEST_TAIL
+    cdef u64 least = digest_overhead() + 16 * <u64>td_capacity(compression) + 16 * SHORTEST_TAIL
     return least if least > DIGEST_BYTES else DIGEST_BYTES
 
 
@@ -107,8 +103,12 @@ cdef Block* _new_samples(Arena* a, int size_class, bint pairs) noexcept nogil:
 
 
 cdef Block* _grow(Arena* a, Entry* e, Block* old, u32 n, bint pairs) noexcept nogil:
-    """The next larger block, or the same room for pairs, with the samples moved; NULL when full."""
-    cdef int size_class = old.size_class + 1
+    """A block of four times the size, with the samples moved, as pairs if asked for; NULL when full.
+
+    Every growth touches cold memory: twice the size would cost twice as many of them.
+    """
+    cdef int last = PAIRS_LAST_CLASS if pairs else RAW_LAST_CLASS
+    cdef int size_class = old.size_class + 2 if old.size_class + 2 < last else last
     cdef Block* b
     cdef u32 i
     b = _new_samples(a, size_class, pairs)
@@ -145,15 +145,14 @@ cdef Py_ssize_t _merge_tail(Block* b, u32 n, const Centroid* centroids, Py_ssize
     return td_merge_values(centroids, m, s.values, n, s.merged)
 
 
-cdef Block* _compact(Arena* a, Entry* e, Block* old, u32 n, bint pairs, Scratch* s) noexcept nogil:
-    """A digest of all that `old` holds, in another block, with an empty tail; NULL when full."""
+cdef void _digest_into(Arena* a, Entry* e, Block* old, Block* b, u32 n, bint pairs, Scratch* s) noexcept nogil:
+    """Makes `b` a digest of all that `old` holds, with an empty tail, and publishes it."""
     cdef bint is_digest = old.kind == DIGEST or old.kind == DIGEST_WEIGHTED
-    cdef Block* b = block_new(a, DIGEST_CLASS)
-    cdef Totals* totals
+    cdef u64 bytes_ = class_bytes(a, b.size_class)
+    cdef Totals* totals = block_totals(b)
     cdef Py_ssize_t merged
-    if b == NULL:
-        return NULL
-    totals = block_totals(b)
+    # Half of a small block is for the tail.
+    cdef int most = s.capacity if b.size_class == DIGEST_CLASS else <int>((bytes_ - digest_overhead()) // 32)
     if is_digest:
         totals[0] = block_totals(old)[0]
         merged = _merge_tail(old, n, block_centroids(old), old.used, s, totals)
@@ -161,17 +160,38 @@ cdef Block* _compact(Arena* a, Entry* e, Block* old, u32 n, bint pairs, Scratch*
         totals_clear(totals)
         merged = _merge_tail(old, n, NULL, 0, s, totals)
     b.kind = DIGEST_WEIGHTED if pairs else DIGEST
-    b.used = <u32>td_compress(s.merged, merged, s.compression, block_centroids(b), s.capacity)
-    b.tail = <u32>(_digest_overhead() + 16 * b.used)
-    b.capacity = <u32>((class_bytes(a, DIGEST_CLASS) - b.tail) // (16 if pairs else 8))
+    b.used = <u32>td_compress(s.merged, merged, s.compression, block_centroids(b), most)
+    b.tail = <u32>(digest_overhead() + 16 * b.used)
+    b.capacity = <u32>((bytes_ - b.tail) // (16 if pairs else 8))
     _publish(e, block_reference(a, b), 0)
     _remember(e, b)
+
+
+cdef Block* _squeeze(Arena* a, Entry* e, Block* old, u32 n, bint pairs, Scratch* s) noexcept nogil:
+    """Without memory to grow: a digest in the kept block of the same size; the old one is kept instead."""
+    cdef u32 kept = a.reserve.kept[old.size_class]
+    cdef Block* b
+    if kept == 0:
+        return NULL
+    b = block_at(a, kept)
+    _digest_into(a, e, old, b, n, pairs, s)
+    a.reserve.kept[old.size_class] = <u32>block_reference(a, old)
+    return b
+
+
+cdef Block* _compact(Arena* a, Entry* e, Block* old, u32 n, bint pairs, Scratch* s) noexcept nogil:
+    """A digest of all that `old` holds, in another block; NULL when full."""
+    cdef Block* b = block_new(a, DIGEST_CLASS)
+    if b == NULL:
+        return _squeeze(a, e, old, n, pairs, s)
+    _digest_into(a, e, old, b, n, pairs, s)
     block_free(a, old)
     return b
 
 
 cdef Block* _make_room(Arena* a, Entry* e, Block* b, u32 n, bint pairs, Scratch* s) noexcept nogil:
     """A block that takes one more sample, with pairs if asked for; NULL when full."""
+    cdef Block* larger
     if b == NULL:
         b = _new_samples(a, 0, pairs)
         if b != NULL:
@@ -182,7 +202,8 @@ cdef Block* _make_room(Arena* a, Entry* e, Block* b, u32 n, bint pairs, Scratch*
     if b.kind == DIGEST or b.kind == DIGEST_WEIGHTED:
         return _compact(a, e, b, n, pairs, s)
     if b.size_class < (PAIRS_LAST_CLASS if pairs else RAW_LAST_CLASS):
-        return _grow(a, e, b, n, pairs)
+        larger = _grow(a, e, b, n, pairs)
+        return larger if larger != NULL else _squeeze(a, e, b, n, pairs, s)
     return _compact(a, e, b, n, pairs, s)
 
 

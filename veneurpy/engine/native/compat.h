@@ -6,15 +6,51 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <locale.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef VENEURPY_DEBUG
+/* What this module holds: allocations, mappings. One may free what another allocated: the sum over the modules must
+   balance, which tests assert (tests/sanitized.py). This file is then included before any other. */
+__attribute__((weak)) int64_t vnp_held[2];
+
+static inline void *vnp_hold(void *p, int kind) {
+    if (p && p != MAP_FAILED)
+        __atomic_add_fetch(&vnp_held[kind], 1, __ATOMIC_RELAXED);
+    return p;
+}
+static inline void vnp_let_go(const void *p, int kind) {
+    if (p)
+        __atomic_sub_fetch(&vnp_held[kind], 1, __ATOMIC_RELAXED);
+}
+static inline void *vnp_reallocate(void *p, size_t bytes) {
+    void *q = realloc(p, bytes);
+    return p ? q : vnp_hold(q, 0);
+}
+static inline void vnp_free(void *p) {
+    vnp_let_go(p, 0);
+    free(p);
+}
+static inline int vnp_unmap(void *p, size_t bytes) {
+    vnp_let_go(p, 1);
+    return munmap(p, bytes);
+}
+#define malloc(bytes) vnp_hold(malloc(bytes), 0)
+#define calloc(n, bytes) vnp_hold(calloc(n, bytes), 0)
+#define realloc(p, bytes) vnp_reallocate(p, bytes)
+#define free(p) vnp_free(p)
+#define mmap(...) vnp_hold(mmap(__VA_ARGS__), 1)
+#define munmap(p, bytes) vnp_unmap(p, bytes)
+#endif
 
 #define vnp_likely(x) __builtin_expect(!!(x), 1)
 #define vnp_unlikely(x) __builtin_expect(!!(x), 0)
@@ -119,6 +155,35 @@ static inline void vnp_scan(const uint8_t *p, size_t blocks, uint64_t *colons, u
 }
 #endif
 
+/* Moves a watermark from what the caller saw; 0 when somebody else moved it first. */
+static inline int vnp_move_mark(uint64_t *mark, uint64_t seen, uint64_t to) {
+    return __atomic_compare_exchange_n(mark, &seen, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+static inline int vnp_bell_new(void) { return eventfd(0, EFD_CLOEXEC); }
+static inline void vnp_bell_ring(int bell) {
+    uint64_t one = 1;
+    if (write(bell, &one, sizeof one) < 0) { /* Full: it rings already. */
+    }
+}
+static inline void vnp_bell_wait(int bell) {
+    uint64_t rings;
+    while (read(bell, &rings, sizeof rings) < 0 && errno == EINTR) {
+    }
+}
+
+static inline int64_t vnp_monotonic_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline int vnp_receive_buffer(int fd) {
+    int bytes = 0;
+    socklen_t n = sizeof bytes;
+    return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &n) == 0 ? bytes : 0;
+}
+
 static inline int64_t vnp_realtime_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
@@ -162,8 +227,24 @@ static inline int vnp_populate(void *p, size_t bytes) {
     return 0;
 }
 
-/* Gives the memory behind a page-aligned range back; the addresses stay. */
-static inline void vnp_release(void *p, size_t bytes) { madvise(p, bytes, MADV_DONTNEED); }
+/* A file's bytes; `shared` writes through to it. NULL on failure. */
+static inline void *vnp_map_file(int fd, size_t bytes, int shared) {
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE, fd, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* Room in the file for a range, so that no store into its mapping can end in SIGBUS; 0, or an errno. */
+static inline int vnp_reserve_file(int fd, size_t offset, size_t bytes) {
+    return fallocate(fd, 0, (off_t)offset, (off_t)bytes) == 0 ? 0 : errno;
+}
+
+/* Gives the memory behind a page-aligned range back; the addresses stay. `fd` is -1 for plain memory. */
+static inline void vnp_release(void *base, int fd, size_t offset, size_t bytes) {
+    if (fd >= 0)
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes);
+    else
+        madvise((uint8_t *)base + offset, bytes, MADV_DONTNEED);
+}
 
 #ifndef SO_MEMINFO
 #define SO_MEMINFO 55

@@ -60,4 +60,5 @@ cdef struct Merge:
 cdef bint merge_open(Merge* m, const HashKey* key, Slice* extend, int n_extend) noexcept nogil
 cdef void merge_close(Merge* m) noexcept nogil
 cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil
+cdef u64 samples_of(const Arena* a, const Entry* e) noexcept nogil
 cdef void count_samples(const Arena* a, u64* by_type) noexcept nogil

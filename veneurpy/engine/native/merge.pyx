@@ -4,16 +4,16 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
     COUNTER, ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, HISTOGRAM, SCOPE_MASK, SERIES_TYPES, SET, TIMER,
-    Arena, Block, Entry, block_at, entry_at, entry_key,
+    Arena, Block, Entry, Walk, block_at, entry_key, next_entry, walk_entries,
 )
 from veneurpy.engine.native.blocks cimport DIGEST, DIGEST_WEIGHTED, block_totals, word_block, word_length
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_pair
 from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
 from veneurpy.engine.native.pair cimport pair_count
-from veneurpy.engine.native.slice cimport Slice, compare, cut, equal, find, next_part
+from veneurpy.engine.native.slice cimport Slice, cut, equal, find, next_part, sort_slices
 from veneurpy.engine.native.table cimport table_home
-from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, TagWord, tag_word
+from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, SINK_WORD, TagWord, tag_word
 
 cdef enum:
     POOL_CHUNK = 1 << 20
@@ -21,7 +21,6 @@ cdef enum:
     NOBODY = 65_535
     MARK_SINKS = 1 << 9
     MARK_TIMESTAMP = 1 << 8
-    SINK_WORD = 15                      # "veneursinkonly:"
 
 
 cdef bint merge_open(Merge* m, const HashKey* key, Slice* extend, int n_extend) noexcept nogil:
@@ -80,38 +79,12 @@ cdef bint _is_implicit(const Merge* m, Slice tag) noexcept nogil:
     return False
 
 
-cdef void _sort_slices(Slice* s, Py_ssize_t n) noexcept nogil:
-    """Heap sort: tags come from clients, so no input may be slow."""
-    cdef Py_ssize_t start = n // 2, end = n, root, child
-    cdef Slice top
-    while end > 1:
-        if start > 0:
-            start -= 1
-        else:
-            end -= 1
-            top = s[end]
-            s[end] = s[0]
-            s[0] = top
-        root = start
-        top = s[root]
-        child = 2 * root + 1
-        while child < end:
-            if child + 1 < end and compare(s[child], s[child + 1]) < 0:
-                child += 1
-            if compare(top, s[child]) >= 0:
-                break
-            s[root] = s[child]
-            root = child
-            child = 2 * root + 1
-        s[root] = top
-
-
 cdef Slice _join(Merge* m, Slice* s, Py_ssize_t n) noexcept nogil:
     """Sorted, distinct, joined by ',' in the pool."""
     cdef Slice out
     cdef Py_ssize_t i, total = 0
     cdef u8* at
-    _sort_slices(s, n)
+    sort_slices(s, n)
     for i in range(n):
         total += s[i].size + 1
     out.size = 0
@@ -203,10 +176,11 @@ cdef bint _same_series(const Series* a, const Series* b) noexcept nogil:
 
 
 cdef Series* _find_or_add(Merge* m, const Series* wanted) noexcept nogil:
-    cdef u64 mask = (<u64>1 << m.bits) - 1
-    cdef u64 i = table_home(wanted.hash, m.bits), slot
+    cdef u64 mask, i, slot
     cdef Series* s
     if m.slots != NULL:
+        mask = (<u64>1 << m.bits) - 1
+        i = table_home(wanted.hash, m.bits)
         while m.slots[i] != 0:
             slot = m.slots[i]
             s = &m.series[<u32>slot - 1]
@@ -259,6 +233,8 @@ cdef void _merge_entry(Merge* m, const Arena* a, Entry* e) noexcept nogil:
         wanted.tags = normal.tags.data
         wanted.tags_len = <u32>normal.tags.size
         wanted.sinks = normal.sinks
+    if m.n_extend or not e.flags & ENTRY_CANONICAL or a.salvaged != NULL:
+        # Another process's arena has another key.
         wanted.hash = hash_pair(&m.key, wanted.name, wanted.name_len, wanted.tags, wanted.tags_len)
         if wanted.sinks:
             wanted.hash ^= hash_mark(&m.key, (<u64>wanted.sinks << 16) | MARK_SINKS)
@@ -281,7 +257,7 @@ cdef void _merge_entry(Merge* m, const Arena* a, Entry* e) noexcept nogil:
         _add_part(m, s, a, e)
 
 
-cdef u64 _samples_of(const Arena* a, const Entry* e) noexcept nogil:
+cdef u64 samples_of(const Arena* a, const Entry* e) noexcept nogil:
     cdef u64 n
     cdef Block* b
     if e.type == COUNTER or e.type == GAUGE:
@@ -299,12 +275,11 @@ cdef u64 _samples_of(const Arena* a, const Entry* e) noexcept nogil:
 
 cdef void count_samples(const Arena* a, u64* by_type) noexcept nogil:
     """Adds up, series by series, the samples that the arena holds: the ledger's "aggregated"."""
-    cdef u64 at = HEADER_BYTES
-    cdef Entry* e
-    while at < a.header.lo_used:
-        e = entry_at(a, at)
-        by_type[e.type] += _samples_of(a, e)
-        at += <u64>e.size16 << 4
+    cdef Walk walk = walk_entries(a)
+    cdef Entry* e = next_entry(&walk)
+    while e != NULL:
+        by_type[e.type] += samples_of(a, e)
+        e = next_entry(&walk)
 
 
 cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
@@ -316,7 +291,7 @@ cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
         histograms += arenas[i].header.entries[HISTOGRAM]
         timers += arenas[i].header.entries[TIMER]
         parts += arenas[i].header.entries[SET]
-        filled += arenas[i].header.lo_used > HEADER_BYTES
+        filled += arenas[i].header.lo_used > HEADER_BYTES or arenas[i].salvaged != NULL
         for t in range(SERIES_TYPES):
             total += arenas[i].header.entries[t]
     parts += histograms + timers
@@ -335,17 +310,17 @@ cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
 
 cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil:
     """Fills `series`. False when there is no memory. Entries without samples are passed over."""
-    cdef u64 at
+    cdef Walk walk
     cdef Entry* e
     cdef int i
     if not _merge_prepare(m, arenas, n):
         m.failed = True
         return False
     for i in range(n):
-        at = HEADER_BYTES
-        while at < arenas[i].header.lo_used:
-            e = entry_at(arenas[i], at)
-            if _samples_of(arenas[i], e):
+        walk = walk_entries(arenas[i])
+        e = next_entry(&walk)
+        while e != NULL:
+            if samples_of(arenas[i], e):
                 _merge_entry(m, arenas[i], e)
-            at += <u64>e.size16 << 4
+            e = next_entry(&walk)
     return not m.failed

@@ -8,6 +8,7 @@ from veneurpy.engine.native.store cimport Store
 cdef enum:
     NOTHING_ASKED = 0
     SWAP_ASKED = 1
+    BUSY_BUCKETS = 40
 
 cdef enum ReceiverState:
     IDLE = 0
@@ -25,11 +26,17 @@ cdef struct Receiver:
     u64 state                           # atomic: ReceiverState
     u64 stop_at_ns                      # atomic: 0, or when draining must end (CLOCK_REALTIME)
     int fd
+    i64 last_short_ns                   # when the last batch came that was not full
+    u64 since_short                     # datagrams taken since
+    double pace                         # datagrams a millisecond, smoothed
+    double most_asleep                  # how many may come while the reader sleeps
+    u64 busy[BUSY_BUCKETS]              # batches by the time they took: bucket i holds those below 2^i ns
     u32 drops_seen                      # the kernel's counter at the last look
     u32 drops_left                      # those of a socket that is gone, until they are asked for
 
 
 cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept nogil
+cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns) noexcept nogil
 cdef void receiver_run(Receiver* r) noexcept nogil
 cdef void receiver_swap(Receiver* r) noexcept nogil
 cdef u32 receiver_new_drops(Receiver* r) noexcept nogil

@@ -1,9 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The receive loop: a batch of datagrams a system call, no GIL, no Python object."""
 from libc.errno cimport EAGAIN, EBADF, EINTR, ENOTSOCK
+from veneurpy.engine.native.arena cimport ARENA_CLOSED, Header
 from veneurpy.engine.native.compat cimport (
-    MEM_DROPS, batch_cut, batch_data, batch_len, batch_new, batch_receive, load_acquire, meminfo,
-    realtime_ns, receive_timeout, sleep_ns, store_release, u32, u64,
+    MEM_DROPS, batch_cut, batch_data, batch_len, batch_new, batch_receive, clz64, i64, load_acquire,
+    meminfo, monotonic_ns, receive_buffer,
+    realtime_ns, receive_timeout, sleep_ns, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
 from veneurpy.engine.native.store cimport store_begin
@@ -11,6 +13,13 @@ from veneurpy.engine.native.store cimport store_begin
 cdef enum:
     IDLE_WAKE_NS = 20_000_000           # how long an idle reader may keep a rotation waiting
     ERROR_PAUSE_NS = 1_000_000
+    NAP_NS = 1_000_000
+    SHORTEST_NAP_NS = 100_000
+    DATAGRAM_BYTES = 2304               # what a small datagram takes of the receive buffer, at the most
+    FULL_BATCH = 64
+
+# A nap is worth it when it saves some calls of the kernel; below this pace it would only add one.
+cdef double LEAST_PACE = 4.0
 
 
 cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept nogil:
@@ -21,6 +30,8 @@ cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept no
     if r.batch == NULL:
         return False
     receive_timeout(fd, IDLE_WAKE_NS)
+    # A quarter of the buffer may fill up during a nap; the rest is for the unexpected.
+    r.most_asleep = receive_buffer(fd) / DATAGRAM_BYTES / 4
     if meminfo(fd, words) == 0:
         r.drops_seen = words[MEM_DROPS]
     return True
@@ -46,6 +57,7 @@ cdef void receiver_detach(Receiver* r) noexcept nogil:
 
 cdef void receiver_swap(Receiver* r) noexcept nogil:
     """Closes the open arena and goes on in the spare one."""
+    r.arena.header.state = ARENA_CLOSED
     r.closed = r.arena
     r.arena = r.spare
     r.spare = NULL
@@ -55,10 +67,58 @@ cdef void receiver_swap(Receiver* r) noexcept nogil:
 
 cdef void _take_batch(Receiver* r, int n) noexcept nogil:
     cdef int i
+    cdef Header* h = r.arena.header
+    cdef i64 start_ns = monotonic_ns()
     r.parser.now_ns = realtime_ns()
+    h.last_ns = r.parser.now_ns
+    # What was read and is not applied when the process dies is known by its number.
+    h.read += <u64>n
     for i in range(n):
         parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
     parser_flush(&r.parser)
+    h.applied = h.read
+    _count_busy(r, monotonic_ns() - start_ns)
+    r.since_short += <u64>n
+    if n < FULL_BATCH:
+        _measure_pace(r, start_ns)
+
+
+cdef inline void _count_busy(Receiver* r, i64 ns) noexcept nogil:
+    cdef int bucket = 64 - clz64(<u64>ns | 1)
+    r.busy[bucket if bucket < BUSY_BUCKETS else BUSY_BUCKETS - 1] += 1
+
+
+cdef inline void _measure_pace(Receiver* r, i64 now_ns) noexcept nogil:
+    cdef i64 passed_ns = now_ns - r.last_short_ns
+    if passed_ns > 0:
+        r.pace += (1e6 * r.since_short / passed_ns - r.pace) / 4
+    r.last_short_ns = now_ns
+    r.since_short = 0
+
+
+cdef inline void _nap(Receiver* r) noexcept nogil:
+    """Lets datagrams gather: fewer wake-ups and calls of the kernel, for the sender too.
+
+    Only at a pace that makes up for the nap, and never for longer than the receive buffer allows.
+    """
+    cdef double ns = NAP_NS
+    if r.pace < LEAST_PACE:
+        return
+    if r.pace > r.most_asleep:
+        ns = ns * r.most_asleep / r.pace
+    if ns >= SHORTEST_NAP_NS:
+        sleep_ns(<i64>ns)
+
+
+cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns) noexcept nogil:
+    """Takes one datagram that somebody else received."""
+    cdef Header* h = r.arena.header
+    r.parser.now_ns = now_ns
+    h.last_ns = now_ns
+    h.read += 1
+    parse_datagram(&r.parser, data, size, truncated)
+    parser_flush(&r.parser)
+    h.applied = h.read
 
 
 cdef void receiver_run(Receiver* r) noexcept nogil:
@@ -76,6 +136,8 @@ cdef void receiver_run(Receiver* r) noexcept nogil:
             receiver_swap(r)
         if n > 0:
             _take_batch(r, n)
+            if n < FULL_BATCH and not draining:
+                _nap(r)
         elif n == -EBADF or n == -ENOTSOCK or (draining and n != -EINTR):
             break
         elif n != -EAGAIN and n != -EINTR:

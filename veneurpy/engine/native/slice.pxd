@@ -79,3 +79,29 @@ cdef inline Slice next_part(Slice* rest, u8 separator) noexcept nogil:
         rest.data += i + 1
         rest.size -= i + 1
     return part
+
+
+cdef inline void sort_slices(Slice* s, Py_ssize_t n) noexcept nogil:
+    """Heap sort: tags come from clients, so no input may be slow."""
+    cdef Py_ssize_t start = n // 2, end = n, root, child
+    cdef Slice top
+    while end > 1:
+        if start > 0:
+            start -= 1
+        else:
+            end -= 1
+            top = s[end]
+            s[end] = s[0]
+            s[0] = top
+        root = start
+        top = s[root]
+        child = 2 * root + 1
+        while child < end:
+            if child + 1 < end and compare(s[child], s[child + 1]) < 0:
+                child += 1
+            if compare(top, s[child]) >= 0:
+                break
+            s[root] = s[child]
+            root = child
+            child = 2 * root + 1
+        s[root] = top

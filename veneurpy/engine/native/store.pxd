@@ -1,7 +1,9 @@
 """Lines to series: one reader's store over its open arena."""
 from veneurpy.engine.native.arena cimport Arena, Entry
 from veneurpy.engine.native.blocks cimport Scratch
+from veneurpy.engine.native.budget cimport Budget
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
+from veneurpy.engine.native.forms cimport Former
 
 cdef enum:
     GROUP = 32                          # lines that are looked up together, to hide the memory's latency
@@ -43,9 +45,12 @@ cdef struct Store:
     Timestamps timestamps
     i64 last_gauge_ns                   # a gauge's time grows by at least 1 ns a sample: order of arrival
     u64 side_log_max
+    Budget budget                       # the rules are the engine's
+    Former former
 
 
-cdef bint store_open(Store* s, double compression, u32 max_timestamps, u64 side_log_max) noexcept nogil
+cdef bint store_open(Store* s, double compression, u32 max_timestamps, u64 side_log_max, const Budget* budget
+                     ) noexcept nogil
 cdef void store_close(Store* s) noexcept nogil
 cdef void store_begin(Store* s, Arena* arena) noexcept nogil
 cdef void store_apply(Store* s, Group* g, i64 now_ns) noexcept nogil

@@ -3,25 +3,27 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    BAD_NAME, BAD_TAGS, BAD_TIMESTAMP, COUNTER, ENTRY_CANONICAL, ENTRY_CONFLICT, ENTRY_TIMESTAMP, GAUGE, HISTOGRAM,
-    SCOPE_CONFLICT, SET, TIMER, UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Counters, Entry, Header,
-    SideRecord, arena_room_low, arena_take_high, entry_at, entry_key, table_step,
+    BAD_NAME, BAD_TAGS, BAD_TIMESTAMP, COUNTER, ENTRY_CONFLICT, GAUGE, HISTOGRAM, SCOPE_CONFLICT, SET, TIMER,
+    UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Counters, Entry, Header, SideRecord, arena_take_high, table_step,
 )
 from veneurpy.engine.native.blocks cimport (
     PAIRS_FLAG, samples_at, scratch_close, scratch_open, set_add, timer_add, word_length,
 )
-from veneurpy.engine.native.compat cimport barrier, i64, likely, prefetch, store_pair, u8, u16, u32, u64, unlikely
+from veneurpy.engine.native.compat cimport barrier, i64, likely, prefetch, store_pair, u8, u32, u64, unlikely
+from veneurpy.engine.native.forms cimport former_close
+from veneurpy.engine.native.lookup cimport find_spelling
+from veneurpy.engine.native.overflow cimport Place, place_folded, place_new
 from veneurpy.engine.native.pair cimport counted, pair_count
-from veneurpy.engine.native.slice cimport Slice, same_bytes
-from veneurpy.engine.native.table cimport slot_of, slot_offset, table_home, table_limit, table_put
-from veneurpy.engine.native.tags cimport TagFacts, tag_facts
+from veneurpy.engine.native.table cimport slot_offset, table_home
 from veneurpy.engine.native.utf8 cimport is_text
 
 
-cdef bint store_open(Store* s, double compression, u32 max_timestamps, u64 side_log_max) noexcept nogil:
+cdef bint store_open(Store* s, double compression, u32 max_timestamps, u64 side_log_max, const Budget* budget
+                     ) noexcept nogil:
     """False when there is no memory."""
     memset(s, 0, sizeof(Store))
     s.side_log_max = side_log_max
+    s.budget = budget[0]
     s.timestamps.limit = max_timestamps
     s.timestamps.size = 16
     while s.timestamps.size < 2 * max_timestamps:
@@ -32,6 +34,7 @@ cdef bint store_open(Store* s, double compression, u32 max_timestamps, u64 side_
 
 cdef void store_close(Store* s) noexcept nogil:
     scratch_close(&s.scratch)
+    former_close(&s.former)
     free(s.timestamps.slots)
     s.timestamps.slots = NULL
 
@@ -81,115 +84,11 @@ cdef bint store_log_side(Store* s, const u8* line, Py_ssize_t size) noexcept nog
     return True
 
 
-cdef inline bint _is_same(Entry* e, const Item* it) noexcept nogil:
-    cdef u8* key
-    if e.name_len != it.name_len or e.tags_len != it.tags_len or e.type != it.type:
-        return False
-    if ((e.flags & ENTRY_TIMESTAMP) != 0) != (it.has_timestamp != 0):
-        return False
-    key = entry_key(e)
-    if not same_bytes(key, it.name, it.name_len):
-        return False
-    key += it.name_len
-    if it.tags_len and not same_bytes(key, it.tags, it.tags_len):
-        return False
-    return not it.has_timestamp or same_bytes(key + it.tags_len, <const u8*>&it.timestamp, 8)
-
-
-cdef inline Entry* _find_in(const Arena* a, const u64* slots, u32 bits, const Item* it) noexcept nogil:
-    cdef u64 mask = (<u64>1 << bits) - 1
-    cdef u64 i = table_home(it.hash, bits)
-    cdef u64 slot = slots[i]
-    cdef Entry* e
-    while slot != 0:
-        if slot >> 32 == it.hash >> 32:
-            e = entry_at(a, slot_offset(slot))
-            if likely(e.hash == it.hash and _is_same(e, it)):
-                return e
-        i = (i + 1) & mask
-        slot = slots[i]
-    return NULL
-
-
-cdef inline Entry* _find(const Arena* a, const Item* it) noexcept nogil:
-    cdef Entry* e = _find_in(a, a.table.slots, a.table.bits, it)
-    if unlikely(e == NULL and a.table.old != NULL):
-        e = _find_in(a, a.table.old, a.table.old_bits, it)
-    return e
-
-
 cdef inline void _prefetch_entry(const Arena* a, const Item* it) noexcept nogil:
     cdef u64 slot = a.table.slots[table_home(it.hash, a.table.bits)]
     if slot >> 32 == it.hash >> 32:
         prefetch(a.base + slot_offset(slot))
         prefetch(a.base + slot_offset(slot) + 64)
-
-
-cdef Entry* _write_entry(Arena* a, const Item* it, u8 flags) noexcept nogil:
-    """A new entry with no values, published to the walk and to the table; NULL when full."""
-    cdef Header* h = a.header
-    cdef u64 at = h.lo_used
-    cdef Entry* e = entry_at(a, at)
-    cdef u64 size = 32 + it.name_len + it.tags_len + (16 if it.type == GAUGE else 0) + (8 if it.has_timestamp else 0)
-    cdef u8* key
-    size = (size + 15) & ~<u64>15
-    while a.table.count >= table_limit(&a.table):
-        if a.table.stuck and a.table.next == NULL and a.table.old == NULL:
-            return NULL
-        table_step(a)
-    if not arena_room_low(a, size):
-        return NULL
-    memset(e, 0, 48 if it.type == GAUGE else 32)
-    e.hash = it.hash
-    e.name_len = <u16>it.name_len
-    e.tags_len = <u16>it.tags_len
-    e.type = it.type
-    e.flags = flags
-    e.size16 = <u16>(size >> 4)
-    if it.type == COUNTER or it.type == GAUGE:
-        store_pair(&e.lo, 0, counted(0, 0))
-    key = entry_key(e)
-    memcpy(key, it.name, it.name_len)
-    if it.tags_len:
-        memcpy(key + it.name_len, it.tags, it.tags_len)
-    if it.has_timestamp:
-        memcpy(key + it.name_len + it.tags_len, &it.timestamp, 8)
-    barrier()
-    h.lo_used = at + size
-    barrier()
-    table_put(a.table.slots, a.table.bits, slot_of(it.hash, at))
-    a.table.count += 1
-    h.entries[it.type] += 1
-    if not flags & ENTRY_CANONICAL or it.has_timestamp:
-        h.irregular += 1
-    return e
-
-
-cdef Entry* _insert(Store* s, const Item* it, bint* rejected) noexcept nogil:
-    """A spelling that is not in the store: the one place where its name and tags are looked at byte by byte."""
-    cdef Counters* c = &s.arena.header.counters
-    cdef TagFacts facts
-    cdef Slice tags
-    cdef u8 flags
-    rejected[0] = True
-    if it.name_len == 0 or not is_text(it.name, it.name_len):
-        c.rejected[BAD_NAME] += 1
-        return NULL
-    if not is_text(it.tags, it.tags_len):
-        c.rejected[BAD_TAGS] += 1
-        return NULL
-    rejected[0] = False
-    tags.data = it.tags
-    tags.size = it.tags_len
-    facts = tag_facts(tags)
-    flags = 1 if facts.local else (2 if facts.global_ else 0)
-    if facts.canonical:
-        flags |= ENTRY_CANONICAL
-    if facts.local and facts.global_:
-        flags |= ENTRY_CONFLICT
-    if it.has_timestamp:
-        flags |= ENTRY_TIMESTAMP
-    return _write_entry(s.arena, it, flags)
 
 
 cdef inline void _add_to_counter(Entry* e, const Item* it, const double* values) noexcept nogil:
@@ -218,8 +117,28 @@ cdef inline void _set_gauge(Store* s, Entry* e, const Item* it, const double* va
     store_pair(&e.lo, bits, counted(bits, n))
 
 
-cdef inline void _apply_values(Store* s, Entry* e, const Item* it, const double* values, i64 now_ns) noexcept nogil:
+cdef void _divert(Store* s, Entry* e, const Item* it, double value, double weight) noexcept nogil:
+    """A sample, or a set's member, for which the series has no room: it goes to the one that stands for such."""
     cdef Counters* c = &s.arena.header.counters
+    cdef Entry* folded = place_folded(s, it)
+    cdef u64 hash_
+    cdef bint taken = False, folding = s.arena.reserve.folding
+    s.arena.reserve.folding = True
+    if folded != NULL and folded != e:
+        if it.type == SET:
+            memcpy(&hash_, &value, 8)
+            taken = set_add(s.arena, folded, hash_)
+        else:
+            taken = timer_add(s.arena, folded, &s.scratch, value, weight)
+    s.arena.reserve.folding = folding
+    if not taken:
+        c.values_rejected[VALUE_STORE_FULL] += 1
+    # A line that is folded as a whole is counted already.
+    if taken != folding:
+        c.folded = c.folded + 1 if taken else c.folded - 1
+
+
+cdef inline void _apply_values(Store* s, Entry* e, const Item* it, const double* values, i64 now_ns) noexcept nogil:
     cdef double weight
     cdef u64 hash_
     cdef u32 i
@@ -229,11 +148,13 @@ cdef inline void _apply_values(Store* s, Entry* e, const Item* it, const double*
         _set_gauge(s, e, it, values, now_ns)
     elif it.type == SET:
         memcpy(&hash_, &values[0], 8)
-        c.values_rejected[VALUE_STORE_FULL] += not set_add(s.arena, e, hash_)
+        if unlikely(not set_add(s.arena, e, hash_)):
+            _divert(s, e, it, values[0], 1.0)
     else:
         weight = 1.0 if it.rate == 1.0 else 1.0 / it.rate
         for i in range(it.n):
-            c.values_rejected[VALUE_STORE_FULL] += not timer_add(s.arena, e, &s.scratch, values[i], weight)
+            if unlikely(not timer_add(s.arena, e, &s.scratch, values[i], weight)):
+                _divert(s, e, it, values[i], weight)
 
 
 cdef inline void _prefetch_samples(const Arena* a, const Entry* e) noexcept nogil:
@@ -250,33 +171,67 @@ cdef inline void _look_up(const Arena* a, Group* g) noexcept nogil:
         _prefetch_entry(a, &g.items[i])
     for i in range(g.n):
         it = &g.items[i]
-        it.entry = _find(a, it)
+        it.entry = find_spelling(a, it)
         if it.entry != NULL:
             _prefetch_samples(a, it.entry)
 
 
-cdef inline void _apply_line(Store* s, Counters* c, const Item* it, const double* values, i64 now_ns) noexcept nogil:
-    cdef Entry* e = it.entry
-    cdef bint rejected
-    if unlikely(e == NULL):
-        # A line before it in the group may have brought the same spelling.
-        e = _find(s.arena, it)
-        if e == NULL:
-            e = _insert(s, it, &rejected)
-            if rejected:
-                return
+cdef inline void _count_line(Counters* c, const Item* it) noexcept nogil:
     c.accepted += 1
     c.values += it.n + it.bad
     if unlikely(it.bad or it.unknown or it.bad_timestamp):
         c.values_rejected[VALUE_BAD] += it.bad
         c.ignored[UNKNOWN_FIELD] += it.unknown
         c.ignored[BAD_TIMESTAMP] += it.bad_timestamp
+
+
+cdef Entry* _place_new(Store* s, Counters* c, const Item* it) noexcept nogil:
+    """Where a spelling goes that is not in the store: the one place where its name and tags are looked at byte by byte.
+
+    Counts the line. NULL: its values go nowhere. `_end_new` is to be called when they are applied.
+    """
+    cdef Place p
+    if it.name_len == 0 or not is_text(it.name, it.name_len):
+        c.rejected[BAD_NAME] += 1
+        return NULL
+    if not is_text(it.tags, it.tags_len):
+        c.rejected[BAD_TAGS] += 1
+        return NULL
+    _count_line(c, it)
+    p = place_new(s, it)
+    c.ignored[SCOPE_CONFLICT] += p.conflict
+    if p.entry == NULL:
+        c.values_rejected[p.reason] += it.n
+    elif p.folded:
+        s.arena.reserve.folding = True
+        # Less those that find no room, as they are counted.
+        c.folded += it.n
+    return p.entry
+
+
+cdef void _end_new(Store* s) noexcept nogil:
+    s.arena.reserve.folding = False
+
+
+cdef inline void _apply_line(Store* s, Counters* c, const Item* it, const double* values, i64 now_ns) noexcept nogil:
+    cdef Entry* e = it.entry
+    cdef bint is_new = False
     if unlikely(e == NULL):
-        c.values_rejected[VALUE_STORE_FULL] += it.n
-        return
-    if unlikely(e.flags & ENTRY_CONFLICT):
-        c.ignored[SCOPE_CONFLICT] += 1
+        # A line before it in the group may have brought the same spelling.
+        e = find_spelling(s.arena, it)
+        if e == NULL:
+            e = _place_new(s, c, it)
+            if e == NULL:
+                return
+            is_new = True
+    if likely(not is_new):
+        _count_line(c, it)
+        if unlikely(e.flags & ENTRY_CONFLICT):
+            c.ignored[SCOPE_CONFLICT] += 1
+    # In one place only, so that it is inlined.
     _apply_values(s, e, it, values, now_ns)
+    if unlikely(is_new):
+        _end_new(s)
 
 
 cdef void store_apply(Store* s, Group* g, i64 now_ns) noexcept nogil:

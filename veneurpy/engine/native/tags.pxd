@@ -4,7 +4,18 @@ Tags match a magic word by key: the word alone or followed by ':'.
 """
 from libc.string cimport memcmp
 from veneurpy.engine.native.compat cimport u8
-from veneurpy.engine.native.slice cimport Slice, compare, next_part
+from veneurpy.engine.native.slice cimport Slice, compare, find, next_part
+
+cdef enum:
+    SINK_WORD = 15                      # "veneursinkonly:"
+    FOLDED_BYTES = 20
+
+cdef extern from *:
+    """
+    #define VNP_FOLDED_TAG "veneurpy.folded:true"
+    """
+    # The one tag of a series that stands for those a name may not have: engine.types.FOLDED_TAG.
+    const char* FOLDED_TAG "VNP_FOLDED_TAG"
 
 cdef enum TagWord:
     PLAIN = 0
@@ -16,6 +27,13 @@ cdef struct TagFacts:
     bint canonical           # sorted, distinct, no empty tag, no magic word
     bint local
     bint global_
+
+
+cdef inline Slice counted_key(Slice tag) noexcept nogil:
+    """The key that a tag's value is counted under: what is before the first ':', empty where there is none."""
+    cdef Py_ssize_t colon = find(tag, c':')
+    tag.size = colon if colon < tag.size else 0
+    return tag
 
 
 cdef inline bint _is_word(Slice tag, const char* word, Py_ssize_t n) noexcept nogil:

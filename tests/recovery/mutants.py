@@ -1,0 +1,73 @@
+"""The native engine with orders of writes that are wrong, to see that the harness finds them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.recovery.stepping import ROOT
+
+NATIVE = Path("veneurpy/engine/native")
+COMPILER_FLAGS = f"-O2 -fno-math-errno -I{NATIVE}"
+
+MUTATIONS = {
+    # A sample counts before it is there.
+    "blocks.pyx": [
+        (
+            "    if e.hi & PAIRS_FLAG:\n        (<Centroid*>samples_at(a, e))[n].mean = value\n",
+            "    _publish(e, word_block(e.lo), n + 1)\n"
+            "    if e.hi & PAIRS_FLAG:\n        (<Centroid*>samples_at(a, e))[n].mean = value\n",
+        ),
+        # A digest is compacted in place.
+        (
+            "    _digest_into(a, e, old, b, n, pairs, s)\n    block_free(a, old)\n    return b\n",
+            "    cdef Entry aside\n"
+            "    _digest_into(a, &aside, old, b, n, pairs, s)\n"
+            "    if old.size_class == DIGEST_CLASS:\n"
+            "        memcpy(old, b, class_bytes(a, DIGEST_CLASS))\n"
+            "        block_free(a, b)\n"
+            "        b = old\n"
+            "    _publish(e, block_reference(a, b), 0)\n"
+            "    _remember(e, b)\n"
+            "    return b\n",
+        ),
+    ],
+    # A counter's sum and count are two stores.
+    "store.pyx": [
+        (
+            "    store_pair(&e.lo, bits, counted(bits, pair_count(e.hi) + it.n))\n",
+            "    cdef u64 count = counted(bits, pair_count(e.hi) + it.n)\n"
+            "    e.lo = bits\n    barrier()\n    e.hi = count\n",
+        )
+    ],
+}
+
+
+def build(directory: Path) -> Path:
+    """A package root in `directory` whose veneurpy has every mutation."""
+    shutil.copytree(
+        ROOT / "veneurpy",
+        directory / "veneurpy",
+        ignore=shutil.ignore_patterns("*.c", "__pycache__"),
+    )
+    for name, changes in MUTATIONS.items():
+        path = directory / NATIVE / name
+        text = path.read_text()
+        for before, after in changes:
+            assert text.count(before) == 1, f"{name} no longer has this once:\n{before}"
+            text = text.replace(before, after)
+        path.write_text(text)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "Cython.Build.Cythonize", "-i", "-3", "-q", "-j2"),
+            *(str(NATIVE / name) for name in MUTATIONS),
+        ],
+        cwd=directory,
+        env={**os.environ, "CFLAGS": COMPILER_FLAGS},
+        check=True,
+        capture_output=True,
+    )
+    return directory

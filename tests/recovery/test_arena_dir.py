@@ -1,0 +1,159 @@
+"""Who may use an arena directory, what stays in it and what goes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.engines import NOW_NS, START_MS, needs_native, rows
+from tests.recovery.corpse import leave, options
+from tests.recovery.prefixes import PLAN
+from veneurpy.engine import Interval, open_engine
+
+pytestmark = needs_native
+
+HOLDER = """
+import os, signal, sys
+from veneurpy.engine import EngineOptions, open_engine
+options = EngineOptions(arena_dir=sys.argv[1], store_max_bytes=1 << 20)
+engine = open_engine("native", options, start_ms=1)
+engine.open_reader("udp").feed(b"c:1|c")
+print("open", flush=True)
+signal.pause()
+"""
+
+
+def _values(interval: Interval) -> dict[str, float]:
+    return {row.name: row.value for row in rows(interval.columns(PLAN))}
+
+
+def _arenas(directory: Path) -> int:
+    return len(list(directory.glob("*.arena")))
+
+
+def test_one_engine_has_the_directory(tmp_path: Path) -> None:
+    """A second engine is refused in one sentence, and let in when the first has closed."""
+    first = open_engine("native", options(tmp_path), start_ms=START_MS)
+    with pytest.raises(
+        OSError, match=r"^arena_dir .* is in use by another veneurpy: .*$"
+    ) as refused:
+        open_engine("native", options(tmp_path), start_ms=START_MS)
+    assert "\n" not in str(refused.value)
+    first.close()
+    open_engine("native", options(tmp_path), start_ms=START_MS).close()
+
+
+def test_the_dead_hold_no_lock(tmp_path: Path) -> None:
+    """While a process lives the directory is its own; what it had when killed is recovered."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout
+        assert "open\n" == holder.stdout.readline()
+        with pytest.raises(OSError, match="in use by another"):
+            open_engine("native", options(tmp_path), start_ms=START_MS)
+        holder.send_signal(signal.SIGKILL)
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+    assert [{"c": 1.0}] == [_values(interval) for interval in engine.recovered()]
+    engine.close()
+
+
+def test_a_close_leaves_nothing(tmp_path: Path) -> None:
+    """A normal close removes the arenas, whatever was in them; twice is as once."""
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+    engine.open_reader("udp").feed(b"c:1|c")
+    assert _arenas(tmp_path) > 0
+    engine.close()
+    engine.close()
+    assert _arenas(tmp_path) == 0
+
+
+def test_arenas_are_left_to_a_successor(tmp_path: Path) -> None:
+    """With `leave_arenas` the open interval is the successor's."""
+    leave(tmp_path, [b"c:1|c"])
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS + 1)
+    (interval,) = engine.recovered()
+    assert {"c": 1.0} == _values(interval)
+    assert START_MS == interval.start_ms
+    engine.close()
+
+
+def test_a_release_removes_the_files(tmp_path: Path) -> None:
+    """What was recovered stays until it is released: a death before that loses nothing."""
+    leave(tmp_path, [b"c:1|c"])
+    for _ in range(2):
+        engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+        (interval,) = engine.recovered()
+        assert {"c": 1.0} == _values(interval)
+        engine.close()
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+    (interval,) = engine.recovered()
+    interval.release()
+    interval.release()
+    assert _arenas(tmp_path) == 0
+    engine.close()
+
+
+def test_a_resumed_interval_is_one(tmp_path: Path) -> None:
+    """What was recovered and what came after are closed under one uuid; the newer gauge counts."""
+    leave(tmp_path, [b"c:1|c\ng:1|g\nt:1|ms\ns:a|s"])
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS + 1)
+    (dead,) = engine.recovered()
+    engine.resume(dead)
+    reader = engine.open_reader("udp")
+    reader.feed(b"c:2|c\ng:2|g\nt:3|ms\ns:b|s\ns:a|s", now_ns=NOW_NS + 1)
+    interval = engine.rotate(START_MS + 10_000)
+    assert dead.uuid == interval.uuid
+    assert START_MS == interval.start_ms
+    values = _values(interval)
+    assert (3.0, 2.0, 2.0) == (values["c"], values["g"], values["s"])
+    assert (2.0, 4.0) == (values["t#count"], values["t#sum"])
+    interval.release()
+    engine.close()
+    assert _arenas(tmp_path) == 0
+
+
+def test_an_older_gauge_does_not_count_again(tmp_path: Path) -> None:
+    """A gauge that was recovered is older than one of the same interval with a later time only."""
+    leave(tmp_path, [b"g:1|g"])
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+    (dead,) = engine.recovered()
+    engine.resume(dead)
+    engine.open_reader("udp").feed(b"g:2|g", now_ns=NOW_NS - 1)
+    assert {"g": 1.0} == _values(engine.rotate(START_MS + 10_000))
+    engine.close()
+
+
+def test_two_deaths_in_an_interval(tmp_path: Path) -> None:
+    """A process that resumed an interval and died leaves one interval, with what both had."""
+    leave(tmp_path, [b"c:1|c"])
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS + 1)
+    (first,) = engine.recovered()
+    engine.resume(first)
+    engine.open_reader("udp").feed(b"c:2|c\nd:1|c")
+    engine.close(leave_arenas=True)
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS + 2)
+    (second,) = engine.recovered()
+    assert first.uuid == second.uuid
+    engine.resume(second)
+    engine.open_reader("udp").feed(b"c:4|c")
+    interval = engine.rotate(START_MS + 10_000)
+    assert first.uuid == interval.uuid
+    assert {"c": 7.0, "d": 1.0} == _values(interval)
+    interval.release()
+    engine.close()
+    assert _arenas(tmp_path) == 0
+
+
+def test_intervals_are_told_apart(tmp_path: Path) -> None:
+    """Files of two intervals are two, the older one first."""
+    leave(tmp_path, [b"c:2|c"], start_ms=START_MS + 1000)
+    leave(tmp_path, [b"c:1|c"])
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS + 2000)
+    assert [{"c": 1.0}, {"c": 2.0}] == [_values(interval) for interval in engine.recovered()]
+    engine.close()

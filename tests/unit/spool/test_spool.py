@@ -1,0 +1,222 @@
+"""The durable store of closed intervals."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from veneurpy.errors import VeneurpyError
+from veneurpy.spool import OTHERS, Committed, LateRow, Owed, Part, Record, Spool
+from veneurpy.spool import spool as spool_module
+from veneurpy.testing import START_MS, batch
+
+ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
+HOUR_MS = 3_600_000
+
+
+class Rig:
+    """A spool in a directory, and what it has complained of."""
+
+    def __init__(self, folder: Path, most_bytes: int = 1 << 20) -> None:
+        self.folder = folder
+        self.failures: list[tuple[str, str]] = []
+        self.spool = Spool(
+            folder,
+            most_bytes=most_bytes,
+            oldest_s=3600.0,
+            failed=lambda what, error: self.failures.append((what, error)),
+        )
+
+    async def commit(
+        self,
+        uuid: UUID,
+        *,
+        start_ms: int = START_MS,
+        calls: Sequence[Owed] | None = None,
+        **more: int,
+    ) -> Committed:
+        columns = batch(("a", 1.0), ("b", 2.0)).columns
+        record = Record(uuid, start_ms, "web1", columns, [Part(None, 10.0, 0)])
+        owed = [Owed(uuid, start_ms, "file", "localfile", 0, 2)] if calls is None else calls
+        late = [LateRow(start_ms, b"key", 1, 2.5, 10.0)]
+        end_ms = start_ms + 10_000
+        return await asyncio.to_thread(
+            lambda: self.spool.commit(record, owed, end_ms=end_ms, now_ms=end_ms, late=late, **more)
+        )
+
+    async def keys(self) -> list[tuple[UUID, str, int, bool]]:
+        return [(o.uuid, o.sink, o.number, o.under_way) for o in await self.spool.owed()]
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    """An open spool without complaints."""
+    made = Rig(tmp_path)
+    await made.spool.open()
+    yield made
+    await made.spool.close()
+
+
+async def reopened(rig: Rig) -> Rig:
+    """The spool as the next process finds it."""
+    await rig.spool.close()
+    again = Rig(rig.folder)
+    await again.spool.open()
+    return again
+
+
+async def test_what_is_committed_outlives_the_process(rig: Rig) -> None:
+    """The record, what is owed of it and the mark."""
+    assert (await rig.commit(ONE)).kept
+    again = await reopened(rig)
+    assert [(ONE, "file", 0, False)] == await again.keys()
+    assert [1.0, 2.0] == await again.spool.load(ONE, lambda record: record.columns.value.tolist())
+    assert {ONE} == await again.spool.encoded([ONE, TWO])
+    assert [LateRow(START_MS, b"key", 1, 2.5, 10.0)] == await again.spool.late()
+    await again.spool.close()
+
+
+async def test_an_interval_is_committed_once(rig: Rig) -> None:
+    """A second commit of its uuid changes nothing."""
+    await rig.commit(ONE)
+    await rig.commit(ONE, calls=[Owed(ONE, START_MS, "other", "debug", 0, 2)])
+    assert [(ONE, "file", 0, False)] == await rig.keys()
+
+
+async def test_rows_go_with_the_last_call(rig: Rig) -> None:
+    """The interval stays until every sink has settled every call, and the mark stays after it."""
+    calls = [Owed(ONE, START_MS, "a", "x", 0, 2), Owed(ONE, START_MS, "b", "x", OTHERS, 1)]
+    await rig.commit(ONE, calls=calls)
+    rig.spool.settle(ONE, "a", 0)
+    assert [(ONE, "b", OTHERS, False)] == await rig.keys()
+    assert await rig.spool.load(ONE, lambda record: True)
+    rig.spool.settle(ONE, "b", OTHERS)
+    assert [] == await rig.keys()
+    assert await rig.spool.load(ONE, lambda record: True) is None
+    assert {ONE} == await rig.spool.encoded([ONE])
+
+
+async def test_owed_is_told_oldest_first(rig: Rig) -> None:
+    """By the interval's start, and the events' call after the batches."""
+    await rig.commit(TWO, start_ms=START_MS + 20_000)
+    numbers = [Owed(ONE, START_MS, "file", "localfile", n, 2) for n in (OTHERS, 0, 1)]
+    await rig.commit(ONE, calls=numbers)
+    expected = [(ONE, 0), (ONE, 1), (ONE, OTHERS), (TWO, 0)]
+    assert expected == [(uuid, number) for uuid, _, number, _ in await rig.keys()]
+
+
+async def test_a_call_under_way_is_known(rig: Rig) -> None:
+    """Until it is undone."""
+    await rig.commit(ONE)
+    await rig.spool.begin(ONE, "file", 0)
+    assert [(ONE, "file", 0, True)] == await rig.keys()
+    rig.spool.undo(ONE, "file", 0)
+    assert [(ONE, "file", 0, False)] == await rig.keys()
+
+
+async def test_too_old_is_given_up(rig: Rig) -> None:
+    """Intervals that ended more than the window ago are named and gone."""
+    await rig.commit(ONE)
+    committed = await rig.commit(TWO, start_ms=START_MS + HOUR_MS + 1)
+    assert Committed(kept=True, given_up=[ONE]) == committed
+    assert [(TWO, "file", 0, False)] == await rig.keys()
+
+
+async def test_bytes_are_bounded(tmp_path: Path) -> None:
+    """The oldest go until the rest has room; what is too large itself is not kept."""
+    rig = Rig(tmp_path)
+    await rig.spool.open()
+    await rig.commit(ONE)
+    size = rig.spool.held[1]
+    await rig.spool.close()
+    rig = Rig(tmp_path, most_bytes=2 * size)
+    await rig.spool.open()
+    assert (await rig.commit(TWO, start_ms=START_MS + 10_000)).given_up == []
+    assert (await rig.commit(THREE, start_ms=START_MS + 20_000)).given_up == [ONE]
+    assert rig.spool.held == (2, 2 * size)
+    await rig.spool.close()
+    rig = Rig(tmp_path, most_bytes=1)
+    await rig.spool.open()
+    committed = await rig.commit(UUID(int=4), start_ms=START_MS + 30_000)
+    assert not committed.kept
+    assert [] == await rig.keys()
+    await rig.spool.close()
+
+
+async def test_marks_are_forgotten_after_a_day(rig: Rig) -> None:
+    """And times of their own when their window is over."""
+    await rig.commit(ONE)
+    day_ms = START_MS + 24 * HOUR_MS + 1
+    await rig.commit(TWO, start_ms=day_ms, forget_late_before_ms=START_MS + 1)
+    assert {TWO} == await rig.spool.encoded([ONE, TWO])
+    assert [day_ms] == [row.timestamp_ms for row in await rig.spool.late()]
+
+
+async def test_positions_are_kept_with_what_is_settled(rig: Rig) -> None:
+    """The last one counts."""
+    await rig.spool.place({"file": "0"})
+    await rig.commit(ONE)
+    rig.spool.settle(ONE, "file", 0, "17")
+    assert {"file": "17"} == await rig.spool.positions()
+
+
+async def test_positions_are_void_after_a_failure(rig: Rig) -> None:
+    """A sink may then have written what the spool does not know: nothing is to be taken back."""
+    await rig.spool.place({"file": "0"})
+    with sqlite3.connect(rig.folder / "spool.db") as other:
+        other.execute("DROP TABLE encoded")
+    other.close()
+    assert not (await rig.commit(ONE)).kept
+    assert ["commit"] == [what for what, _ in rig.failures]
+    assert {} == await rig.spool.positions()
+    await rig.spool.place({"file": "5"})
+    assert {"file": "5"} == await rig.spool.positions()
+
+
+async def test_a_disk_that_hangs_delays_a_commit_only_so_long(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interval is delivered from memory then, and forgotten should the commit succeed later."""
+    monkeypatch.setattr(spool_module, "COMMIT_TIMEOUT_S", 0.01)
+    hangs = threading.Event()
+    rig.spool._worker.submit(hangs.wait)
+    for uuid in (ONE, TWO, THREE):
+        assert not (await rig.commit(uuid)).kept
+    assert len(rig.failures) == 3
+    assert "before" in rig.failures[-1][1]
+    hangs.set()
+    assert [] == await rig.keys()
+    assert {ONE, TWO} == await rig.spool.encoded([ONE, TWO, THREE])
+
+
+async def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
+    """The node starts with a new one, and says so."""
+    (tmp_path / "spool.db").write_bytes(b"not a database, not at all" * 100)
+    rig = Rig(tmp_path)
+    await rig.spool.open()
+    assert ["open"] == [what for what, _ in rig.failures]
+    assert (tmp_path / "spool.db.damaged").exists()
+    assert (await rig.commit(ONE)).kept
+    await rig.spool.close()
+
+
+async def test_another_version_is_left_alone(rig: Rig) -> None:
+    """What a newer veneurpy wrote is not for us to read or to throw away."""
+    await rig.spool.close()
+    with sqlite3.connect(rig.folder / "spool.db") as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+    with pytest.raises(VeneurpyError, match="of version 99"):
+        await Rig(rig.folder).spool.open()
+
+
+async def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    """One sentence that names it."""
+    with pytest.raises(VeneurpyError, match="cannot be opened"):
+        await Rig(tmp_path / "nowhere").spool.open()

@@ -1,0 +1,181 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Writing entries.
+
+A spelling that is not in normal form has a second slot in the table, under the hash of its form: so a series is found
+whichever spelling brought it.
+"""
+from libc.string cimport memcpy, memset
+from veneurpy.engine.native.arena cimport (
+    COUNTER, DIGEST_CLASS, ENTRY_CANONICAL, ENTRY_CONFLICT, ENTRY_TIMESTAMP, GAUGE, Block, Header, arena_room_low,
+    arena_take_high, block_new, block_reference, entry_at, entry_bytes, entry_key, table_step,
+)
+from veneurpy.engine.native.compat cimport barrier, store_pair, u16, u32, u64
+from veneurpy.engine.native.forms cimport FORM_OTHER, Form, form_make
+from veneurpy.engine.native.hash cimport hash_mark, hash_pair
+from veneurpy.engine.native.pair cimport counted
+from veneurpy.engine.native.reserve cimport Reserve
+from veneurpy.engine.native.slice cimport cut, equal, same_bytes
+from veneurpy.engine.native.table cimport slot_of, slot_offset, table_home, table_limit, table_put
+from veneurpy.engine.native.tags cimport TagFacts, tag_facts
+
+cdef enum:
+    MARK_TIMESTAMP = 1 << 8             # as in the parser
+    ENTRIES_SHARE = 128                 # of the limit, kept for entries of folded series, and again for their blocks
+    MOST_FOR_ENTRIES = 1 << 19          # some 5,000 folded series
+    GROWTH_SHARE = 32                   # of the limit, for series that are known when it comes near
+    FIRST_KEPT = 2                      # smaller blocks cannot hold a digest
+
+
+cdef void reserve_begin(Arena* a) noexcept nogil:
+    """Sets aside, in an arena that has just begun, what `Reserve` describes."""
+    cdef u64 share = a.limit // ENTRIES_SHARE
+    cdef Block* b
+    cdef int k
+    memset(&a.reserve, 0, sizeof(Reserve))
+    a.reserve.growth = a.limit // GROWTH_SHARE
+    share = (share if share < MOST_FOR_ENTRIES else MOST_FOR_ENTRIES) & ~<u64>15
+    if arena_room_low(a, share):
+        a.reserve.entries = share
+    a.reserve.pool = arena_take_high(a, share)
+    a.reserve.pool_end = a.reserve.pool + share if a.reserve.pool else 0
+    for k in range(FIRST_KEPT, DIGEST_CLASS + 1):
+        b = block_new(a, k)
+        if b != NULL:
+            a.reserve.kept[k] = <u32>block_reference(a, b)
+
+
+cdef u64 _hash_of(const Arena* a, const Item* it, const u8* tags, Py_ssize_t size) noexcept nogil:
+    """The hash of the item with other tags."""
+    cdef const Header* h = a.header
+    cdef u64 hash_ = hash_pair(&h.key, it.name, it.name_len, tags, size) ^ hash_mark(&h.key, it.type)
+    if it.has_timestamp:
+        hash_ ^= hash_mark(&h.key, (<u64>it.timestamp << 16) | MARK_TIMESTAMP)
+    return hash_
+
+
+cdef void respell(const Arena* a, Item* out, const Item* it, Slice tags) noexcept nogil:
+    """The same line with other tags."""
+    out[0] = it[0]
+    out.tags = tags.data
+    out.tags_len = <u32>tags.size
+    out.hash = _hash_of(a, it, tags.data, tags.size)
+
+
+cdef bint _is_series(Former* f, Entry* e, const Item* it, Slice text) noexcept nogil:
+    """Is it the item's series, if the item's tags have this form."""
+    cdef u8* key = entry_key(e)
+    cdef Slice tags = cut(key, <Py_ssize_t>e.name_len + e.tags_len, e.name_len, <Py_ssize_t>e.name_len + e.tags_len)
+    cdef Form form
+    if e.name_len != it.name_len or e.type != it.type or not same_bytes(key, it.name, it.name_len):
+        return False
+    if ((e.flags & ENTRY_TIMESTAMP) != 0) != (it.has_timestamp != 0):
+        return False
+    if it.has_timestamp and not same_bytes(key + e.name_len + e.tags_len, <const u8*>&it.timestamp, 8):
+        return False
+    if e.flags & ENTRY_CANONICAL:
+        return equal(tags, text)
+    return form_make(f, FORM_OTHER, tags, NULL, &form) and equal(form.text, text)
+
+
+cdef Entry* _search(const Arena* a, const u64* slots, u32 bits, Former* f, const Item* it, Slice text, u64 hash_
+                    ) noexcept nogil:
+    cdef u64 mask = (<u64>1 << bits) - 1
+    cdef u64 i = table_home(hash_, bits)
+    cdef Entry* e
+    while slots[i] != 0:
+        if slots[i] >> 32 == hash_ >> 32:
+            e = entry_at(a, slot_offset(slots[i]))
+            if _is_series(f, e, it, text):
+                return e
+        i = (i + 1) & mask
+    return NULL
+
+
+cdef Entry* entry_of_form(const Arena* a, Former* f, const Item* it, Slice text) noexcept nogil:
+    """The item's series by whichever spelling it came; NULL when it is not in the store. `text` is its tags' form."""
+    cdef u64 hash_ = _hash_of(a, it, text.data, text.size)
+    cdef Entry* e = _search(a, a.table.slots, a.table.bits, f, it, text, hash_)
+    if e == NULL and a.table.old != NULL:
+        e = _search(a, a.table.old, a.table.old_bits, f, it, text, hash_)
+    return e
+
+
+cdef u8 entry_flags(Slice tags, bint has_timestamp) noexcept nogil:
+    """What an entry says of its tags."""
+    cdef TagFacts facts = tag_facts(tags)
+    cdef u8 flags = 1 if facts.local else (2 if facts.global_ else 0)
+    if facts.canonical:
+        flags |= ENTRY_CANONICAL
+    if facts.local and facts.global_:
+        flags |= ENTRY_CONFLICT
+    if has_timestamp:
+        flags |= ENTRY_TIMESTAMP
+    return flags
+
+
+cdef bint _room_in_table(Arena* a, bint folded) noexcept nogil:
+    """Room for two slots; a table that cannot grow keeps some for folded series."""
+    cdef u64 size
+    while a.table.count + 1 >= table_limit(&a.table):
+        if a.table.stuck and a.table.next == NULL and a.table.old == NULL:
+            size = <u64>1 << a.table.bits
+            return folded and a.table.count + 2 <= size - size // 16
+        table_step(a)
+    return True
+
+
+cdef bint _room_for_entry(Arena* a, u64 size, bint folded) noexcept nogil:
+    """A new series leaves alone what is kept for folded ones, and what known ones may grow into."""
+    cdef u64 limit = a.limit
+    cdef bint room
+    if folded:
+        return arena_room_low(a, size)
+    a.limit -= a.reserve.growth
+    room = arena_room_low(a, size + a.reserve.entries)
+    a.limit = limit
+    return room
+
+
+cdef void _add_form_slot(Arena* a, Former* f, const Item* it, u64 at) noexcept nogil:
+    cdef Form form
+    if form_make(f, FORM_OTHER, cut(it.tags, it.tags_len, 0, it.tags_len), NULL, &form):
+        table_put(a.table.slots, a.table.bits, slot_of(_hash_of(a, it, form.text.data, form.text.size), at))
+        a.table.count += 1
+
+
+cdef Entry* entry_write(Arena* a, Former* f, const Item* it, bint folded) noexcept nogil:
+    """A new entry with no values, published to the walk and to the table; NULL when full."""
+    cdef Header* h = a.header
+    cdef u64 at = h.lo_used
+    cdef Entry* e = entry_at(a, at)
+    cdef u64 size = entry_bytes(it.type, it.name_len, it.tags_len, it.has_timestamp != 0)
+    cdef u8 flags = entry_flags(cut(it.tags, it.tags_len, 0, it.tags_len), it.has_timestamp != 0)
+    cdef u8* key
+    if not _room_in_table(a, folded) or not _room_for_entry(a, size, folded):
+        return NULL
+    memset(e, 0, 48 if it.type == GAUGE else 32)
+    e.hash = it.hash
+    e.name_len = <u16>it.name_len
+    e.tags_len = <u16>it.tags_len
+    e.type = it.type
+    e.flags = flags
+    e.size16 = <u16>(size >> 4)
+    if it.type == COUNTER or it.type == GAUGE:
+        store_pair(&e.lo, 0, counted(0, 0))
+    key = entry_key(e)
+    memcpy(key, it.name, it.name_len)
+    if it.tags_len:
+        memcpy(key + it.name_len, it.tags, it.tags_len)
+    if it.has_timestamp:
+        memcpy(key + it.name_len + it.tags_len, &it.timestamp, 8)
+    barrier()
+    h.lo_used = at + size
+    barrier()
+    table_put(a.table.slots, a.table.bits, slot_of(it.hash, at))
+    a.table.count += 1
+    h.entries[it.type] += 1
+    if not flags & ENTRY_CANONICAL or it.has_timestamp:
+        h.irregular += 1
+    if not flags & ENTRY_CANONICAL:
+        _add_form_slot(a, f, it, at)
+    return e

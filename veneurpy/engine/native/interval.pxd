@@ -1,0 +1,51 @@
+"""Closed intervals: arenas that nobody fills any more, until they are released."""
+from veneurpy.engine.native.arena cimport Arena, Counters
+from veneurpy.engine.native.compat cimport i64, u32
+from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.recover cimport Salvage
+from veneurpy.engine.native.slice cimport Slice
+from veneurpy.engine.native.top cimport Seen
+
+
+cdef class MergeContext:
+    """What every merge of an engine needs: the hash's key, the implicit tags."""
+
+    cdef HashKey key
+    cdef Slice* extend
+    cdef int n_extend
+    cdef Seen seen                      # in the interval before
+    cdef list _tags
+
+
+cdef class RecoveredFile:
+    """An arena of a process that died, mapped; `discard` removes it."""
+
+    cdef Arena arena
+    cdef Salvage found
+    cdef readonly str path
+    cdef readonly int verdict
+
+
+cdef class NativeInterval:
+    cdef readonly object uuid
+    cdef readonly i64 start_ms
+    cdef readonly i64 end_ms
+    cdef readonly i64 broken            # stretches of recovered arenas that could not be read
+    cdef MergeContext _context
+    cdef object _on_release
+    cdef list _members                  # (listener, kernel drops, owner: a reader or a RecoveredFile) of each arena
+    cdef Arena** _arenas
+    cdef int _n
+    cdef int _room
+    cdef object _accounts
+    cdef i64 _series                    # -1 until they are counted
+    cdef list _conflicts
+    cdef object _top
+    cdef bint _released
+
+    cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner)
+    cdef take_over(self, NativeInterval other)
+    cdef _require_open(self)
+
+
+cdef object counters_accounts(const Counters* c)

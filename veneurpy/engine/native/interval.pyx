@@ -1,0 +1,341 @@
+# cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
+"""What a closed interval hands out: accounts, side log, columns. See veneurpy.engine.Interval."""
+import os
+
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcpy, memset
+from veneurpy.engine.native.arena cimport (
+    ARENA_FREE, IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Counters, SideRecord,
+)
+from veneurpy.engine.native.buffer cimport buffer_view
+from veneurpy.engine.native.compat cimport i64, u8, u32, u64
+from veneurpy.engine.native.intern cimport Interner
+from veneurpy.engine.native.merge cimport Merge, count_samples, merge_arenas, merge_close, merge_open
+from veneurpy.engine.native.points cimport PlannedOutput, PointPlan, Points, Strings, points_free, points_make
+from veneurpy.engine.native.recover cimport salvage, salvage_close
+from veneurpy.engine.native.slice cimport Slice
+from veneurpy.engine.native.top cimport seen_close, top_names
+
+from veneurpy.engine import types
+from veneurpy.engine.columns import Columns, StringTable
+
+
+cdef void _mend(Counters* c, const u64* by_type) noexcept nogil:
+    """A dead process's counters were ahead of its store, or behind it, by the batch under way: the store is right."""
+    cdef int i
+    c.datagrams = c.whole + c.truncated
+    c.lines = c.accepted + c.pending
+    for i in range(LINE_REASONS):
+        c.lines += c.rejected[i]
+    c.values = 0
+    for i in range(SERIES_TYPES):
+        c.values += by_type[i]
+    for i in range(VALUE_REASONS):
+        c.values += c.values_rejected[i]
+
+
+cdef object counters_accounts(const Counters* c):
+    """An Accounts of what the counters say, nothing aggregated yet."""
+    cdef int i
+    out = types.Accounts(
+        datagrams=c.datagrams, bytes=c.bytes, whole=c.whole, truncated=c.truncated,
+        lines=c.lines, accepted=c.accepted, pending=c.pending, values=c.values, folded=c.folded,
+    )
+    for i in range(LINE_REASONS):
+        out.rejected[types.LINE_REASONS[i]] = c.rejected[i]
+    for i in range(VALUE_REASONS):
+        out.values_rejected[types.VALUE_REASONS[i]] = c.values_rejected[i]
+    for i in range(IGNORED_KINDS):
+        out.ignored[types.IGNORED_FIELDS[i]] = c.ignored[i]
+    return out
+
+
+cdef object arena_accounts(const Arena* a, u32 kernel_drops):
+    """What one reader did, its store added up series by series."""
+    cdef u64 by_type[SERIES_TYPES]
+    cdef Counters counters = a.header.counters
+    cdef int i
+    memset(by_type, 0, sizeof(by_type))
+    with nogil:
+        count_samples(a, by_type)
+        if a.salvaged != NULL:
+            _mend(&counters, by_type)
+    out = counters_accounts(&counters)
+    out.kernel_drops = kernel_drops
+    if a.salvaged != NULL:
+        out.lost_in_crash = max(0, a.header.read - a.header.applied)
+    for i in range(SERIES_TYPES):
+        out.aggregated[types.MetricType(i)] = by_type[i]
+    return out
+
+
+cdef class MergeContext:
+    def __cinit__(self, bytes secret, tags):
+        cdef bytes tag
+        cdef int i
+        memcpy(&self.key, <const char*>secret, sizeof(HashKey))
+        self._tags = sorted({t.encode() for t in tags if t})
+        self.n_extend = len(self._tags)
+        self.extend = <Slice*>calloc(self.n_extend + 1, sizeof(Slice))
+        if self.extend == NULL:
+            raise MemoryError
+        for i in range(self.n_extend):
+            tag = self._tags[i]
+            self.extend[i].data = <const u8*><const char*>tag
+            self.extend[i].size = len(tag)
+
+    def __dealloc__(self):
+        free(self.extend)
+        seen_close(&self.seen)
+
+
+cdef class RecoveredFile:
+    def __cinit__(self, str path, bytes boot_id):
+        cdef const u8* boot = <const u8*><const char*>boot_id
+        cdef int fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        cdef u64 size
+        self.path = path
+        try:
+            size = os.fstat(fd).st_size
+            with nogil:
+                self.verdict = salvage(&self.arena, fd, size, boot, &self.found)
+        finally:
+            os.close(fd)
+
+    def __dealloc__(self):
+        salvage_close(&self.arena)
+
+    @property
+    def uuid(self):
+        return (<const char*>self.arena.header.name.uuid)[:16]
+
+    @property
+    def start_ms(self):
+        return self.arena.header.name.start_ms
+
+    @property
+    def last_ms(self):
+        return self.arena.header.last_ns // 1000000
+
+    @property
+    def listener(self):
+        raw = (<const char*>self.arena.header.name.listener)[:sizeof(self.arena.header.name.listener)]
+        return raw.split(b"\0")[0].decode("utf-8", "replace")
+
+    def discard(self):
+        """Unmaps the file and removes it."""
+        salvage_close(&self.arena)
+        os.unlink(self.path)
+
+
+cdef list _side_log(const Arena* a, int reader):
+    """Events and checks in order of arrival: the list in the arena is newest first."""
+    cdef u64 at = a.header.side_log
+    cdef SideRecord* record
+    lines = []
+    while at:
+        record = <SideRecord*>(a.base + at)
+        lines.append((reader, (<const char*>record + sizeof(SideRecord))[:record.size]))
+        at = record.previous
+    lines.reverse()
+    return lines
+
+
+cdef class _CompiledPlan:
+    """A Plan in C, and the Python bytes that it points to."""
+
+    cdef PointPlan plan
+    cdef list _suffixes
+
+    def __cinit__(self, plan):
+        cdef int i
+        cdef bytes suffix
+        qs = sorted({_quantile_of(o) for o in plan.histograms} - {None})
+        self._suffixes = [o.suffix.encode() for o in plan.histograms]
+        self.plan.n = len(plan.histograms)
+        self.plan.n_quantiles = len(qs)
+        self.plan.outputs = <PlannedOutput*>calloc(self.plan.n + 1, sizeof(PlannedOutput))
+        self.plan.quantiles = <double*>calloc(self.plan.n_quantiles + 1, sizeof(double))
+        if self.plan.outputs == NULL or self.plan.quantiles == NULL:
+            raise MemoryError
+        for i, q in enumerate(qs):
+            self.plan.quantiles[i] = q
+        for i, output in enumerate(plan.histograms):
+            suffix = self._suffixes[i]
+            self.plan.outputs[i].suffix.data = <const u8*><const char*>suffix
+            self.plan.outputs[i].suffix.size = len(suffix)
+            self.plan.outputs[i].statistic = int(output.statistic)
+            self.plan.outputs[i].point_type = int(output.type)
+            q = _quantile_of(output)
+            self.plan.outputs[i].quantile = 0 if q is None else qs.index(q)
+
+    def __dealloc__(self):
+        free(self.plan.outputs)
+        free(self.plan.quantiles)
+
+
+def _quantile_of(output):
+    if output.statistic == types.Statistic.MEDIAN:
+        return 0.5
+    return float(output.quantile) if output.statistic == types.Statistic.QUANTILE else None
+
+
+cdef object _string_table(Strings* s):
+    return StringTable(
+        buffer_view(<void**>&s.offsets, s.count + 1, 4, c"I"), buffer_view(<void**>&s.bytes, s.used, 1, c"B")
+    )
+
+
+cdef object _columns(Points* p, const Interner* sink_sets):
+    cdef u64 n = p.rows
+    cdef u32 i
+    sets = [frozenset()]
+    for i in range(sink_sets.count):
+        text = (<const char*>sink_sets.strings[i].data)[:sink_sets.strings[i].size].decode()
+        sets.append(frozenset(text.split(",")))
+    if sink_sets.count >= 65534:
+        sets.append(frozenset({""}))
+    return Columns(
+        names=_string_table(&p.names),
+        tags=_string_table(&p.tags),
+        sink_sets=tuple(sets),
+        name=buffer_view(<void**>&p.name, n, 4, c"I"),
+        tag=buffer_view(<void**>&p.tag, n, 4, c"I"),
+        type=buffer_view(<void**>&p.type, n, 1, c"B"),
+        scope=buffer_view(<void**>&p.scope, n, 1, c"B"),
+        series_type=buffer_view(<void**>&p.series_type, n, 1, c"B"),
+        sinks=buffer_view(<void**>&p.sinks, n, 2, c"H"),
+        timestamp_ms=buffer_view(<void**>&p.timestamp_ms, n, 8, c"q"),
+        value=buffer_view(<void**>&p.value, n, 8, c"d"),
+        own_time=buffer_view(<void**>&p.own_time, n, 1, c"B"),
+    )
+
+
+cdef class NativeInterval:
+    """Closed arenas, one a reader, until they are released."""
+
+    def __cinit__(self, MergeContext context, object uuid, i64 start_ms, i64 end_ms, object on_release=None):
+        self._context = context
+        self._on_release = on_release
+        self._members = []
+        self.uuid = uuid
+        self.start_ms = start_ms
+        self.end_ms = end_ms
+        self._conflicts = []
+        self._series = -1
+
+    def __dealloc__(self):
+        free(self._arenas)
+
+    def __repr__(self):
+        return f"<NativeInterval {self.uuid} {self.start_ms}..{self.end_ms} ms, {self._n} arenas>"
+
+    cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner):
+        """The owner keeps the arena's memory alive."""
+        cdef Arena** more
+        if self._n == self._room:
+            more = <Arena**>realloc(self._arenas, (2 * self._room + 8) * sizeof(Arena*))
+            if more == NULL:
+                raise MemoryError
+            self._arenas = more
+            self._room = 2 * self._room + 8
+        self._arenas[self._n] = arena
+        self._n += 1
+        self._members.append((listener, kernel_drops, owner))
+        if isinstance(owner, RecoveredFile):
+            self.broken += (<RecoveredFile>owner).found.broken
+
+    cdef take_over(self, NativeInterval other):
+        """Adds the arenas of a recovered interval, which is then empty and released."""
+        cdef RecoveredFile recovered
+        for listener, drops, recovered in other._members:
+            self.add(&recovered.arena, listener, drops, recovered)
+        other._members = []
+        other._n = 0
+        other._released = True
+
+    cdef _require_open(self):
+        if self._released:
+            raise RuntimeError("the interval was released")
+
+    @property
+    def accounts(self):
+        cdef int i
+        if self._accounts is None:
+            self._require_open()
+            out = []
+            for i in range(self._n):
+                listener, drops, _ = self._members[i]
+                out.append((listener, arena_accounts(self._arenas[i], drops)))
+            self._accounts = tuple(out)
+        return self._accounts
+
+    @property
+    def series(self):
+        if self._series < 0:
+            self.columns(types.Plan())
+        return self._series
+
+    @property
+    def type_conflicts(self):
+        if self._series < 0:
+            self.columns(types.Plan())
+        return tuple(self._conflicts)
+
+    @property
+    def side_log(self):
+        self._require_open()
+        lines = []
+        cdef int i
+        for i in range(self._n):
+            lines += _side_log(self._arenas[i], i)
+        return lines
+
+    def top(self, int most):
+        """Adds up by name, once. See veneurpy.engine.Interval."""
+        if self._top is None:
+            self._require_open()
+            self._top = top_names(self._arenas, self._n, &self._context.key, &self._context.seen, most)
+        return self._top
+
+    def columns(self, plan):
+        """Merges and computes, without the GIL. See veneurpy.engine.Interval."""
+        cdef _CompiledPlan compiled = _CompiledPlan(plan)
+        cdef Merge merge
+        cdef Points points
+        cdef bint done
+        cdef u32 i
+        self._require_open()
+        memset(&merge, 0, sizeof(merge))
+        memset(&points, 0, sizeof(points))
+        try:
+            with nogil:
+                done = (merge_open(&merge, &self._context.key, self._context.extend, self._context.n_extend)
+                        and merge_arenas(&merge, self._arenas, self._n)
+                        and points_make(&points, &merge, &compiled.plan, self.start_ms))
+            if not done:
+                raise MemoryError("no memory to flush the interval")
+            self._series = merge.count
+            conflicts = [points.conflicts[i] for i in range(points.n_conflicts)]
+            columns = _columns(&points, &merge.sink_sets)
+            self._conflicts = [columns.names[number] for number in conflicts]
+            return columns
+        finally:
+            with nogil:
+                merge_close(&merge)
+                points_free(&points)
+
+    def release(self):
+        cdef int i
+        if self._released:
+            return
+        self._released = True
+        for i in range(self._n):
+            owner = self._members[i][2]
+            if isinstance(owner, RecoveredFile):
+                owner.discard()
+            else:
+                # A hint for a successor: what it holds was handed out.
+                self._arenas[i].header.state = ARENA_FREE
+        if self._on_release is not None:
+            self._on_release()

@@ -1,0 +1,22 @@
+"""How many spellings each metric name has in the open interval: an open-addressing table in the arena.
+
+It is looked at only when a spelling is new, and need not outlive the process. It holds a bounded number of names: one
+that comes when it is full has no budget.
+"""
+from veneurpy.engine.native.compat cimport u32, u64
+
+cdef struct Name:
+    u32 mark                            # upper half of the name's hash
+    u32 entry                           # offset / 16 of its first entry, which has its bytes; 0: an empty slot
+    u32 spellings
+    u32 watch                           # reference of its Watch, or 0
+
+cdef struct Names:
+    Name* slots                         # NULL: there was no memory for a table
+    u64 count
+    u64 watch_bytes                     # what the watches take
+    u64 most_watch_bytes
+    u32 bits
+    u32 last_bits
+    u32 watches                         # how many there are
+    u32 newest_watch                    # reference, or 0

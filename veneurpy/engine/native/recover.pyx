@@ -1,0 +1,334 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Reading an arena without trusting it. The mapping is private: mending it leaves the file as it is."""
+from libc.math cimport fabs, isfinite
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy, memset
+from posix.types cimport off_t
+from posix.unistd cimport lseek
+from veneurpy.engine.native.arena cimport (
+    ARENA_FREE, ARENA_MAGIC, ARENA_VERSION, BLOCK_CLASSES, COUNTER, DIGEST_CLASS, ENTRY_CANONICAL,
+    ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, SCOPE_MASK, SERIES_TYPES, SET, Arena, Block, Entry, Header, SideRecord,
+    class_bytes, entry_at, entry_bytes, entry_key,
+)
+from veneurpy.engine.native.blocks cimport (
+    DENSE, DIGEST, DIGEST_WEIGHTED, EXACT, RAW, WEIGHTED, Totals, block_centroids, block_pairs, block_slots,
+    block_totals, block_values, digest_overhead, word_block, word_length,
+)
+from veneurpy.engine.native.compat cimport i64, map_file, munmap, u8, u32, u64
+from veneurpy.engine.native.entries cimport entry_flags
+from veneurpy.engine.native.hash cimport hash_mark, hash_pair
+from veneurpy.engine.native.hll cimport HLL_REGISTERS, hll_dense_add, hll_exact_insert
+from veneurpy.engine.native.pair cimport pair_count, pair_is_sound
+from veneurpy.engine.native.slice cimport cut
+from veneurpy.engine.native.tdigest cimport Centroid
+
+cdef enum:
+    MARK_TIMESTAMP = 1 << 8
+    LARGEST_REGISTER = 51
+    LARGEST_DIGEST_BLOCK = 1 << 20
+    LARGEST_ACCOUNT_BITS = 56
+    LARGEST_BATCH = 64                  # datagrams that are read and not yet applied
+    SEEK_DATA = 3
+    SEEK_HOLE = 4
+
+cdef double LARGEST_WEIGHT = 1e300
+
+
+cdef void salvage_close(Arena* a) noexcept nogil:
+    """Unmaps it. Idempotent."""
+    free(a.salvaged)
+    a.salvaged = NULL
+    if a.base != NULL:
+        munmap(a.base, a.size)
+        a.base = NULL
+
+
+cdef inline bint _is_value(double v) noexcept nogil:
+    return isfinite(v)
+
+
+cdef inline bint _is_weight(double w) noexcept nogil:
+    return 0 < w < LARGEST_WEIGHT
+
+
+cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
+    """Does a whole entry stand at `at`, its key as its hash says."""
+    cdef Entry* e
+    cdef u8* key
+    cdef u64 h
+    cdef i64 timestamp
+    if at + sizeof(Entry) > a.header.lo_used:
+        return False
+    e = entry_at(a, at)
+    if e.type >= SERIES_TYPES or e.flags & SCOPE_MASK == SCOPE_MASK:
+        return False
+    h = entry_bytes(e.type, e.name_len, e.tags_len, e.flags & ENTRY_TIMESTAMP != 0)
+    if e.name_len == 0 or <u64>e.size16 << 4 != h or at + h > a.header.lo_used:
+        return False
+    key = entry_key(e)
+    h = hash_pair(&a.header.key, key, e.name_len, key + e.name_len, e.tags_len)
+    h ^= hash_mark(&a.header.key, e.type)
+    if e.flags & ENTRY_TIMESTAMP:
+        memcpy(&timestamp, key + e.name_len + e.tags_len, 8)
+        # The hash has room for so much of it, and no T comes near.
+        if timestamp < 1 or timestamp >> 48:
+            return False
+        h ^= hash_mark(&a.header.key, (<u64>timestamp << 16) | MARK_TIMESTAMP)
+    # The hash does not cover the flags; they follow from the tags.
+    return h == e.hash and e.flags == entry_flags(
+        cut(key + e.name_len, e.tags_len, 0, e.tags_len), e.flags & ENTRY_TIMESTAMP != 0)
+
+
+cdef Block* _block_of(const Arena* a, const Entry* e) noexcept nogil:
+    """The block that an entry names, if it lies in the arena as a whole, above the entries."""
+    cdef u64 at = word_block(e.lo) << 4
+    cdef Block* b
+    if at < a.header.lo_used or at < a.hi_ready or at + sizeof(Block) > a.size:
+        return NULL
+    b = <Block*>(a.base + at)
+    if b.size_class >= BLOCK_CLASSES or at + class_bytes(a, b.size_class) > a.size:
+        return NULL
+    return b
+
+
+cdef bint _is_digest(const Arena* a, Block* b) noexcept nogil:
+    """The centroids and the totals, which must agree."""
+    cdef Totals* t = block_totals(b)
+    cdef Centroid* c = block_centroids(b)
+    cdef double weight = 0
+    cdef u32 i
+    # A full arena has digests in smaller blocks as well.
+    if b.used > (class_bytes(a, b.size_class) - digest_overhead()) // 16:
+        return False
+    if b.tail != digest_overhead() + 16 * b.used or not _is_weight(t.weight) or not t.samples:
+        return False
+    if not _is_value(t.sum) or not _is_value(t.low) or not _is_value(t.high) or t.low > t.high:
+        return False
+    for i in range(b.used):
+        if not _is_value(c[i].mean) or not _is_weight(c[i].weight) or (i and c[i].mean < c[i - 1].mean):
+            return False
+        weight += c[i].weight
+    return fabs(weight - t.weight) <= 1e-6 * t.weight
+
+
+cdef bint _is_timer(const Arena* a, const Entry* e) noexcept nogil:
+    cdef Block* b = _block_of(a, e)
+    cdef u32 n = word_length(e.lo), i
+    cdef bint pairs
+    if b == NULL or not RAW <= b.kind <= DIGEST_WEIGHTED:
+        return False
+    pairs = b.kind == WEIGHTED or b.kind == DIGEST_WEIGHTED
+    if b.kind == DIGEST or b.kind == DIGEST_WEIGHTED:
+        if not _is_digest(a, b):
+            return False
+    elif b.used or b.tail != sizeof(Block):
+        return False
+    if b.capacity != (class_bytes(a, b.size_class) - b.tail) // (16 if pairs else 8) or n > b.capacity:
+        return False
+    for i in range(n):
+        if pairs:
+            if not _is_value(block_pairs(b)[i].mean) or not _is_weight(block_pairs(b)[i].weight):
+                return False
+        elif not _is_value(block_values(b)[i]):
+            return False
+    return True
+
+
+cdef bint _mend_set(const Arena* a, Entry* e) noexcept nogil:
+    """Checks a set's block and counts its members anew."""
+    cdef Block* b = _block_of(a, e)
+    cdef u32 members = 0, i
+    if b == NULL or e.hi == 0:
+        return False
+    if b.kind == DENSE:
+        if class_bytes(a, b.size_class) < sizeof(Block) + HLL_REGISTERS:
+            return False
+        for i in range(HLL_REGISTERS):
+            if (<u8*>block_slots(b))[i] > LARGEST_REGISTER:
+                return False
+        return True
+    if b.kind != EXACT or b.size_class == DIGEST_CLASS:
+        return False
+    if b.capacity != (class_bytes(a, b.size_class) - sizeof(Block)) // 8:
+        return False
+    for i in range(b.capacity):
+        members += block_slots(b)[i] != 0
+    e.lo = (word_block(e.lo) << 32) | members
+    return 0 < members < b.capacity and members <= e.hi
+
+
+cdef bint _is_empty(const Entry* e) noexcept nogil:
+    """An entry that was written and got no sample before the end."""
+    if e.type == COUNTER or e.type == GAUGE:
+        return pair_count(e.hi) == 0 and pair_is_sound(e.lo, e.hi)
+    if e.type == SET:
+        return e.hi == 0
+    return word_block(e.lo) == 0
+
+
+cdef bint _is_sound(const Arena* a, Entry* e) noexcept nogil:
+    cdef double value
+    # A gauge's time has no check, but none was ever before 1970.
+    if e.type == GAUGE and (<i64*>(<u8*>e + 32))[pair_count(e.hi) & 1] <= 0:
+        return False
+    if e.type == COUNTER or e.type == GAUGE:
+        value = (<double*>&e.lo)[0]
+        return pair_count(e.hi) > 0 and pair_is_sound(e.lo, e.hi) and _is_value(value)
+    return _mend_set(a, e) if e.type == SET else _is_timer(a, e)
+
+
+cdef void _finish_set_sample(Arena* a) noexcept nogil:
+    """Does again what the journal says was under way; done twice is done once."""
+    cdef u64 at = a.header.journal.entry
+    cdef Entry* e
+    cdef Block* b
+    if at < HEADER_BYTES or at & 15 or not _is_entry(a, at):
+        return
+    e = entry_at(a, at)
+    b = _block_of(a, e)
+    if e.type != SET or e.hi != a.header.journal.samples or b == NULL:
+        return
+    if b.kind == DENSE and class_bytes(a, b.size_class) >= sizeof(Block) + HLL_REGISTERS:
+        hll_dense_add(<u8*>block_slots(b), a.header.journal.hash)
+        e.hi += 1
+    elif b.kind == EXACT and b.size_class != DIGEST_CLASS and _has_free_slot(a, b):
+        hll_exact_insert(block_slots(b), b.capacity, a.header.journal.hash)
+        e.hi += 1
+
+
+cdef bint _has_free_slot(const Arena* a, Block* b) noexcept nogil:
+    cdef u32 i
+    if b.capacity != (class_bytes(a, b.size_class) - sizeof(Block)) // 8:
+        return False
+    for i in range(b.capacity):
+        if block_slots(b)[i] == 0:
+            return True
+    return False
+
+
+cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
+    """Lists the sound entries, and counts anew what the header says of them."""
+    cdef Header* h = a.header
+    cdef u64 at = HEADER_BYTES, missing = 0
+    cdef u64 before = out.broken
+    cdef bint lost = False
+    cdef Entry* e
+    cdef int i
+    for i in range(SERIES_TYPES):
+        missing += h.entries[i]
+    memset(h.entries, 0, sizeof(h.entries))
+    h.irregular = 0
+    while at + sizeof(Entry) <= h.lo_used:
+        if not _is_entry(a, at):
+            # The next sound entry is found by its hash; a stretch of unreadable bytes counts once.
+            out.broken += not lost
+            lost = True
+            at += 16
+            continue
+        lost = False
+        e = entry_at(a, at)
+        at += <u64>e.size16 << 4
+        missing -= missing > 0
+        if _is_empty(e):
+            continue
+        if not _is_sound(a, e):
+            out.broken += 1
+            continue
+        a.salvaged[a.n_salvaged] = <u32>((<u8*>e - a.base) >> 4)
+        a.n_salvaged += 1
+        h.entries[e.type] += 1
+        h.irregular += not e.flags & ENTRY_CANONICAL or e.flags & ENTRY_TIMESTAMP != 0
+    out.series = a.n_salvaged
+    # An entry is counted after it is there: where fewer are found, the header does not tell how far they go.
+    out.broken += missing > 0 and out.broken == before
+
+
+cdef void _salvage_side_log(Arena* a, Salvage* out) noexcept nogil:
+    """Cuts the list where a record does not lie in the arena, or not above the one that is newer."""
+    cdef u64* link = &a.header.side_log
+    cdef u64 at = link[0], before = HEADER_BYTES - 1
+    cdef SideRecord* record
+    while at:
+        if at & 15 or at <= before or at < a.hi_ready or at + sizeof(SideRecord) > a.size:
+            break
+        record = <SideRecord*>(a.base + at)
+        if record.size > a.size - at - sizeof(SideRecord):
+            break
+        out.side_lines += 1
+        before = at
+        link = &record.previous
+        at = link[0]
+    link[0] = 0
+    # A line, too, is counted after it is there.
+    out.broken += out.side_lines < a.header.counters.pending
+    a.header.counters.pending = out.side_lines
+
+
+cdef void _check_accounts(Header* h, Salvage* out) noexcept nogil:
+    """Accounts have no check: what nobody can have counted is taken for 0, and said."""
+    cdef u64* words = <u64*>&h.counters
+    cdef size_t i
+    for i in range(sizeof(h.counters) // 8):
+        if words[i] >> LARGEST_ACCOUNT_BITS:
+            words[i] = 0
+            out.broken += 1
+    if h.read < h.applied or h.read - h.applied > LARGEST_BATCH:
+        h.applied = h.read
+        out.broken += 1
+
+
+cdef int _check_header(const Arena* a, const u8* boot_id) noexcept nogil:
+    cdef Header* h = a.header
+    # Being prepared: state and magic come first and last.
+    if h.state == ARENA_FREE and (h.magic == 0 or h.magic == ARENA_MAGIC):
+        return NOTHING_IN_IT
+    if h.magic != ARENA_MAGIC or h.version != ARENA_VERSION or h.size != a.size:
+        return NOT_AN_ARENA
+    if h.digest_bytes < digest_overhead() + 16 or h.digest_bytes > LARGEST_DIGEST_BLOCK or h.digest_bytes & 15:
+        return NOT_AN_ARENA
+    if memcmp(h.name.boot_id, boot_id, 16) != 0:
+        return OTHER_BOOT
+    return SALVAGED
+
+
+cdef void _find_memory(Arena* a, int fd) noexcept nogil:
+    """What lies in the hole between the file's ends was never written: to read it would take memory, or fail for it."""
+    cdef off_t hole = lseek(fd, 0, SEEK_HOLE), data
+    a.lo_ready = a.size if hole < HEADER_BYTES else <u64>hole
+    a.hi_ready = HEADER_BYTES
+    if a.lo_ready < a.size:
+        data = lseek(fd, hole, SEEK_DATA)
+        a.hi_ready = a.size if data < 0 else <u64>data
+
+
+cdef int salvage(Arena* a, int fd, u64 size, const u8* boot_id, Salvage* out) noexcept nogil:
+    """Maps a file of `size` bytes and lists what of it is sound; anything but SALVAGED leaves nothing mapped."""
+    cdef int verdict
+    memset(a, 0, sizeof(Arena))
+    memset(out, 0, sizeof(Salvage))
+    a.fd = -1
+    if size == 0:
+        return NOTHING_IN_IT
+    if size < 2 * HEADER_BYTES or size & 4095 or size >> 36:
+        return NOT_AN_ARENA
+    a.base = <u8*>map_file(fd, size, False)
+    if a.base == NULL:
+        return NO_MEMORY
+    a.size = size
+    a.header = <Header*>a.base
+    verdict = _check_header(a, boot_id)
+    if verdict != SALVAGED:
+        salvage_close(a)
+        return verdict
+    _find_memory(a, fd)
+    a.header.lo_used = min(max(a.header.lo_used, <u64>HEADER_BYTES), a.lo_ready)
+    a.digest_bytes = a.header.digest_bytes
+    a.salvaged = <u32*>malloc(4 * (a.header.lo_used // sizeof(Entry) + 1))
+    if a.salvaged == NULL:
+        salvage_close(a)
+        return NO_MEMORY
+    _check_accounts(a.header, out)
+    _finish_set_sample(a)
+    _salvage_entries(a, out)
+    _salvage_side_log(a, out)
+    return SALVAGED

@@ -1,0 +1,13 @@
+"""Which names an interval was about: samples, series, bytes, tag values, and what was folded or rejected."""
+from veneurpy.engine.native.arena cimport Arena
+from veneurpy.engine.native.compat cimport u64
+from veneurpy.engine.native.hash cimport HashKey
+
+# A Bloom filter of the spellings of one interval: which series are new in the next.
+cdef struct Seen:
+    u64* words
+    u64 mask                            # bits - 1
+
+
+cdef object top_names(Arena** arenas, int n, const HashKey* key, Seen* before, int most)
+cdef void seen_close(Seen* s) noexcept nogil

@@ -1,0 +1,92 @@
+"""What of a node outlives its process: the lock, the spool, the positions of its sinks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from veneurpy.config import Config
+from veneurpy.flush.keeper import Keeper, position_of
+from veneurpy.flush.lanes import Lane
+from veneurpy.flush.late import LatePoints
+from veneurpy.ports import Clock, Positioned, Sink
+from veneurpy.spool import Spool, StateLock
+from veneurpy.telemetry import Telemetry
+from veneurpy.telemetry.events import Restored, RowsLost, SpoolFailed
+from veneurpy.telemetry.metrics import SINK_OTHERS, SINK_ROWS, SPOOL_BYTES, SPOOL_INTERVALS
+
+
+class Durable:
+    """The state directory of a running node. `open` it first, `close` it last."""
+
+    def __init__(
+        self, config: Config, lanes: Sequence[Lane], *, clock: Clock, telemetry: Telemetry
+    ) -> None:
+        folder = Path(config.state_dir)
+        self._telemetry = telemetry
+        self._lock = StateLock(folder)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.spool = Spool(
+            folder,
+            most_bytes=config.spool_max_bytes,
+            oldest_s=config.accept_window,
+            failed=self._failed,
+        )
+        self.keeper = Keeper(self.spool, lanes, clock)
+
+    def __repr__(self) -> str:
+        return f"Durable({self._lock!r}, {self.spool!r})"
+
+    async def open(self) -> None:
+        """Takes the lock and opens the spool. Raises VeneurpyError with the way to mend it."""
+        self._loop = asyncio.get_running_loop()
+        self._lock.acquire()
+        await self.spool.open()
+
+    async def prepare(self, sinks: Mapping[str, Sink]) -> None:
+        """Before the sinks start: has them take back what is not known to have been written."""
+        positions = await self.spool.positions()
+        owing = {owed.sink for owed in await self.spool.owed()}
+        for name, sink in sinks.items():
+            if isinstance(sink, Positioned) and name in positions and name in owing:
+                sink.restore(positions[name])
+
+    async def restore(self, sinks: Mapping[str, Sink], late: LatePoints) -> None:
+        """After the sinks have started: queues what they are owed."""
+        found = {name: position_of(sink)() for name, sink in sinks.items()}
+        await self.spool.place({name: at for name, at in found.items() if at is not None})
+        late.restore(await self.spool.late())
+        intervals, rows, gone = await self.keeper.restore()
+        if intervals:
+            self._telemetry.emit(Restored(intervals, rows))
+        for owed in gone:
+            metric = SINK_ROWS if owed.number >= 0 else SINK_OTHERS
+            labels = {"sink": owed.sink, "fate": "given_up", "reason": "no_such_sink"}
+            self._telemetry.add(metric, owed.rows, **labels)
+            self._telemetry.emit(RowsLost(owed.sink, "given_up", "no_such_sink", owed.rows))
+
+    def status(self) -> dict[str, int]:
+        """Plain data for the status page."""
+        intervals, size = self.spool.held
+        return {"intervals": intervals, "bytes": size}
+
+    def refresh(self) -> None:
+        """Tells the telemetry what is on disk."""
+        intervals, size = self.spool.held
+        self._telemetry.set(SPOOL_INTERVALS, intervals)
+        self._telemetry.set(SPOOL_BYTES, size)
+
+    async def close(self) -> None:
+        """Lets the next process in. Idempotent."""
+        try:
+            await self.spool.close()
+        finally:
+            self._lock.release()
+
+    def _failed(self, what: str, error: str) -> None:
+        """Called on any thread."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody listens
+            self._loop.call_soon_threadsafe(self._telemetry.emit, SpoolFailed(what, error))

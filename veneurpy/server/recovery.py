@@ -1,0 +1,106 @@
+"""Takes up the intervals that processes before this one left in arenas."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
+from typing import TypeVar
+
+from veneurpy.engine import Engine, Interval
+from veneurpy.flush.flusher import Flusher
+from veneurpy.flush.ticker import Tick, Ticker
+from veneurpy.spool import Spool
+from veneurpy.telemetry import Telemetry
+from veneurpy.telemetry.events import ArenaUnreadable, Recovered
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What was found in all."""
+
+    intervals: int = 0
+    series: int = 0
+    samples: int = 0
+    lost: int = 0
+
+    def add(self, interval: Interval) -> None:
+        """Reads an interval that is not released yet."""
+        self.intervals += 1
+        self.series += interval.series
+        for _, accounts in interval.accounts:
+            self.samples += sum(accounts.aggregated.values())
+            self.lost += accounts.lost_in_crash
+
+
+class Recovery:
+    """Run it once, before any listener starts."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        spool: Spool,
+        *,
+        flusher: Flusher,
+        ticker: Ticker,
+        telemetry: Telemetry,
+        executor: Executor,
+    ) -> None:
+        self._engine = engine
+        self._spool = spool
+        self._flusher = flusher
+        self._ticker = ticker
+        self._telemetry = telemetry
+        self._executor = executor
+
+    async def run(self) -> Recovered | None:
+        """Releases what was published, goes on with what is current, publishes all else.
+
+        Returns what it has told the log; None if there was nothing.
+        """
+        found = await self._off_loop(self._engine.recovered)
+        for path, why in self._engine.unreadable:
+            self._telemetry.emit(ArenaUnreadable(path, why))
+        published = await self._spool.encoded([interval.uuid for interval in found])
+        fresh = [interval for interval in found if interval.uuid not in published]
+        for interval in found:
+            if interval.uuid in published:
+                await self._off_loop(interval.release)
+        if not fresh:
+            return None
+        return await self._take_up(fresh)
+
+    async def _take_up(self, fresh: Sequence[Interval]) -> Recovered:
+        current = fresh[-1] if self._ticker.is_current(fresh[-1].start_ms) else None
+        total = _Sum()
+        for interval, later in zip_longest(fresh, fresh[1:]):
+            await self._off_loop(partial(total.add, interval))
+            if interval.broken:
+                why = f"{interval.broken} stretches of it are damaged; the rest is recovered"
+                self._telemetry.emit(ArenaUnreadable(f"interval {interval.uuid}", why))
+            if interval is not current:
+                await self._flusher.flush_recovered(interval, self._piece(interval, later))
+        if current is not None:
+            self._engine.resume(current)
+            self._ticker.resume(current.start_ms)
+        recovered = Recovered(
+            total.intervals, total.series, total.samples, total.lost, current is not None
+        )
+        self._telemetry.emit(recovered)
+        return recovered
+
+    def _piece(self, interval: Interval, later: Interval | None) -> Tick:
+        """The time that an interval stands for: up to its aligned end, or the next one's start."""
+        start_ms = interval.start_ms
+        ends = [self._ticker.end_of(start_ms), self._ticker.start_ms]
+        ends += [later.start_ms] if later is not None else []
+        end_ms = min((end for end in ends if end > start_ms), default=start_ms + 1)
+        return Tick(start_ms, end_ms, (end_ms - start_ms) / 1000)
+
+    async def _off_loop(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)

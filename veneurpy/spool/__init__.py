@@ -1,0 +1,19 @@
+"""The spool: closed intervals on disk until every sink has them, and the lock of `state_dir`."""
+
+from __future__ import annotations
+
+from veneurpy.spool.lock import StateLock, StateLocked
+from veneurpy.spool.record import OTHERS, LateRow, Owed, Part, Record
+from veneurpy.spool.spool import Committed, Spool
+
+__all__ = [
+    "OTHERS",
+    "Committed",
+    "LateRow",
+    "Owed",
+    "Part",
+    "Record",
+    "Spool",
+    "StateLock",
+    "StateLocked",
+]

@@ -1,0 +1,205 @@
+"""The spool's file: SQLite, for one thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+from veneurpy.errors import VeneurpyError
+from veneurpy.spool.record import LateRow, Owed
+
+VERSION = 2
+MARK_KEPT_MS = 24 * 3600 * 1000
+"""How long it is remembered that an interval was committed; its arenas are gone long before."""
+LARGEST_WAL = 64 << 20
+
+_SCHEMA = """
+CREATE TABLE intervals (
+    seq INTEGER PRIMARY KEY, uuid BLOB NOT NULL UNIQUE, start_ms INTEGER NOT NULL,
+    end_ms INTEGER NOT NULL, record BLOB NOT NULL
+);
+CREATE TABLE deliveries (
+    uuid BLOB NOT NULL, sink TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL,
+    rows INTEGER NOT NULL, under_way INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (uuid, sink, number)
+) WITHOUT ROWID;
+CREATE TABLE encoded (uuid BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE positions (sink TEXT PRIMARY KEY, position TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE late (
+    timestamp_ms INTEGER NOT NULL, key BLOB NOT NULL, revision INTEGER NOT NULL,
+    value REAL NOT NULL, length_s REAL NOT NULL, PRIMARY KEY (timestamp_ms, key)
+) WITHOUT ROWID;
+"""
+_DONE = "uuid = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE uuid = ?1)"
+
+
+class OtherVersion(VeneurpyError):
+    """Another version of veneurpy wrote the file."""
+
+
+class Database:
+    """Opens the file, making it if need be. Every method is one transaction.
+
+    Raises sqlite3.Error; OtherVersion if the file is of a version that is not known.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # Transactions are begun by hand; the worker thread is not the one that opens it in tests.
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(path)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, path: Path) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # A host's: safe against the death of the process, and of the machine up to the last ones.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version != VERSION:
+            raise OtherVersion(
+                f"{path} is of version {version} and this veneurpy knows version {VERSION}: "
+                "start the version that wrote it, or move the file away (what it holds is lost)"
+            )
+
+    def close(self) -> None:
+        self._db.close()
+
+    def commit(
+        self,
+        uuid: UUID,
+        *,
+        start_ms: int,
+        end_ms: int,
+        record: bytes,
+        owed: Sequence[Owed],
+        late: Sequence[LateRow],
+        forget_late_before_ms: int,
+    ) -> bool:
+        """Keeps an interval, marks it as encoded; False if it was already.
+
+        An interval that nobody is owed leaves its mark only.
+        """
+        raw = uuid.bytes
+        with self._transaction() as db:
+            mark = "INSERT OR IGNORE INTO encoded VALUES (?, ?)"
+            if not db.execute(mark, (raw, end_ms)).rowcount:
+                return False
+            db.execute("DELETE FROM encoded WHERE at_ms < ?", (end_ms - MARK_KEPT_MS,))
+            if owed:
+                row = (raw, start_ms, end_ms, record)
+                db.execute("INSERT INTO intervals VALUES (NULL, ?, ?, ?, ?)", row)
+            db.executemany(
+                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, 0)",
+                [(raw, call.sink, call.number, call.kind, call.rows) for call in owed],
+            )
+            db.execute("DELETE FROM late WHERE timestamp_ms < ?", (forget_late_before_ms,))
+            db.executemany("INSERT OR REPLACE INTO late VALUES (?, ?, ?, ?, ?)", late)
+        return True
+
+    def forget(self, uuid: UUID) -> None:
+        """Somebody else delivers an interval; the mark stays."""
+        with self._transaction() as db:
+            for table in ("deliveries", "intervals"):
+                db.execute(f"DELETE FROM {table} WHERE uuid = ?", (uuid.bytes,))
+
+    def give_up(self, *, most_bytes: int, before_ms: int) -> list[UUID]:
+        """Deletes what ended before a time, then the oldest until the rest has room."""
+        with self._transaction() as db:
+            query = "SELECT uuid, end_ms, length(record) FROM intervals ORDER BY start_ms, seq"
+            kept = db.execute(query).fetchall()
+            total = sum(size for _, _, size in kept)
+            lost = []
+            for uuid, end_ms, size in kept:
+                if end_ms >= before_ms and total <= most_bytes:
+                    continue
+                lost.append(uuid)
+                total -= size
+            for table in ("deliveries", "intervals"):
+                db.executemany(f"DELETE FROM {table} WHERE uuid = ?", [(uuid,) for uuid in lost])
+        return [UUID(bytes=uuid) for uuid in lost]
+
+    def held(self) -> tuple[int, int]:
+        """How many intervals are kept, and their bytes."""
+        query = "SELECT count(*), coalesce(sum(length(record)), 0) FROM intervals"
+        count, size = self._db.execute(query).fetchone()
+        return count, size
+
+    def record(self, uuid: UUID) -> bytes | None:
+        """What was committed of an interval; None when it is gone."""
+        query = "SELECT record FROM intervals WHERE uuid = ?"
+        row = self._db.execute(query, (uuid.bytes,)).fetchone()
+        return None if row is None else row[0]
+
+    def encoded(self, uuids: Collection[UUID]) -> set[UUID]:
+        """Those that were committed, whatever became of them since."""
+        query = "SELECT 1 FROM encoded WHERE uuid = ?"
+        return {uuid for uuid in uuids if self._db.execute(query, (uuid.bytes,)).fetchone()}
+
+    def owed(self) -> list[Owed]:
+        """All that is owed, the oldest interval first."""
+        query = (
+            "SELECT uuid, start_ms, sink, kind, number, rows, under_way "
+            "FROM deliveries JOIN intervals USING (uuid) "
+            # The events' call is the last of an interval.
+            "ORDER BY start_ms, seq, sink, number < 0, number"
+        )
+        return [
+            Owed(UUID(bytes=uuid), start_ms, sink, kind, number, rows, bool(under_way))
+            for uuid, start_ms, sink, kind, number, rows, under_way in self._db.execute(query)
+        ]
+
+    def mark(self, uuid: UUID, sink: str, number: int, *, under_way: bool) -> None:
+        """Says that a call begins, or that it had no effect."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE deliveries SET under_way = ? WHERE uuid = ? AND sink = ? AND number = ?",
+                (under_way, uuid.bytes, sink, number),
+            )
+
+    def settle(self, uuid: UUID, sink: str, number: int, position: str | None) -> None:
+        """A call has its end: nothing is owed for it. The interval goes with its last call."""
+        raw = uuid.bytes
+        with self._transaction() as db:
+            where = "uuid = ? AND sink = ? AND number = ?"
+            db.execute(f"DELETE FROM deliveries WHERE {where}", (raw, sink, number))
+            db.execute(f"DELETE FROM intervals WHERE {_DONE}", (raw,))
+            _place(db, sink, position)
+
+    def place(self, sink: str, position: str) -> None:
+        """Keeps how far a sink has written."""
+        with self._transaction() as db:
+            _place(db, sink, position)
+
+    def positions(self) -> dict[str, str]:
+        """How far each sink has written."""
+        return dict(self._db.execute("SELECT sink, position FROM positions"))
+
+    def late(self) -> list[LateRow]:
+        """What was published at times of their own, within the window."""
+        query = "SELECT timestamp_ms, key, revision, value, length_s FROM late"
+        return [LateRow(*row) for row in self._db.execute(query)]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+            self._db.execute("COMMIT")
+        except BaseException:
+            # SQLite has rolled back by itself after some errors.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+
+def _place(db: sqlite3.Connection, sink: str, position: str | None) -> None:
+    if position is not None:
+        db.execute("INSERT OR REPLACE INTO positions VALUES (?, ?)", (sink, position))

@@ -1,0 +1,267 @@
+"""The durable store of closed intervals: what is committed is delivered, by whichever process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+from veneurpy.errors import VeneurpyError
+from veneurpy.spool.codec import Unreadable, decode, encode
+from veneurpy.spool.database import Database
+from veneurpy.spool.record import LateRow, Owed, Record
+
+COMMIT_TIMEOUT_S = 5.0
+MARK_TIMEOUT_S = 5.0
+MOST_COMMITS_WAITING = 2
+"""Each holds an interval in memory while the disk hangs."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit came to."""
+
+    kept: bool
+    """Whether the interval will outlive the process."""
+    given_up: Sequence[UUID] = ()
+    """Older intervals that had to go, by age or for want of room."""
+
+
+class Spool:
+    """`spool.db` in a directory. All of SQLite runs on one thread of its own.
+
+    No failure of the disk is fatal once it is open: it is told to `failed`, on whatever thread,
+    and what could not be kept is delivered from memory as if there were no spool.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        most_bytes: int,
+        oldest_s: float,
+        failed: Callable[[str, str], None],
+    ) -> None:
+        self._path = directory / "spool.db"
+        # While it is there, whatever a sink has written beyond its position is in the spool too.
+        self._complete = directory / "positions-complete"
+        self._most_bytes = most_bytes
+        self._oldest_ms = round(oldest_s * 1000)
+        self._failed = failed
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._database: Database | None = None
+        self._closed = False
+        self._commits: set[Future[Committed]] = set()
+        self.held = (0, 0)
+        """How many intervals are kept, and their bytes."""
+
+    def __repr__(self) -> str:
+        return f"Spool({str(self._path)!r}, held={self.held})"
+
+    async def open(self) -> None:
+        """Opens the file. One that is damaged is set aside. Raises VeneurpyError."""
+        await self._run(self._open)
+
+    async def close(self) -> None:
+        """Waits for what is under way and closes. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            await self._run(self._close)
+            self._worker.shutdown(wait=False)
+
+    def commit(
+        self,
+        record: Record,
+        owed: Sequence[Owed],
+        *,
+        end_ms: int,
+        now_ms: int,
+        late: Sequence[LateRow] = (),
+        forget_late_before_ms: int = 0,
+    ) -> Committed:
+        """Keeps an interval and what is owed of it, once: with the mark that it was encoded.
+
+        Call it off the event loop. It returns within COMMIT_TIMEOUT_S, whatever the disk does, and
+        never raises for it.
+        """
+        self._commits = {waiting for waiting in self._commits if not waiting.done()}
+        if len(self._commits) >= MOST_COMMITS_WAITING:
+            self._failed("commit", "the disk has not answered for the intervals before")
+            return Committed(kept=False)
+
+        def work() -> Committed:
+            return self._commit(record, owed, end_ms, now_ms, late, forget_late_before_ms)
+
+        future = self._worker.submit(self._guarded, "commit", work, Committed(kept=False))
+        self._commits.add(future)
+        try:
+            return future.result(COMMIT_TIMEOUT_S)
+        except Late:
+            self._fail("commit", f"the disk did not answer within {COMMIT_TIMEOUT_S:g} s")
+            # It is delivered from memory now, and must not be once more should the commit succeed.
+            self._tell("forget", lambda db: db.forget(record.uuid))
+            return Committed(kept=False)
+
+    async def load(self, uuid: UUID, make: Callable[[Record], _T]) -> _T | None:
+        """What `make` makes, off the event loop, of a committed interval.
+
+        None when it is gone or cannot be read.
+        """
+
+        def work(database: Database) -> _T | None:
+            blob = database.record(uuid)
+            return None if blob is None else make(decode(blob))
+
+        return await self._ask("load", work, None)
+
+    async def encoded(self, uuids: Collection[UUID]) -> set[UUID]:
+        """Those that were committed within the last day, by this process or one before."""
+        return await self._ask("read", lambda db: db.encoded(uuids), set())
+
+    async def owed(self) -> list[Owed]:
+        """All that is owed, the oldest interval first."""
+        return await self._ask("read", lambda db: db.owed(), [])
+
+    async def late(self) -> list[LateRow]:
+        """What was published at times of their own."""
+        return await self._ask("read", lambda db: db.late(), [])
+
+    async def positions(self) -> dict[str, str]:
+        """How far each sink had written when its last call had its end.
+
+        Empty when something may have been written since that the spool does not know.
+        """
+        return await self._ask("read", self._positions, {})
+
+    async def place(self, positions: dict[str, str]) -> None:
+        """Keeps how far each sink has written; from now on the positions are complete."""
+        await self._ask("place", lambda db: self._place(db, positions), None)
+
+    async def begin(self, uuid: UUID, sink: str, number: int) -> None:
+        """Returns when it is on record that a call is under way, or the disk took too long."""
+        mark = self._ask("mark", lambda db: db.mark(uuid, sink, number, under_way=True), None)
+        try:
+            async with asyncio.timeout(MARK_TIMEOUT_S):
+                await mark
+        except TimeoutError:
+            self._fail("mark", f"the disk did not answer within {MARK_TIMEOUT_S:g} s")
+
+    def undo(self, uuid: UUID, sink: str, number: int) -> None:
+        """The call that had begun had no effect. Does not wait."""
+        self._tell("mark", lambda db: db.mark(uuid, sink, number, under_way=False))
+
+    def settle(self, uuid: UUID, sink: str, number: int, position: str | None = None) -> None:
+        """Nothing is owed for a call any more. Does not wait; the order is kept.
+
+        `position` is how far the sink has written.
+        """
+
+        def work(database: Database) -> None:
+            database.settle(uuid, sink, number, position)
+            self.held = database.held()
+
+        self._tell("settle", work)
+
+    @property
+    def _open_database(self) -> Database:
+        if self._database is None:
+            raise sqlite3.ProgrammingError("the spool is not open")
+        return self._database
+
+    def _open(self) -> None:
+        try:
+            try:
+                self._database = Database(self._path)
+                self.held = self._database.held()
+            except sqlite3.DatabaseError as exc:
+                if isinstance(exc, sqlite3.OperationalError):
+                    raise
+                self._set_aside(str(exc))
+                self._database = Database(self._path)
+        except (sqlite3.Error, OSError) as exc:
+            raise VeneurpyError(
+                f"{self._path} cannot be opened: {exc}; state_dir must be a directory on a disk "
+                "with room that the daemon may write"
+            ) from exc
+
+    def _set_aside(self, error: str) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            damaged = self._path.with_name(self._path.name + suffix)
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(damaged, self._path.with_name(f"{self._path.name}.damaged{suffix}"))
+        self._fail("open", f"{error}: it was set aside as {self._path.name}.damaged")
+
+    def _close(self) -> None:
+        # After an orderly end there is nothing to be taken back.
+        with contextlib.suppress(OSError):
+            self._complete.unlink(missing_ok=True)
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def _commit(
+        self,
+        record: Record,
+        owed: Sequence[Owed],
+        end_ms: int,
+        now_ms: int,
+        late: Sequence[LateRow],
+        forget_late_before_ms: int,
+    ) -> Committed:
+        database = self._open_database
+        database.commit(
+            record.uuid,
+            start_ms=record.start_ms,
+            end_ms=end_ms,
+            record=encode(record) if owed else b"",
+            owed=owed,
+            late=late,
+            forget_late_before_ms=forget_late_before_ms,
+        )
+        before_ms = now_ms - self._oldest_ms
+        lost = database.give_up(most_bytes=self._most_bytes, before_ms=before_ms)
+        self.held = database.held()
+        return Committed(record.uuid not in lost, lost)
+
+    def _positions(self, database: Database) -> dict[str, str]:
+        return database.positions() if self._complete.exists() else {}
+
+    def _place(self, database: Database, positions: dict[str, str]) -> None:
+        for sink, position in positions.items():
+            database.place(sink, position)
+        self._complete.touch()
+
+    def _fail(self, what: str, error: str) -> None:
+        with contextlib.suppress(OSError):
+            self._complete.unlink(missing_ok=True)
+        self._failed(what, error)
+
+    def _guarded(self, what: str, work: Callable[[], _T], otherwise: _T) -> _T:
+        try:
+            return work()
+        except (sqlite3.Error, OSError, Unreadable) as exc:
+            self._fail(what, str(exc))
+            return otherwise
+
+    async def _ask(self, what: str, work: Callable[[Database], _T], otherwise: _T) -> _T:
+        return await self._run(
+            lambda: self._guarded(what, lambda: work(self._open_database), otherwise)
+        )
+
+    def _tell(self, what: str, work: Callable[[Database], None]) -> None:
+        # A sink that answers after the end is asked again by the next process.
+        if not self._closed:
+            self._worker.submit(self._guarded, what, lambda: work(self._open_database), None)
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
