@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from veneurpy.config.address import HostPort, HttpAddress, ListenAddress, StatsAddress
+from veneurpy.config.address import HostPort, HttpAddress, StatsAddress
 from veneurpy.config.called import Called
 from veneurpy.config.checks import (
     DEFAULT_AGGREGATES,
@@ -26,6 +26,7 @@ from veneurpy.config.checks import (
     check_sent_tag,
     check_tag,
 )
+from veneurpy.config.listen import ListenAddress
 from veneurpy.config.quantity import Duration, OptionalDuration, Size
 from veneurpy.config.section import Section
 from veneurpy.config.wrong import Wrong

@@ -80,6 +80,10 @@ class Reader(Protocol):
         """
         ...
 
+    def discard_line(self) -> None:
+        """Counts a line of a stream that was longer than allowed and whose bytes are gone."""
+        ...
+
     def stop(self, timeout_s: float) -> int:
         """Reads what the kernel had queued at the call, no more; returns the bytes left unread.
 
@@ -154,8 +158,8 @@ class Interval(Protocol):
 class Engine(Protocol):
     """A sharded store of the open interval."""
 
-    def open_reader(self, listener: str) -> Reader:
-        """A reader that is fed by hand."""
+    def open_reader(self, listener: str, *, max_datagram_bytes: int = 0) -> Reader:
+        """A reader that is fed by hand, at most so many bytes at once (0: as the options say)."""
         ...
 
     def attach(self, fd: int, listener: str) -> Reader:

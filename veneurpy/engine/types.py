@@ -153,6 +153,7 @@ class EngineOptions:
 
 
 # Why a line or a value was rejected, in the order in which a line is checked: the first one counts.
+# The last is for lines of streams, of which nothing but the length is known.
 LINE_REASONS = (
     "no_colon_or_pipe",
     "bad_name",
@@ -163,6 +164,7 @@ LINE_REASONS = (
     "bad_event",
     "bad_check",
     "side_log_full",
+    "too_long",
 )
 VALUE_REASONS = ("bad_value", "store_full", "over_budget")
 # What a client sent and the engine passed over, the sample kept.

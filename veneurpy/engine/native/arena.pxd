@@ -17,14 +17,14 @@ from veneurpy.engine.native.table cimport Table
 
 cdef enum:
     ARENA_MAGIC = 0x414E5056            # "VPNA"
-    ARENA_VERSION = 1
+    ARENA_VERSION = 2
     HEADER_BYTES = 4096
     RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
     RESERVE_AHEAD = 1 << 20             # what the reserver keeps ready in front of the reader
     SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
     DIGEST_CLASS = 9
     BLOCK_CLASSES = 10
-    LINE_REASONS = 9
+    LINE_REASONS = 10
     VALUE_REASONS = 3
     IGNORED_KINDS = 3
     SERIES_TYPES = 5
@@ -44,6 +44,7 @@ cdef enum:
     BAD_TAGS = 4
     BAD_VALUE = 5
     SIDE_LOG_FULL = 8
+    TOO_LONG = 9
 
 cdef enum:
     VALUE_BAD = 0

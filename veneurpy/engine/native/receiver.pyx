@@ -4,7 +4,7 @@ from libc.errno cimport EAGAIN, EBADF, EINTR, ENOTSOCK
 from veneurpy.engine.native.arena cimport ARENA_CLOSED, Header
 from veneurpy.engine.native.compat cimport (
     MEM_DROPS, batch_cut, batch_data, batch_len, batch_new, batch_receive, clz64, i64, load_acquire,
-    meminfo, monotonic_ns, receive_buffer,
+    is_unix, meminfo, monotonic_ns, receive_buffer,
     realtime_ns, receive_timeout, sleep_ns, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
@@ -31,7 +31,8 @@ cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept no
         return False
     receive_timeout(fd, IDLE_WAKE_NS)
     # A quarter of the buffer may fill up during a nap; the rest is for the unexpected.
-    r.most_asleep = receive_buffer(fd) / DATAGRAM_BYTES / 4
+    # A Unix socket queues a few datagrams only, and then its senders wait.
+    r.most_asleep = 0.0 if is_unix(fd) else receive_buffer(fd) / DATAGRAM_BYTES / 4
     if meminfo(fd, words) == 0:
         r.drops_seen = words[MEM_DROPS]
     return True
