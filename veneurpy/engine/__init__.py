@@ -18,6 +18,7 @@ from veneurpy.engine.types import (
     VALUE_REASONS,
     Accounts,
     Budget,
+    Bytes,
     EngineOptions,
     MetricType,
     NameTop,
@@ -37,6 +38,7 @@ __all__ = [
     "VALUE_REASONS",
     "Accounts",
     "Budget",
+    "Bytes",
     "Columns",
     "Engine",
     "EngineKind",
@@ -71,7 +73,7 @@ class Reader(Protocol):
         """The name it was opened with; several readers may share one."""
         ...
 
-    def feed(self, datagram: bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
+    def feed(self, datagram: Bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
         """Takes one datagram (or whole lines of a stream) into the open interval.
 
         Any thread, one at a time per reader. A datagram beyond `max_datagram_bytes`, or one that

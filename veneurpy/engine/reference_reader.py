@@ -18,7 +18,7 @@ from veneurpy.engine.reference_store import (
     SeriesKey,
     Store,
 )
-from veneurpy.engine.types import Accounts, EngineOptions, MetricType, Scope
+from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MetricType, Scope
 
 _SIDE_LOG_PREFIXES = (b"_e{", b"_sc|")
 _TIMESTAMPED = frozenset({MetricType.COUNTER, MetricType.GAUGE})
@@ -55,7 +55,7 @@ class ReferenceReader:
     def listener(self) -> str:
         return self._listener
 
-    def feed(self, datagram: bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
+    def feed(self, datagram: Bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
         if now_ns is None:
             now_ns = time.time_ns()
         taken = bytes(datagram[: self._max_bytes])

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+Bytes = bytes | bytearray | memoryview
+"""What holds the bytes of a datagram; nobody keeps it."""
+
 
 class MetricType(IntEnum):
     """What a series is; the numbers are those of Veneur's `metricpb.Type`."""

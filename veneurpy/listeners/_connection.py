@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import struct
-import termios
 from typing import Any, cast
 
 from veneurpy.listeners._cutting import BadFrame, Cutter
 from veneurpy.listeners._hub import Hub
+from veneurpy.listeners._sockets import unread_bytes
 
 
 class StreamConnection(asyncio.BufferedProtocol):
@@ -31,16 +29,9 @@ class StreamConnection(asyncio.BufferedProtocol):
         return f"StreamConnection({self._hub.listener!r}, received_bytes={self.received_bytes})"
 
     @property
-    def held_bytes(self) -> int:
-        return self._cutter.held_bytes
-
-    @property
     def queued_bytes(self) -> int:
-        """What the kernel has of it that was not read yet; 0 once it is closed."""
-        opened = self._transport and self._transport.get_extra_info("socket")
-        if opened is None or opened.fileno() < 0:
-            return 0
-        return cast(int, struct.unpack("i", fcntl.ioctl(opened, termios.FIONREAD, b"\0" * 4))[0])
+        opened = self._transport.get_extra_info("socket") if self._transport else None
+        return 0 if opened is None else unread_bytes(opened.fileno())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

@@ -15,7 +15,9 @@ LARGEST_DATAGRAM = 1 << 16
 DATAGRAMS_AT_ONCE = 64
 
 
-async def read_datagrams(engine: Engine, opened: socket.socket, name: str) -> NativeDatagrams | LoopDatagrams:
+async def read_datagrams(
+    engine: Engine, opened: socket.socket, name: str
+) -> NativeDatagrams | LoopDatagrams:
     if not isinstance(engine, ReferenceEngine):
         return NativeDatagrams(engine.attach(opened.fileno(), name))
     drops = KernelDrops((opened,))

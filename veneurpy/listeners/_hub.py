@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,9 +36,13 @@ class Connection(Protocol):
 
     last_s: float
     """When something came from it, on the monotonic clock."""
+    received_bytes: int
 
     @property
-    def held_bytes(self) -> int: ...
+    def queued_bytes(self) -> int:
+        """What the kernel has of it that was not read yet; 0 once it is closed."""
+        ...
+
     def close(self, reason: str) -> None:
         """Ends it at once; what was received of an unfinished line is counted as such."""
         ...
@@ -64,6 +69,7 @@ class Hub:
         self._telemetry = telemetry
         self._connections: set[Connection] = set()
         self._held_bytes = 0
+        self._stirred = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"Hub({self.listener!r}, connections={len(self)}, held_bytes={self._held_bytes})"
@@ -106,6 +112,7 @@ class Hub:
         if connection not in self._connections:
             return
         self._connections.discard(connection)
+        self._stirred.set()
         self._telemetry.emit(StreamClosed(self.listener, reason))
         if within_a_line:
             self._telemetry.add(STREAM_UNFINISHED, 1, listener=self.listener)
@@ -114,7 +121,14 @@ class Hub:
     def moved(self, before: int, after: int) -> bool:
         """One connection holds more or fewer bytes; False if that is too many for all together."""
         self._held_bytes += after - before
+        self._stirred.set()
         return self._held_bytes <= self.limits.max_held_bytes
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Returns once it holds; looked at whenever something was received or has ended."""
+        while not holds():
+            self._stirred.clear()
+            await self._stirred.wait()
 
     def sweep(self) -> None:
         """Ends connections that have been idle for too long. To be called now and then."""

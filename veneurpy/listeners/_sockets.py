@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import socket
 import struct
+import termios
 from array import array
 from dataclasses import dataclass
 
@@ -174,8 +176,22 @@ def queued_bytes(opened: socket.socket) -> int:
     return _meminfo(opened)[_MEMINFO_QUEUED]
 
 
+def unread_bytes(fd: int) -> int:
+    """What the kernel has ready to be read; 0 for a descriptor that is closed (-1)."""
+    if fd < 0:
+        return 0
+    (count,) = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))
+    return int(count)
+
+
 def refuse_more(opened: socket.socket) -> None:
-    """From now on the kernel drops (and counts) every datagram that arrives; the queue stays."""
+    """From now on the kernel drops (and counts) every datagram that arrives; the queue stays.
+
+    A Unix socket's drops are counted by nobody: there the senders are turned away.
+    """
+    if opened.family == socket.AF_UNIX:
+        opened.shutdown(socket.SHUT_RD)
+        return
     program = array("B", _BPF_RETURN_0)
     # struct sock_fprog: the number of instructions and where they are.
     filters = struct.pack("HP", 1, program.buffer_info()[0])

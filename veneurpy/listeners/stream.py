@@ -1,4 +1,4 @@
-"""StatsD over connections: TCP, TLS, Unix streams.
+"""StatsD over byte streams: TCP, TLS, Unix.
 
 Lines end with LF; on Unix streams also DogStatsD's frames. A bad line never closes a connection.
 """
@@ -6,190 +6,70 @@ Lines end with LF; on Unix streams also DogStatsD's frames. A bad line never clo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
+import ssl
 from collections.abc import Callable
 
-from veneurpy.config import ListenUrl
-from veneurpy.engine import Engine
 from veneurpy.errors import ListenError
 from veneurpy.listeners._connection import StreamConnection
-from veneurpy.listeners._cutting import READ_BYTES, Cutter
-from veneurpy.listeners._hub import Hub, StreamLimits
-from veneurpy.listeners._opening import Opened, Opener
+from veneurpy.listeners._hub import Hub
 from veneurpy.listeners._tls import TlsSource
-from veneurpy.ports import Clock
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import (
-    AcceptFailed,
-    CertificatesReloaded,
-    CertificatesUnusable,
-    Listening,
-)
+from veneurpy.telemetry.events import CertificatesReloaded, CertificatesUnusable
 
-SWEEP_S = 1.0
 HANDSHAKE_S = 10.0
-ACCEPT_PAUSE_S = 0.1
-BACKLOG = 1024
 
 
-class StreamListener:
-    """Takes connections on one URL and feeds what they say to one reader."""
+class TcpConnector:
+    """Streams of lines, as they are."""
 
-    def __init__(
-        self,
-        url: ListenUrl,
-        opener: Opener,
-        *,
-        limits: StreamLimits,
-        clock: Clock,
-        telemetry: Telemetry,
-        tls: TlsSource | None = None,
-    ) -> None:
-        self._url = url
-        self._opener = opener
-        self._limits = limits
-        self._clock = clock
+    async def connect(self, peer: socket.socket, hub: Hub) -> None:
+        await _connect(lambda: StreamConnection(hub, hub.lines()), peer)
+
+    def refresh(self, listener: str) -> None:
+        pass
+
+
+class UnixStreamConnector:
+    """Streams of lines, or of frames with a length before them."""
+
+    async def connect(self, peer: socket.socket, hub: Hub) -> None:
+        await _connect(lambda: StreamConnection(hub, hub.lines_or_frames()), peer)
+
+    def refresh(self, listener: str) -> None:
+        pass
+
+
+class TlsConnector:
+    """Streams of lines, encrypted; the certificates are those that the files have now."""
+
+    def __init__(self, source: TlsSource, telemetry: Telemetry) -> None:
+        self._source = source
         self._telemetry = telemetry
-        self._tls = tls
-        self._opened: Opened | None = None
-        self._hub: Hub | None = None
-        self._accepting: list[asyncio.Task[None]] = []
-        self._welcomes: set[asyncio.Task[None]] = set()
 
-    def __repr__(self) -> str:
-        return f"StreamListener({self.name!r}, {self._hub!r})"
-
-    @property
-    def name(self) -> str:
-        """The URL with the port it really has, once it is started."""
-        return self._opened.name if self._opened else str(self._url)
-
-    async def start(self, engine: Engine) -> None:
-        """Opens the socket and begins to take connections. Raises ListenError."""
-        self._opened = await self._opener.open()
-        most_bytes = max(READ_BYTES, self._limits.max_line_bytes + 1)
-        reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes)
-        self._hub = Hub(
-            self.name,
-            reader,
-            limits=self._limits,
-            clock=self._clock,
-            telemetry=self._telemetry,
+    async def connect(self, peer: socket.socket, hub: Hub) -> None:
+        allowed = self._source.allowed_names
+        await _connect(
+            lambda: StreamConnection(hub, hub.lines(), allowed), peer, self._source.context
         )
-        for listening in self._opened.sockets:
-            listening.setblocking(False)
-            listening.listen(BACKLOG)
-            self._accepting.append(asyncio.create_task(self._accept(listening, self._hub)))
-        self._accepting.append(asyncio.create_task(self._sweep(self._hub)))
-        self._telemetry.emit(Listening(self.name, 1, 0))
 
-    async def stop(self, timeout_s: float) -> int:
-        """Takes what was sent until now, closes; returns the bytes left at the time-out."""
-        await self._close_door(stays_open=False)
-        return await self._end_connections(timeout_s)
-
-    async def leave(self) -> None:
-        """The same, but the listening socket stays with whoever else holds it."""
-        await self._close_door(stays_open=True)
-        await self._end_connections(0.0)
-
-    async def _close_door(self, *, stays_open: bool) -> None:
-        for task in self._accepting:
-            task.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
-        self._accepting = []
-        if self._opened is not None:
-            if not stays_open:
-                self._take_waiting()
-            self._opened.close(keeps_path=stays_open)
-            self._opened = Opened(self.name, ())
-        if self._welcomes:
-            await asyncio.wait(set(self._welcomes), timeout=HANDSHAKE_S if self._tls is None else 1)
-
-    def _take_waiting(self) -> None:
-        """Connections that the kernel had ready: their first lines may be there."""
-        assert self._opened is not None
-        for listening in self._opened.sockets:
-            with contextlib.suppress(OSError):
-                while self._hub is not None:
-                    peer, _ = listening.accept()
-                    self._welcome(peer, self._hub)
-
-    async def _end_connections(self, timeout_s: float) -> int:
-        """Reads what was queued at the call."""
-        if self._hub is None:
-            return 0
-        peers = [each for each in self._hub if isinstance(each, StreamConnection)]
-        wanted = {each: each.received_bytes + each.queued_bytes for each in peers}
-        deadline_s = self._clock.monotonic() + timeout_s
-        while self._clock.monotonic() < deadline_s and any(map(_is_behind, peers, wanted.values())):
-            await asyncio.sleep(0)
-        left = sum(each.queued_bytes for each in peers if _is_behind(each, wanted[each]))
-        for connection in self._hub:
-            connection.close("stop")
-        while len(self._hub):
-            await asyncio.sleep(0)
-        return left
-
-    async def _accept(self, listening: socket.socket, hub: Hub) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                peer, _ = await loop.sock_accept(listening)
-            except OSError as exc:
-                # The peer is gone already, or descriptors are short: neither is an end.
-                self._telemetry.emit(AcceptFailed(self.name, exc.strerror or str(exc)))
-                await self._clock.sleep(ACCEPT_PAUSE_S)
-                continue
-            self._welcome(peer, hub)
-
-    def _welcome(self, peer: socket.socket, hub: Hub) -> None:
-        if len(hub) + len(self._welcomes) >= self._limits.max_connections:
-            peer.close()
-            hub.refuse("too_many_connections")
-            return
-        task = asyncio.create_task(self._connect(peer, hub))
-        self._welcomes.add(task)
-        task.add_done_callback(self._welcomes.discard)
-
-    async def _connect(self, peer: socket.socket, hub: Hub) -> None:
-        """Makes a connection of a socket; with TLS, once the peer has shaken hands."""
-        loop = asyncio.get_running_loop()
-        tls = self._tls
-        cutter = self._cutter_of(hub)
-        allowed = tls.allowed_names if tls else frozenset()
+    def refresh(self, listener: str) -> None:
         try:
-            peer.setblocking(False)
-            await loop.connect_accepted_socket(
-                lambda: StreamConnection(hub, cutter(), allowed),
-                peer,
-                ssl=tls.context if tls else None,
-                ssl_handshake_timeout=HANDSHAKE_S if tls else None,
-            )
-        except (OSError, asyncio.IncompleteReadError):
-            peer.close()
-            hub.refuse("tls" if tls else "reset")
-
-    def _cutter_of(self, hub: Hub) -> Callable[[], Cutter]:
-        return hub.lines_or_frames if self._url.scheme == "unix" else hub.lines
-
-    async def _sweep(self, hub: Hub) -> None:
-        while True:
-            await self._clock.sleep(SWEEP_S)
-            hub.sweep()
-            self._refresh_tls()
-
-    def _refresh_tls(self) -> None:
-        try:
-            if self._tls is not None and self._tls.refresh():
-                self._telemetry.emit(CertificatesReloaded(self.name))
+            if self._source.refresh():
+                self._telemetry.emit(CertificatesReloaded(listener))
         except ListenError as exc:
-            self._telemetry.emit(CertificatesUnusable(self.name, str(exc)))
+            self._telemetry.emit(CertificatesUnusable(listener, str(exc)))
 
 
-def _is_behind(connection: StreamConnection, wanted_bytes: int) -> bool:
-    """Whether the kernel still has something that was there before."""
-    return connection.received_bytes < wanted_bytes and connection.queued_bytes > 0
-
-
+async def _connect(
+    protocol: Callable[[], StreamConnection],
+    peer: socket.socket,
+    context: ssl.SSLContext | None = None,
+) -> None:
+    loop = asyncio.get_running_loop()
+    await loop.connect_accepted_socket(
+        protocol,
+        peer,
+        ssl=context,
+        ssl_handshake_timeout=HANDSHAKE_S if context else None,
+    )

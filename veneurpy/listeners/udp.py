@@ -61,7 +61,9 @@ class UdpListener:
         """
         bound = await self._bind()
         self._name, self._sockets = bound.name, bound.sockets
-        self._readers = [await read_datagrams(engine, opened, self._name) for opened in bound.sockets]
+        self._readers = [
+            await read_datagrams(engine, opened, self._name) for opened in bound.sockets
+        ]
         self._announce(bound)
 
     async def stop(self, timeout_s: float) -> int:
