@@ -19,6 +19,7 @@ from veneurpy.telemetry.events import AcceptFailed, Listening
 SWEEP_S = 1.0
 ACCEPT_PAUSE_S = 0.1
 BACKLOG = 1024
+ACCEPTED_AT_ONCE = 64
 WELCOME_S = 1.0
 """How long the stop waits for peers that are still shaking hands."""
 
@@ -56,7 +57,7 @@ class ConnectionListener:
         self._telemetry = telemetry
         self._opened: Opened | None = None
         self._hub: Hub | None = None
-        self._accepting: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._welcomes: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -79,11 +80,12 @@ class ConnectionListener:
             clock=self._clock,
             telemetry=self._telemetry,
         )
+        loop = asyncio.get_running_loop()
         for listening in self._opened.sockets:
             listening.setblocking(False)
             listening.listen(BACKLOG)
-            self._accepting.append(asyncio.create_task(self._accept(listening, self._hub)))
-        self._accepting.append(asyncio.create_task(self._sweep(self._hub)))
+            loop.add_reader(listening, self._accept, listening, self._hub)
+        self._tasks.append(asyncio.create_task(self._sweep(self._hub)))
         self._telemetry.emit(Listening(self.name, 1, 0))
 
     async def stop(self, timeout_s: float) -> int:
@@ -97,13 +99,15 @@ class ConnectionListener:
         await self._end_connections(0.0)
 
     async def _close_door(self, *, stays_open: bool) -> None:
-        for task in self._accepting:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
-        self._accepting = []
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
         if self._opened is not None:
-            if not stays_open:
-                self._take_waiting()
+            for listening in self._opened.sockets:
+                asyncio.get_running_loop().remove_reader(listening)
+                if not stays_open and self._hub is not None:
+                    self._accept_rest(listening, self._hub)
             self._opened.close(keeps_path=stays_open)
             self._opened = Opened(self.name, ())
         if self._welcomes:
@@ -111,14 +115,11 @@ class ConnectionListener:
         for task in self._welcomes:
             task.cancel()
 
-    def _take_waiting(self) -> None:
-        """Connections that the kernel had ready: their first lines may be there."""
-        assert self._opened is not None
-        for listening in self._opened.sockets:
-            with contextlib.suppress(OSError):
-                while self._hub is not None:
-                    peer, _ = listening.accept()
-                    self._welcome(peer, self._hub)
+    def _accept_rest(self, listening: socket.socket, hub: Hub) -> None:
+        """Connections that the kernel has ready: their first lines may be there."""
+        with contextlib.suppress(OSError):
+            for _ in range(BACKLOG):
+                self._welcome(listening.accept()[0], hub)
 
     async def _end_connections(self, timeout_s: float) -> int:
         """Reads what was queued at the call."""
@@ -135,17 +136,23 @@ class ConnectionListener:
         await self._hub.until(lambda: not self._hub)
         return left
 
-    async def _accept(self, listening: socket.socket, hub: Hub) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                peer, _ = await loop.sock_accept(listening)
-            except OSError as exc:
-                # The peer is gone already, or descriptors are short: neither is an end.
-                self._telemetry.emit(AcceptFailed(self.name, exc.strerror or str(exc)))
-                await self._clock.sleep(ACCEPT_PAUSE_S)
-                continue
-            self._welcome(peer, hub)
+    def _accept(self, listening: socket.socket, hub: Hub) -> None:
+        """Takes what the kernel has ready, as far as it goes."""
+        try:
+            for _ in range(ACCEPTED_AT_ONCE):
+                peer, _ = listening.accept()
+                self._welcome(peer, hub)
+        except BlockingIOError:
+            return
+        except OSError as exc:
+            # The peer is gone already, or descriptors are short: neither is an end.
+            self._telemetry.emit(AcceptFailed(self.name, exc.strerror or str(exc)))
+            asyncio.get_running_loop().remove_reader(listening)
+            self._tasks.append(asyncio.create_task(self._resume(listening, hub)))
+
+    async def _resume(self, listening: socket.socket, hub: Hub) -> None:
+        await self._clock.sleep(ACCEPT_PAUSE_S)
+        asyncio.get_running_loop().add_reader(listening, self._accept, listening, hub)
 
     def _welcome(self, peer: socket.socket, hub: Hub) -> None:
         if len(hub) + len(self._welcomes) >= self._limits.max_connections:
