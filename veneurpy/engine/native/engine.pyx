@@ -8,7 +8,8 @@ import weakref
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    ARENA_FREE, TOO_LONG, Arena, ArenaName, Header, arena_begin, arena_close, arena_committed, arena_open, arena_reserve_ahead,
+    ARENA_FREE, TOO_LONG, Arena, ArenaName, Header, arena_begin, arena_close, arena_committed, arena_open,
+    arena_reserve_ahead,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.budget cimport CompiledRules
@@ -72,7 +73,8 @@ cdef class NativeReader:
                           &engine._rules.budget):
             raise MemoryError
         if not parser_open(&self._r.parser, &self._r.store, &engine._context.key,
-                           max_datagram_bytes or options.max_datagram_bytes, <i64>(options.interval_s * 1000), <i64>(options.late_window_s * 1000)):
+                           max_datagram_bytes or options.max_datagram_bytes,
+                           <i64>(options.interval_s * 1000), <i64>(options.late_window_s * 1000)):
             raise MemoryError
         # Both arenas now: a file system that is full is to be noticed at the start, not at the first rotation.
         self._r.arena = self._prepare(engine)
