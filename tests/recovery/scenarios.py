@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tests.engines import NOW_NS
 
 ROTATE = b""
+STORE_BYTES = 4 << 20
 T = b"%d" % (NOW_NS // 1_000_000_000)
 
 
@@ -18,6 +19,9 @@ class Scenario:
     before: Sequence[bytes]
     traced: Sequence[bytes]
     is_short: bool = True
+    store_bytes: int = STORE_BYTES
+    max_series: int = 100_000
+    """Of one name."""
 
 
 def _timer(first: int, last: int) -> bytes:

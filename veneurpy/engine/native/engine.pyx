@@ -25,7 +25,9 @@ from veneurpy.engine.native.receiver cimport (
     BUSY_BUCKETS, RUNNING, SWAP_ASKED, Receiver, receiver_attach, receiver_detach, receiver_new_drops,
     receiver_run, receiver_swap, receiver_take,
 )
-from veneurpy.engine.native.recover cimport NO_MEMORY, NOT_AN_ARENA, NOTHING_IN_IT, OTHER_BOOT, SALVAGED
+from veneurpy.engine.native.recover cimport (
+    NO_MEMORY, NO_NAME, NOT_AN_ARENA, NOTHING_IN_IT, OTHER_BOOT, SALVAGED,
+)
 from veneurpy.engine.native.store cimport store_begin, store_close, store_open
 
 from veneurpy.engine.arena_dir import ArenaDir, boot_id
@@ -37,6 +39,7 @@ _WHY_UNREADABLE = {
     NOT_AN_ARENA: "cut short, or of another version",
     OTHER_BOOT: "written before the machine was started anew",
     NO_MEMORY: "no memory to map it",
+    NO_NAME: "its header is damaged: nobody can tell what interval it was of",
 }
 
 

@@ -62,8 +62,6 @@ cdef object arena_accounts(const Arena* a, u32 kernel_drops):
             _mend(&counters, by_type)
     out = counters_accounts(&counters)
     out.kernel_drops = kernel_drops
-    if a.salvaged != NULL:
-        out.lost_in_crash = max(0, a.header.read - a.header.applied)
     for i in range(SERIES_TYPES):
         out.aggregated[types.MetricType(i)] = by_type[i]
     return out
@@ -107,11 +105,11 @@ cdef class RecoveredFile:
 
     @property
     def uuid(self):
-        return (<const char*>self.arena.header.name.uuid)[:16]
+        return (<const char*>self.arena.header.identity.name.uuid)[:16]
 
     @property
     def start_ms(self):
-        return self.arena.header.name.start_ms
+        return self.arena.header.identity.name.start_ms
 
     @property
     def last_ms(self):
@@ -119,7 +117,7 @@ cdef class RecoveredFile:
 
     @property
     def listener(self):
-        raw = (<const char*>self.arena.header.name.listener)[:sizeof(self.arena.header.name.listener)]
+        raw = (<const char*>self.arena.header.identity.name.listener)[:sizeof(self.arena.header.identity.name.listener)]
         return raw.split(b"\0")[0].decode("utf-8", "replace")
 
     def discard(self):
@@ -265,8 +263,11 @@ cdef class NativeInterval:
             self._require_open()
             out = []
             for i in range(self._n):
-                listener, drops, _ = self._members[i]
-                out.append((listener, arena_accounts(self._arenas[i], drops)))
+                listener, drops, owner = self._members[i]
+                accounts = arena_accounts(self._arenas[i], drops)
+                if isinstance(owner, RecoveredFile):
+                    accounts.lost_in_crash = (<RecoveredFile>owner).found.lost
+                out.append((listener, accounts))
             self._accounts = tuple(out)
         return self._accounts
 
