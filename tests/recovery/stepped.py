@@ -56,7 +56,7 @@ def main() -> None:
     options = EngineOptions(
         arena_dir=told["arena_dir"],
         store_max_bytes=told["store_max_bytes"],
-        budgets=(Budget(max_series=told["max_series"]),),
+        budgets=(Budget(**told["budget"]),),
     )
     engine = open_engine("native", options, start_ms=told["start_ms"])
     script = Script(engine, told["start_ms"], told["now_ns"])

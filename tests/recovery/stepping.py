@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class Watched:
         """Takes what is used now, and room to grow, as what is compared from now on."""
         half = len(self._map) // 2
         low = len(self._map[:half].rstrip(b"\0")) + LOW_MARGIN
-        high = len(self._map[half:].lstrip(b"\0")) + HIGH_MARGIN
+        high = min(len(self._map[half:].lstrip(b"\0")) + HIGH_MARGIN, len(self._map))
         self._ends = [(0, self._map[:low]), (len(self._map) - high, self._map[-high:])]
 
     def has_changed(self) -> bool:
@@ -170,7 +170,7 @@ def _start(scenario: Scenario, arenas: Path, package_root: Path) -> Iterator[Tra
     told = {
         "arena_dir": str(arenas),
         "store_max_bytes": scenario.store_bytes,
-        "max_series": scenario.max_series,
+        "budget": asdict(scenario.budget),
         "start_ms": START_MS,
         "now_ns": NOW_NS,
         "before": [action.decode("latin-1") for action in scenario.before],
