@@ -97,17 +97,20 @@ class Database:
                 row = (raw, start_ms, end_ms, record)
                 db.execute("INSERT INTO intervals VALUES (NULL, ?, ?, ?, ?)", row)
             db.executemany(
-                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, 0)",
-                [(raw, call.sink, call.number, call.kind, call.rows) for call in owed],
+                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (raw, call.sink, call.number, call.kind, call.rows, call.under_way)
+                    for call in owed
+                ],
             )
             db.execute("DELETE FROM late WHERE timestamp_ms < ?", (forget_late_before_ms,))
             db.executemany("INSERT OR REPLACE INTO late VALUES (?, ?, ?, ?, ?)", late)
         return True
 
     def forget(self, uuid: UUID) -> None:
-        """Somebody else delivers an interval; the mark stays."""
+        """As if it had never been committed: somebody else delivers the interval."""
         with self._transaction() as db:
-            for table in ("deliveries", "intervals"):
+            for table in ("deliveries", "intervals", "encoded"):
                 db.execute(f"DELETE FROM {table} WHERE uuid = ?", (uuid.bytes,))
 
     def give_up(self, *, most_bytes: int, before_ms: int) -> list[UUID]:

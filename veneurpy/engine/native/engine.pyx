@@ -230,6 +230,7 @@ cdef class NativeEngine:
     cdef bint _closed
     cdef object _dir                    # ArenaDir, or None
     cdef NativeInterval _resumed
+    cdef NativeInterval _last           # rotated, and perhaps left to a successor: its arenas are needed again
     cdef readonly list unreadable
     cdef int _bell
     cdef object _reserver
@@ -287,6 +288,7 @@ cdef class NativeEngine:
         cdef NativeInterval interval
         if self._dir is None:
             return []
+        marks = self._dir.marks
         by_uuid = {}
         for path in self._dir.left_behind:
             found = RecoveredFile(str(path), boot_id())
@@ -298,13 +300,20 @@ cdef class NativeEngine:
             by_uuid.setdefault(found.uuid, []).append(found)
         out = []
         for raw, files in by_uuid.items():
+            uuid = uuids.UUID(bytes=raw)
+            if uuid in marks.settled:
+                for found in files:
+                    found.discard()
+                continue
             interval = NativeInterval(
-                self._context, uuids.UUID(bytes=raw), min(f.start_ms for f in files),
-                max(max(f.last_ms, f.start_ms) for f in files),
+                self._context, uuid, min(f.start_ms for f in files),
+                max(max(f.last_ms, f.start_ms) for f in files), None, marks,
             )
             for found in files:
                 interval.add(&found.arena, found.listener, 0, found)
             out.append(interval)
+        for uuid in marks.settled | (marks.unkept - {interval.uuid for interval in out}):
+            marks.forget(uuid)
         return sorted(out, key=lambda i: i.start_ms)
 
     def resume(self, NativeInterval interval not None):
@@ -334,7 +343,10 @@ cdef class NativeEngine:
         with self._lock:
             if self._held:
                 raise RuntimeError("the interval before was not released")
-            interval = NativeInterval(self._context, self._uuid, self._name.start_ms, now_ms, self._released)
+            if self._last is not None:
+                self._last.settled()
+            interval = NativeInterval(self._context, self._uuid, self._name.start_ms, now_ms, self._released,
+                                      None if self._dir is None else self._dir.marks)
             self._name_interval(uuids.uuid4(), now_ms)
             for reader in self._readers:
                 interval.add(reader._swap(self), reader.listener, receiver_new_drops(reader._r), reader)
@@ -342,6 +354,7 @@ cdef class NativeEngine:
                 interval.take_over(self._resumed)
                 self._resumed = None
             self._held = True
+            self._last = interval
             return interval
 
     def _released(self):

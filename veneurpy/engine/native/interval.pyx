@@ -1,6 +1,7 @@
 # cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
 """What a closed interval hands out: accounts, side log, columns. See veneurpy.engine.Interval."""
 import os
+import threading
 
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
@@ -212,9 +213,13 @@ cdef object _columns(Points* p, const Interner* sink_sets):
 cdef class NativeInterval:
     """Closed arenas, one a reader, until they are released."""
 
-    def __cinit__(self, MergeContext context, object uuid, i64 start_ms, i64 end_ms, object on_release=None):
+    def __cinit__(self, MergeContext context, object uuid, i64 start_ms, i64 end_ms, object on_release=None,
+                  object marks=None):
         self._context = context
         self._on_release = on_release
+        self._marks = marks
+        self._lock = threading.Lock()
+        self.is_doubtful = marks is not None and uuid in marks.unkept
         self._members = []
         self.uuid = uuid
         self.start_ms = start_ms
@@ -326,11 +331,35 @@ cdef class NativeInterval:
                 merge_close(&merge)
                 points_free(&points)
 
-    def release(self):
-        cdef int i
+    def release(self, *, bint kept=True):
+        """Gives the memory back, or leaves it to a successor until `settled`. See veneurpy.engine.Interval."""
         if self._released:
             return
-        self._released = True
+        with self._lock:
+            self._released = True
+            self._left = self.is_doubtful
+            if self._marks is not None and not kept:
+                self._left = self._marks.add(self.uuid)
+        if kept:
+            self.settled()
+        if not self._left:
+            self._give_back()
+        if self._on_release is not None:
+            self._on_release()
+
+    def settled(self):
+        """Gives back what was left to a successor. See veneurpy.engine.Interval."""
+        with self._lock:
+            if not self._left:
+                return
+            # From now on a successor is to pass it over, whatever of it is still there.
+            self._marks.settle(self.uuid)
+            self._give_back()
+            self._marks.forget(self.uuid)
+            self._left = False
+
+    cdef _give_back(self):
+        cdef int i
         for i in range(self._n):
             owner = self._members[i][2]
             if isinstance(owner, RecoveredFile):
@@ -338,5 +367,4 @@ cdef class NativeInterval:
             else:
                 # A hint for a successor: what it holds was handed out.
                 self._arenas[i].header.state = ARENA_FREE
-        if self._on_release is not None:
-            self._on_release()
+        self._n = 0
