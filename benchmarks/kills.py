@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,20 +101,26 @@ class Outcome:
 class Life:
     """One daemon, from its start to its end."""
 
-    def __init__(self, folder: Path, held: socket.socket, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, held: Mapping[str, socket.socket], settings: Mapping[str, Any]
+    ) -> None:
         config = folder / "config.yaml"
         config.write_text(yaml.safe_dump(dict(settings)))
         command = [sys.executable, "-m", "veneurpy", "run", "-f", str(config)]
         self._log = folder / "log"
         with self._log.open("wb") as log:
-            self.process = start(command, {"held": held}, stdout=log, stderr=log)
+            self.process = start(command, held, stdout=log, stderr=log)
 
     def wait_until_started(self) -> None:
         """Returns when it takes traffic."""
+        self.wait_until(lambda: any(line.get("event") == "started" for line in self.log()))
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Returns when something holds. Raises RuntimeError, with its log, if it ends before."""
         give_up_s = time.monotonic() + START_S
-        while not any(line.get("event") == "started" for line in self.log()):
+        while not holds():
             if self.process.poll() is not None or time.monotonic() > give_up_s:
-                raise RuntimeError(f"the daemon did not start: {self.log()}")
+                raise RuntimeError(f"the daemon did not come so far: {self.log()}")
             time.sleep(0.01)
 
     def end(self, number: signal.Signals) -> list[dict[str, Any]]:
@@ -140,11 +146,11 @@ def run(
         port = int(held.getsockname()[1])
         with _sending(port, rate, series) as sender:
             for _ in range(kills):
-                life = Life(folder, held, _settings(folder, port))
+                life = Life(folder, {"held": held}, _settings(folder, port))
                 life.wait_until_started()
                 time.sleep(moments.uniform(0, most_s))
                 log += life.end(signal.SIGKILL)
-        life = Life(folder, held, _settings(folder, port) | {"shutdown": "flush"})
+        life = Life(folder, {"held": held}, _settings(folder, port) | {"shutdown": "flush"})
         life.wait_until_started()
         log += life.end(signal.SIGTERM)
         published = published_sum(folder / "points.jsonl")
@@ -165,6 +171,8 @@ def run(
 def published_sum(path: Path) -> float:
     """The sum of all counters, of each series and timestamp the highest revision."""
     highest: dict[tuple[str, float], tuple[int, float]] = {}
+    if not path.exists():
+        return 0.0
     for line in path.read_text().splitlines():
         row = json.loads(line)
         key = (row["name"], row["timestamp"])
