@@ -46,10 +46,10 @@ TEXT = """\
 
 Written by `make soak` on {when}. Machine: {machine}.
 
-A real daemon (`localfile` as its sink, intervals of {interval_s:g} s) was sent {rate:,.0f} datagrams
-a second, one counter each, and killed with SIGKILL at a random moment of its life (up to {most_s:g} s
-after it was ready), {outcome.kills:,} times in a row, each time with another in its place. A holder kept
-the socket, as systemd does. Seed {seed}, {elapsed_s:,.0f} s in all.
+A real daemon (`localfile` as its sink, intervals of {interval_s:g} s) was sent {rate:,.0f}
+datagrams a second, one counter each, and killed with SIGKILL at a random moment of its life (up to
+{most_s:g} s after it was ready), {outcome.kills:,} times in a row, each time with another in its
+place. A holder kept the socket, as systemd does. Seed {seed}, {elapsed_s:,.0f} s in all.
 
 | claim | | figures |
 |---|---|---|
@@ -251,14 +251,16 @@ def main(kills: int, rate: float, seed: int) -> None:
             seed=seed,
             outcome=outcome,
             elapsed_s=time.monotonic() - started_s,
-            rows="\n".join(
-                f"| {verdict.claim} | {'holds' if verdict.holds else '**fails**'} | {verdict.figures} |"
-                for verdict in verdicts
-            ),
+            rows="\n".join(map(_row, verdicts)),
         )
         PAGE.write_text(text)
     if not all(verdict.holds for verdict in verdicts):
         raise click.exceptions.Exit(1)
+
+
+def _row(verdict: Verdict) -> str:
+    """Of the page's table."""
+    return f"| {verdict.claim} | {'holds' if verdict.holds else '**fails**'} | {verdict.figures} |"
 
 
 if __name__ == "__main__":

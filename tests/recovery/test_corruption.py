@@ -119,7 +119,8 @@ LOCAL = (_entry, _entry_word, _block, _block_word)
 
 def _looks_free(content: bytearray) -> bool:
     """As if it were being prepared."""
-    return content[8:16] in (FREE + bytes(4), b"") or not any(content[:4]) and not any(content[8:16])
+    state = content[8:16]
+    return state in (FREE + bytes(4), b"") or not any(content[:4] + state)
 
 
 def _series(found: Found) -> dict[object, list[object]]:

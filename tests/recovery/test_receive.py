@@ -43,7 +43,9 @@ class Seen:
     @property
     def unnamed(self) -> list[tuple[int, int, int]]:
         """The instants at which a datagram would have been missing from all accounts."""
-        return [(taken, applied, lost) for taken, applied, lost in self.looks if taken > applied + lost]
+        return [
+            (taken, applied, lost) for taken, applied, lost in self.looks if taken > applied + lost
+        ]
 
     def __repr__(self) -> str:
         return (

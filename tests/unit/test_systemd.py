@@ -81,9 +81,7 @@ class Passed:
 
 
 @pytest.fixture
-def passed(
-    manager: tuple[str, socket.socket], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Passed]:
+def passed(manager: tuple[str, socket.socket], monkeypatch: pytest.MonkeyPatch) -> Iterator[Passed]:
     monkeypatch.setattr(systemd, "FIRST_FD", FIRST)
     made = Passed(*manager)
     yield made

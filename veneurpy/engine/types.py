@@ -183,7 +183,7 @@ class Accounts:
     whole: int = 0
     truncated: int = 0
     lost_in_crash: int = 0
-    """Datagrams taken from the socket and not applied when the process died: at most 64 a reader."""
+    """Datagrams taken from the socket and not applied when it died: at most 64 a reader."""
     kernel_drops: int = 0
     lines: int = 0
     accepted: int = 0

@@ -296,7 +296,7 @@ async def test_a_late_commit_is_doubtful_too(world: World) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_any_course_of_lives(seed: int, world: World) -> None:
-    """Whatever fails and whenever it dies: all arrives where that is safe, else once or in doubt."""
+    """Whatever fails, whenever it dies: all arrives where that is safe, else once or in doubt."""
     rng = random.Random(seed)
     life = await born(world)
     is_broken = is_hanging = False

@@ -7,6 +7,7 @@ from typing_extensions import disjoint_base
 
 from veneurpy.engine.columns import Columns
 from veneurpy.engine.types import Accounts, NameTop, Plan
+from veneurpy.engine.unkept import UnkeptMarks
 
 @disjoint_base
 class MergeContext:

@@ -1,7 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The receive loop: a batch of datagrams a system call, no GIL, no Python object."""
 from libc.errno cimport EAGAIN, EBADF, EINTR, ENOTSOCK
-from veneurpy.engine.native.arena cimport ARENA_CLOSED, MESSAGES_AT, RECEIVES, SNAPSHOT_EVERY, Arena, Header, arena_snapshot
+from veneurpy.engine.native.arena cimport (
+    ARENA_CLOSED, MESSAGES_AT, RECEIVES, SNAPSHOT_EVERY, Arena, Header, arena_snapshot,
+)
 from veneurpy.engine.native.compat cimport (
     MEM_DROPS, barrier, batch_clear, batch_cut, batch_data, batch_len, batch_move, batch_new, batch_receive, clz64, i64,
     load_acquire, meminfo, monotonic_ns, realtime_ns, receive_buffer, receive_timeout, sleep_ns, store_release, u8,
