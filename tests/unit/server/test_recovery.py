@@ -18,6 +18,7 @@ from tests.recording import Recorder
 from veneurpy.config import parse_config
 from veneurpy.config.loader import SinkKinds
 from veneurpy.engine import EngineOptions, open_engine
+from veneurpy.engine.arena_dir import boot_id
 from veneurpy.engine.unkept import unkept_in
 from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.lanes import Lane
@@ -292,6 +293,26 @@ async def test_a_late_commit_is_doubtful_too(world: World) -> None:
     assert {} == world.published("adds")
     await life.die()
     assert 1 == world.in_doubt
+
+
+async def test_what_is_damaged_is_said(world: World) -> None:
+    """An arena that is mended is published and warned about, one that cannot be is named."""
+    life = await born(world)
+    life.feed(5)
+    await life.die()
+    arenas = world.folder / "arenas"
+    (path,) = [path for path in arenas.glob("*.arena") if path.read_bytes()[8:12] == b"OPEN"]
+    content = bytearray(path.read_bytes())
+    content[content.index(boot_id())] ^= 1
+    path.write_bytes(content)
+    (arenas / "other.arena").write_bytes(b"\xff" * 16384)
+    world.clock.advance(2 * INTERVAL_S)
+    life = await born(world)
+    await life.deliver()
+    warned = life.log.of("arena_unreadable")
+    assert ["other", "interval"] == [Path(line["what"].split()[0]).stem for line in warned]
+    assert {start: [5.0] for start in world.sent} == world.published("safe")
+    await life.die()
 
 
 @pytest.mark.parametrize("seed", range(12))
