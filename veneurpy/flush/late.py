@@ -144,7 +144,8 @@ class _Revised:
 
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
-        self._values = array("d", columns.value)
+        self._values = array("d")
+        self._values.frombytes(columns.value.cast("B"))
         self._late: dict[tuple[int, float], list[int]] = {}
         self._before: dict[int, float] = {}
         self.published: list[LateRow] = []
