@@ -7,14 +7,14 @@ from veneurpy.engine.native.compat cimport i64, u8, u32, u64
 from veneurpy.engine.native.digits cimport NUMBER_BYTES, write_number
 from veneurpy.engine.native.families cimport (
     COUNTER_KIND, GAUGE_KIND, NONE, Families, Family, ShownSeries, families_add, families_add_series, families_close,
-    families_find, families_open, families_string, stem_of,
+    families_find, families_open, families_order, families_string, stem_of,
 )
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.labels cimport (
     LabelScratch, label_scratch_free, put_escaped, put_labels, put_metric_name,
 )
 from veneurpy.engine.native.pool cimport pool_string
-from veneurpy.engine.native.slice cimport Slice, cut, sort_slices
+from veneurpy.engine.native.slice cimport Slice, cut
 from veneurpy.engine.native.text cimport Text, text_byte, text_free, text_put, text_reserve
 from veneurpy.engine.native.view cimport ColumnsView, row_at, string_at
 cimport cython
@@ -88,24 +88,42 @@ cdef void _work_close(Work* w) noexcept nogil:
 
 
 cdef bint _know_name(Families* f, Work* w, Slice name, u32 index, int kind) noexcept nogil:
-    """Makes the metric of a name, and its number as it was sent."""
-    w.text.size = 0
-    if not put_metric_name(&w.text, name) or not text_reserve(&w.text, 6):
+    """Finds the metric of a name, or makes it where it is new."""
+    cdef u32 sent = families_string(f, name), metric
+    if sent == NONE:
         return False
-    if kind == COUNTER_KIND and stem_of(_text_slice(&w.text)).size == w.text.size:
-        text_put(&w.text, cut(b"_total", 6, 0, 6))
-    w.names.shown[kind][index] = families_string(f, _text_slice(&w.text))
-    w.names.sent[index] = families_string(f, name)
-    return w.names.sent[index] != NONE and w.names.shown[kind][index] != NONE
+    metric = f.roles[sent].shown[kind]
+    if metric == NONE:
+        w.text.size = 0
+        if not put_metric_name(&w.text, name) or not text_reserve(&w.text, 6):
+            return False
+        if kind == COUNTER_KIND and stem_of(_text_slice(&w.text)).size == w.text.size:
+            text_put(&w.text, cut(b"_total", 6, 0, 6))
+        metric = families_string(f, _text_slice(&w.text))
+        if metric == NONE:
+            return False
+        f.roles[sent].shown[kind] = metric
+    w.names.sent[index] = sent
+    w.names.shown[kind][index] = metric
+    return True
 
 
 cdef bint _know_tags(Families* f, Work* w, const Options* o, Slice tags, u32 index) noexcept nogil:
-    w.text.size = 0
-    if not put_labels(&w.text, tags, o.host, &w.scratch):
+    cdef u32 sent = families_string(f, tags), labels
+    if sent == NONE:
         return False
-    w.tags.shown[0][index] = families_string(f, _text_slice(&w.text))
-    w.tags.sent[index] = families_string(f, tags)
-    return w.tags.sent[index] != NONE and w.tags.shown[0][index] != NONE
+    labels = f.roles[sent].shown[0]
+    if labels == NONE:
+        w.text.size = 0
+        if not put_labels(&w.text, tags, o.host, &w.scratch):
+            return False
+        labels = families_string(f, _text_slice(&w.text))
+        if labels == NONE:
+            return False
+        f.roles[sent].shown[0] = labels
+    w.tags.sent[index] = sent
+    w.tags.shown[0][index] = labels
+    return True
 
 
 cdef int _new_series(Families* f, const Options* o, u32 metric, u32 labels, int kind, u32 sent_name, u32 sent_tags,
@@ -305,19 +323,13 @@ cdef bint _put_family(Text* t, const Families* f, const Options* o, const Family
 
 cdef bint _put_all(Text* t, Families* f, const Options* o, double now_s) noexcept nogil:
     """Families in the order of their metrics."""
-    cdef Slice* metrics = <Slice*>malloc((<size_t>f.n_families + 1) * sizeof(Slice))
     cdef u32 i
-    cdef bint done = metrics != NULL
-    if done:
-        for i in range(f.n_families):
-            metrics[i] = pool_string(&f.pool, f.families[i].metric)
-        sort_slices(metrics, f.n_families)
-        for i in range(f.n_families):
-            # The string is in the pool: its number, and with it its family, is found again.
-            done = done and _put_family(
-                t, f, o, &f.families[f.roles[families_string(f, metrics[i])].family], now_s)
-    free(metrics)
-    return done
+    if not families_order(f):
+        return False
+    for i in range(f.n_families):
+        if not _put_family(t, f, o, &f.families[f.order[i]], now_s):
+            return False
+    return True
 
 
 @cython.final

@@ -28,9 +28,10 @@ cdef struct Family:
     u32 last
     u8 kind
 
-# What a string of the pool is to families.
+# What a string of the pool is to families, in each of its roles.
 cdef struct Role:
     u32 family                          # of that metric
+    u32 shown[3]                        # of a name as it was sent: the metric, by kind; of such tags: the labels, at 0
     u8 kind                             # of families with that stem, 0 if there is none
 
 cdef struct Families:
@@ -40,6 +41,8 @@ cdef struct Families:
     Family* families
     u32 n_families
     u32 families_room
+    u32* order                          # families by metric, as far as `n_ordered`
+    u32 n_ordered
     ShownSeries* series
     u32 n_series
     u32 series_room
@@ -53,4 +56,5 @@ cdef u32 families_string(Families* f, Slice s) noexcept nogil
 cdef u32 families_add(Families* f, u32 metric, u8 kind, u32 sent_name) noexcept nogil
 cdef u32 families_find(const Families* f, u32 family, u32 labels) noexcept nogil
 cdef u32 families_add_series(Families* f, u32 family, u32 labels) noexcept nogil
+cdef bint families_order(Families* f) noexcept nogil
 cdef Slice stem_of(Slice metric) noexcept nogil

@@ -1,11 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Grows only. To forget, whoever holds it builds another one of what is left."""
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memset
+from veneurpy.engine.native.hash cimport hash_mark
 from veneurpy.engine.native.intern cimport INTERN_FAILED
 from veneurpy.engine.native.pool cimport pool_close, pool_number, pool_open, pool_string
-from veneurpy.engine.native.slice cimport cut
-from veneurpy.engine.native.hash cimport hash_mark
+from veneurpy.engine.native.slice cimport cut, sort_slices
 
 cdef enum:
     LEAST_BITS = 8
@@ -25,6 +25,7 @@ cdef void families_close(Families* f) noexcept nogil:
     pool_close(&f.pool)
     free(f.roles)
     free(f.families)
+    free(f.order)
     free(f.series)
     free(f.slots)
     memset(f, 0, sizeof(Families))
@@ -55,7 +56,7 @@ cdef u32 families_string(Families* f, Slice s) noexcept nogil:
     if number == INTERN_FAILED:
         return NONE
     if number == before:
-        f.roles[number].family = NONE
+        memset(&f.roles[number], 0xFF, sizeof(Role))
         f.roles[number].kind = 0
     return number
 
@@ -147,3 +148,28 @@ cdef u32 families_add_series(Families* f, u32 family, u32 labels) noexcept nogil
         f.series[of.last].next = number
     of.last = number
     return number
+
+
+cdef bint families_order(Families* f) noexcept nogil:
+    """Makes `order` the families sorted by metric. Costs nothing unless there are new ones."""
+    cdef Slice* metrics
+    cdef u32* order
+    cdef u32 i
+    if f.n_ordered == f.n_families:
+        return True
+    metrics = <Slice*>malloc(f.n_families * sizeof(Slice))
+    order = <u32*>realloc(f.order, f.n_families * sizeof(u32))
+    if order != NULL:
+        f.order = order
+    if metrics == NULL or order == NULL:
+        free(metrics)
+        return False
+    for i in range(f.n_families):
+        metrics[i] = pool_string(&f.pool, f.families[i].metric)
+    sort_slices(metrics, f.n_families)
+    for i in range(f.n_families):
+        # The string is in the pool: it is found again, and its family with it.
+        order[i] = f.roles[pool_number(&f.pool, metrics[i])].family
+    f.n_ordered = f.n_families
+    free(metrics)
+    return True
