@@ -15,6 +15,7 @@ import click
 from benchmarks import machine, report
 from benchmarks.answers import Answer
 from benchmarks.questions import (
+    columns_to_text,
     event_loop,
     in_memory,
     instructions,
@@ -28,6 +29,7 @@ QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "udp_cpu": udp_cpu.measure,
     "peers": peers.measure,
     "interval_to_columns": interval_to_columns.measure,
+    "columns_to_text": columns_to_text.measure,
     "event_loop": event_loop.measure,
     "instructions": instructions.measure,
 }

@@ -38,11 +38,12 @@ LATE_BOUND_MS = 20.0
 DELIVERED_S = 60.0
 
 METHOD = f"""\
-A flusher with the lanes of `blackhole`, `prometheus` and `localfile` closes an interval of 1,000,000
-counters, once with a spool and once without, on uvloop. A task that sleeps {PERIOD_S * 1e3:g} ms again and
-again notes how late it wakes, from before the flush until every sink has confirmed every row, and
-then for as long on the idle loop. A figure is the latest of the flush less the latest of the idle
-time beside it. The interval before, of the same series, is not measured: it fills the caches."""
+A flusher with the lanes of `blackhole`, `prometheus` and `localfile` closes an interval of
+1,000,000 counters, once with a spool and once without, on uvloop. A task that sleeps
+{PERIOD_S * 1e3:g} ms again and again notes how late it wakes, from before the flush until every
+sink has confirmed every row, and then for as long on the idle loop. A figure is the latest of the
+flush less the latest of the idle time beside it. The interval before, of the same series, is not
+measured: it fills the caches."""
 
 
 @dataclass(slots=True)
@@ -126,7 +127,7 @@ class Node:
         start_ms, self._end_ms = self._end_ms, time.time_ns() // 1_000_000
         await self._flusher.flush(Tick(start_ms, self._end_ms, (self._end_ms - start_ms) / 1000))
         async with asyncio.timeout(DELIVERED_S):
-            while any(lane.pending_rows for lane in self.lanes):
+            while any(lane.pending_rows for lane in self.lanes):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     async def close(self) -> int:

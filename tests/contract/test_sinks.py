@@ -70,7 +70,9 @@ def options(kind: str, tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def make(kind: str, options: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> Callable[[], Sink]:
+def make(
+    kind: str, options: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> Callable[[], Sink]:
     """Makes a sink of this kind with its minimal configuration. What it prints is swallowed."""
 
     def made() -> Sink:

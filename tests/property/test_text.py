@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from veneurpy.engine.native.digits import number as native_number
 from veneurpy.model import Point, PointType, Scope
 from veneurpy.ports import FlushBatch
-from veneurpy.sinks._exposition import NativeExposition, PythonExposition, exposition_of
+from veneurpy.sinks._exposition import PythonExposition
+from veneurpy.sinks._native_exposition import NativeExposition, exposition_of
 from veneurpy.sinks._rows import RowFormat, number, point_rows, python_rows
 from veneurpy.sinks._statsd import packed, python_packed
 from veneurpy.testing import START_MS, columns_of
@@ -97,9 +98,7 @@ def test_datagrams(batch: FlushBatch, most_bytes: int, with_times: bool):
     st.integers(1, 8),
     st.sampled_from(("", "web-1", 'a"b,c\\')),
 )
-def test_expositions(
-    flushes: Sequence[tuple[FlushBatch, float]], max_series: int, host: str
-):
+def test_expositions(flushes: Sequence[tuple[FlushBatch, float]], max_series: int, host: str):
     """Whatever is flushed, and whenever: both show, reject and count the same."""
     options = {"gauges_last_s": 20.0, "counters_last_s": 40.0, "max_series": max_series}
     native, python = exposition_of(**options, host=host), PythonExposition(**options, host=host)

@@ -23,9 +23,7 @@ class PointText(Protocol):
 
     def __len__(self) -> int: ...
 
-    def rows(
-        self, start: int, stop: int, *, around: tuple[bytes, ...], separator: bytes
-    ) -> bytes:
+    def rows(self, start: int, stop: int, *, around: tuple[bytes, ...], separator: bytes) -> bytes:
         """One line a row: name, tags, type, scope, seconds, value, with `around` between them.
 
         `around` has seven pieces. With a `separator` the fields are cells as the csv module writes

@@ -4,100 +4,26 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from veneurpy.engine.text import ShownText, open_exposition, view_of
 from veneurpy.model import PointType
 from veneurpy.ports import FlushBatch
 from veneurpy.sinks._labels import help_text, label_text, metric_name
-from veneurpy.sinks._rows import added_values, number
+from veneurpy.sinks._rows import number
+from veneurpy.sinks._shown import (
+    OWN_PREFIX,
+    RESERVED_NAME,
+    TOO_MANY_SERIES,
+    TYPE_CONFLICT,
+    Applied,
+    own_text,
+)
 
-OWN_PREFIX = "veneurpy_prometheus_"
-"""Names of the exposition's own metrics; nobody else's may begin so."""
-
-TYPE_CONFLICT = "type_conflict"
-TOO_MANY_SERIES = "max_series"
-RESERVED_NAME = "reserved_name"
-
-_REASONS = (TYPE_CONFLICT, TOO_MANY_SERIES, RESERVED_NAME)
 _TOTAL = "_total"
-_PIECE_BYTES = 256 * 1024
 _LINES_A_PIECE = 1000
 _CACHED_TEXTS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What a batch came to."""
-
-    rejected: dict[str, int]
-    conflicts: set[str]
-    """Names of points that were rejected for their type."""
-
-
-class Exposition(Protocol):
-    """All series by name and labels. For one thread at a time."""
-
-    def apply(self, batch: FlushBatch, now_s: float) -> Applied:
-        """Forgets what has expired, adds counters up, sets gauges.
-
-        A gauge's sample that carried a time of its own does not replace a newer one.
-        """
-        ...
-
-    def text(self, now_s: float) -> Sequence[bytes | memoryview]:
-        """What a scrape shows now, in pieces, without what has expired."""
-        ...
-
-
-def exposition_of(
-    *, max_series: int, gauges_last_s: float, counters_last_s: float, host: str = ""
-) -> Exposition:
-    """The native exposition where it is built, else the one in Python: both show the same."""
-    shown = open_exposition(
-        max_series=max_series,
-        counters_last_s=counters_last_s,
-        gauges_last_s=gauges_last_s,
-        host=host,
-        reserved=OWN_PREFIX,
-    )
-    if shown is not None:
-        return NativeExposition(shown)
-    return PythonExposition(
-        max_series=max_series,
-        gauges_last_s=gauges_last_s,
-        counters_last_s=counters_last_s,
-        host=host,
-    )
-
-
-class NativeExposition:
-    """What takes long lets other threads run."""
-
-    def __init__(self, shown: ShownText) -> None:
-        self._shown = shown
-        self._rejected: Counter[str] = Counter()
-
-    def __repr__(self) -> str:
-        return f"NativeExposition(series={len(self._shown)}, collisions={self._shown.collisions})"
-
-    def apply(self, batch: FlushBatch, now_s: float) -> Applied:
-        self._shown.expire(now_s)
-        view = view_of(batch.columns, batch.rows, added_values(batch))
-        counts, conflicts = self._shown.apply(view, start_ms=batch.start_ms, now_s=now_s)
-        rejected = {why: count for why, count in zip(_REASONS, counts, strict=True) if count}
-        self._rejected.update(rejected)
-        names = batch.columns.names
-        return Applied(rejected, {names[index] for index in conflicts})
-
-    def text(self, now_s: float) -> Sequence[bytes | memoryview]:
-        lines = self._shown.text(now_s)
-        starts = range(0, len(lines), _PIECE_BYTES)
-        pieces: list[bytes | memoryview] = [lines[i : i + _PIECE_BYTES] for i in starts]
-        own = _own_text(len(self._shown), self._shown.collisions, self._rejected)
-        return [*pieces, own.encode()]
 
 
 class Identity(NamedTuple):
@@ -191,7 +117,7 @@ class PythonExposition:
                 if numbers.seen_s[slot] >= oldest_s:
                     lines.append(f"{heads}{metric}{labels} {number(numbers.value[slot])}\n")
                     heads = ""
-        lines.append(_own_text(len(numbers), self._collisions, self._rejected))
+        lines.append(own_text(len(numbers), self._collisions, self._rejected))
         starts = range(0, len(lines), _LINES_A_PIECE)
         return ["".join(lines[i : i + _LINES_A_PIECE]).encode() for i in starts]
 
@@ -301,20 +227,3 @@ def _remember(
 def _heads(metric: str, kind: PointType, sent_name: str) -> str:
     word = kind.name.lower()
     return f"# HELP {metric} StatsD {word} {help_text(sent_name)}\n# TYPE {metric} {word}\n"
-
-
-def _own_text(series: int, collisions: int, rejected: Counter[str]) -> str:
-    head = (
-        f"# HELP {OWN_PREFIX}series Series kept for this exposition.\n"
-        f"# TYPE {OWN_PREFIX}series gauge\n"
-        f"{OWN_PREFIX}series {series}\n"
-        f"# HELP {OWN_PREFIX}collisions_total Points that share a series with others.\n"
-        f"# TYPE {OWN_PREFIX}collisions_total counter\n"
-        f"{OWN_PREFIX}collisions_total {collisions}\n"
-        f"# HELP {OWN_PREFIX}rejected_total Points that could not be shown.\n"
-        f"# TYPE {OWN_PREFIX}rejected_total counter\n"
-    )
-    lines = (
-        f'{OWN_PREFIX}rejected_total{{reason="{why}"}} {rejected[why]}\n' for why in _REASONS
-    )
-    return head + "".join(lines)

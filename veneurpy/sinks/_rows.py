@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal, Protocol, TypeAlias
@@ -90,17 +89,6 @@ def other_rows(
             yield "".join(f"{_json({**fields, **extra})}\n" for fields, extra in chunk).encode()
         else:
             yield _delimited((_flat(fields, extra) for fields, extra in chunk), row_format)
-
-
-def added_values(batch: FlushBatch) -> memoryview | None:
-    """What each row adds to what was flushed before; None where that is its value in every row."""
-    if not batch.before:
-        return None
-    values = array("d")
-    values.frombytes(batch.columns.value.cast("B"))
-    for row, before in batch.before.items():
-        values[row] -= before
-    return memoryview(values)
 
 
 def _native_rows(batch: FlushBatch, text: PointText, row_format: RowFormat) -> Iterator[bytes]:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from veneurpy.engine.text import point_text
 from veneurpy.model import PointType
 from veneurpy.ports import FlushBatch
-from veneurpy.sinks._rows import added_values, number
+from veneurpy.sinks._amended import added_values
+from veneurpy.sinks._rows import number
 
 ROWS_A_PIECE = 10_000
 

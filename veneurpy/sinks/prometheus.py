@@ -11,7 +11,7 @@ from pydantic import Field
 from veneurpy.config.section import Section
 from veneurpy.model import Event, ServiceCheck
 from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
-from veneurpy.sinks._exposition import exposition_of
+from veneurpy.sinks._native_exposition import exposition_of
 from veneurpy.sinks._worker import Worker
 
 PATH = "/metrics/points"

@@ -91,7 +91,7 @@ class Database:
     ) -> bool:
         """Keeps an interval, marks it as encoded; False if it was already.
 
-        `record` is what `record()` returns, in pieces of bytes of any length. An interval that nobody is owed leaves its mark only.
+        `record` is in pieces of any length. An interval that nobody is owed leaves its mark only.
         """
         raw = uuid.bytes
         with self._transaction() as db:
@@ -147,7 +147,9 @@ class Database:
         if row is None:
             return None
         record = bytearray()
-        for (piece,) in self._db.execute("SELECT data FROM pieces WHERE seq = ? ORDER BY number", row):
+        for (piece,) in self._db.execute(
+            "SELECT data FROM pieces WHERE seq = ? ORDER BY number", row
+        ):
             record += piece
         return record
 

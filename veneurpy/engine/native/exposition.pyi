@@ -6,7 +6,7 @@ from veneurpy.engine.native.view import ColumnsView
 
 @final
 class Exposition:
-    """See `veneurpy.sinks._exposition.Exposition`, which it does the same as; for one thread at a time.
+    """What `veneurpy.sinks._exposition` does too, byte for byte. For one thread at a time.
 
     `key` is 32 random bytes; names that begin with `reserved` are rejected; `host` is a label
     unless it is empty or a tag of that key is there.
