@@ -75,7 +75,7 @@ HERE := veneurpy/engine/native/
 ASAN := $(PYX:$(HERE)%.pyx=build/asan/%.so)
 FUZZ := $(PYX:$(HERE)%.pyx=build/fuzz/%.so)
 SECONDS ?= 60
-ASAN_TESTS := tests/golden tests/property tests/unit/engine tests/unit/listeners \
+ASAN_TESTS := tests/golden tests/property tests/unit/engine tests/unit/listeners tests/unit/sinks \
 	tests/recovery/test_corruption.py tests/recovery/test_arena_dir.py
 
 build/asan/%.so: $(HERE)%.c $(HERE)compat.h

@@ -27,9 +27,9 @@ TARGETS = {"statsd": WIRE, "prometheus, warm": WIRE}
 
 METHOD = """\
 The interval is filled and closed as for its columns, 1,000,000 points each time. `statsd`: packed
-into datagrams of 1,400 bytes. `prometheus`: added to what is shown and written out as a scrape; warm
-is the second time, when all series are known. `jsonl`: as `localfile` writes it. CPU seconds, scaled
-as for the columns."""
+into datagrams of 1,400 bytes. `prometheus`: added to what is shown and written out as a scrape;
+warm is the second time, when all series are known. `jsonl`: as `localfile` writes it. CPU seconds,
+scaled as for the columns."""
 
 
 def spent_s(batch: FlushBatch) -> Iterator[tuple[str, float]]:

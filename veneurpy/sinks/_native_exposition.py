@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from veneurpy.engine.text import ShownText, open_exposition, view_of
 from veneurpy.ports import FlushBatch
-from veneurpy.sinks._exposition import PythonExposition
 from veneurpy.sinks._amended import added_values
+from veneurpy.sinks._exposition import PythonExposition
 from veneurpy.sinks._shown import OWN_PREFIX, REASONS, Applied, Exposition, own_text
 
 _PIECE_BYTES = 256 * 1024

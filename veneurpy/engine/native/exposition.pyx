@@ -7,9 +7,10 @@ from veneurpy.engine.native.compat cimport i64, u8, u32, u64
 from veneurpy.engine.native.digits cimport NUMBER_BYTES, write_number
 from veneurpy.engine.native.families cimport (
     COUNTER_KIND, GAUGE_KIND, NONE, Families, Family, ShownSeries, families_add, families_add_series, families_close,
-    families_find, families_open, families_order, families_string, stem_of,
+    families_find, families_open, families_order, families_string, foresee_family, foresee_series, foresee_strings,
+    stem_of,
 )
-from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.hash cimport HashKey, hash_bytes
 from veneurpy.engine.native.labels cimport (
     LabelScratch, label_scratch_free, put_escaped, put_labels, put_metric_name,
 )
@@ -21,6 +22,7 @@ cimport cython
 
 cdef enum:
     MOST_CONFLICTS = 2000
+    BLOCK = 64                          # rows that wait for memory together
     # What became of a row.
     SHOWN = -1
     TYPE_CONFLICT = 0
@@ -167,14 +169,14 @@ cdef int _find(Families* f, const Options* o, Work* w, u32 name, u32 tag, int ki
     return SHOWN
 
 
-cdef int _apply_row(Families* f, const Options* o, Work* w, ColumnsView v, Py_ssize_t row, i64 start_ms, double now_s,
-                    u64* collisions) noexcept nogil:
-    cdef u32 name = v.name[row], tag = v.tag[row], number
-    cdef int kind = COUNTER_KIND if v.type[row] == 0 else GAUGE_KIND, outcome
+cdef inline int _kind(ColumnsView v, Py_ssize_t row) noexcept nogil:
+    return COUNTER_KIND if v.type[row] == 0 else GAUGE_KIND
+
+
+cdef int _know_row(Families* f, const Options* o, Work* w, ColumnsView v, Py_ssize_t row) noexcept nogil:
+    cdef u32 name = v.name[row], tag = v.tag[row]
+    cdef int kind = _kind(v, row)
     cdef Slice text
-    cdef ShownSeries* s
-    if name >= v.names.count or tag >= v.tags.count:
-        return BAD_ROW
     if w.names.shown[kind][name] == NONE:
         text = string_at(&v.names, name)
         if text.data == NULL:
@@ -187,7 +189,42 @@ cdef int _apply_row(Families* f, const Options* o, Work* w, ColumnsView v, Py_ss
             return BAD_ROW
         if not _know_tags(f, w, o, text, tag):
             return NO_MEMORY
-    outcome = _find(f, o, w, name, tag, kind, collisions, &number)
+    return SHOWN
+
+
+cdef int _know_block(Families* f, const Options* o, Work* w, ColumnsView v, const Py_ssize_t* rows, int n) noexcept nogil:
+    """Makes metrics and labels of all rows known."""
+    cdef u64 hashes[2 * BLOCK]
+    cdef u32 metrics[BLOCK]
+    cdef u32 labels[BLOCK]
+    cdef int i, unknown = 0, outcome
+    cdef Slice text
+    for i in range(n):
+        if w.names.shown[_kind(v, rows[i])][v.name[rows[i]]] == NONE:
+            text = string_at(&v.names, v.name[rows[i]])
+            hashes[unknown] = hash_bytes(&f.pool.key, text.data, text.size, 0)
+            unknown += 1
+        if w.tags.shown[0][v.tag[rows[i]]] == NONE:
+            text = string_at(&v.tags, v.tag[rows[i]])
+            hashes[unknown] = hash_bytes(&f.pool.key, text.data, text.size, 0)
+            unknown += 1
+    foresee_strings(f, hashes, unknown)
+    for i in range(n):
+        outcome = _know_row(f, o, w, v, rows[i])
+        if outcome != SHOWN:
+            return outcome
+        metrics[i] = w.names.shown[_kind(v, rows[i])][v.name[rows[i]]]
+        labels[i] = w.tags.shown[0][v.tag[rows[i]]]
+    foresee_series(f, metrics, labels, n)
+    return SHOWN
+
+
+cdef int _apply_row(Families* f, const Options* o, Work* w, ColumnsView v, Py_ssize_t row, i64 start_ms, double now_s,
+                    u64* collisions) noexcept nogil:
+    cdef int kind = _kind(v, row), outcome
+    cdef u32 number
+    cdef ShownSeries* s
+    outcome = _find(f, o, w, v.name[row], v.tag[row], kind, collisions, &number)
     if outcome != SHOWN:
         return outcome
     s = &f.series[number]
@@ -201,27 +238,49 @@ cdef int _apply_row(Families* f, const Options* o, Work* w, ColumnsView v, Py_ss
     return SHOWN
 
 
+cdef void _reject(Work* w, u32 name, int reason) noexcept nogil:
+    w.rejected[reason] += 1
+    if reason != TYPE_CONFLICT or w.names.conflicts[name]:
+        return
+    w.names.conflicts[name] = 1
+    if w.n_conflicts < MOST_CONFLICTS:
+        w.conflicts[w.n_conflicts] = name
+        w.n_conflicts += 1
+
+
+cdef int _apply_block(Families* f, const Options* o, Work* w, ColumnsView v, Py_ssize_t start, i64 start_ms,
+                      double now_s, u64* collisions) noexcept nogil:
+    """At most BLOCK rows, from `start` on."""
+    cdef Py_ssize_t rows[BLOCK]
+    cdef int n = 0, i, outcome
+    while n < BLOCK and start + n < v.n_rows:
+        rows[n] = row_at(v, start + n)
+        if rows[n] < 0 or v.name[rows[n]] >= v.names.count or v.tag[rows[n]] >= v.tags.count:
+            return BAD_ROW
+        n += 1
+    outcome = _know_block(f, o, w, v, rows, n)
+    if outcome != SHOWN:
+        return outcome
+    for i in range(n):
+        outcome = _apply_row(f, o, w, v, rows[i], start_ms, now_s, collisions)
+        if outcome == NO_MEMORY:
+            return outcome
+        if outcome != SHOWN:
+            _reject(w, v.name[rows[i]], outcome)
+    return SHOWN
+
+
 cdef int _apply(Families* f, const Options* o, Work* w, ColumnsView v, i64 start_ms, double now_s,
                 u64* collisions) noexcept nogil:
-    cdef Py_ssize_t i, row
+    cdef Py_ssize_t start = 0
     cdef int outcome
     if not _work_open(w, v):
         return NO_MEMORY
-    for i in range(v.n_rows):
-        row = row_at(v, i)
-        if row < 0:
-            return BAD_ROW
-        outcome = _apply_row(f, o, w, v, row, start_ms, now_s, collisions)
-        if outcome == NO_MEMORY or outcome == BAD_ROW:
+    while start < v.n_rows:
+        outcome = _apply_block(f, o, w, v, start, start_ms, now_s, collisions)
+        if outcome != SHOWN:
             return outcome
-        if outcome == SHOWN:
-            continue
-        w.rejected[outcome] += 1
-        if outcome == TYPE_CONFLICT and not w.names.conflicts[v.name[row]]:
-            w.names.conflicts[v.name[row]] = 1
-            if w.n_conflicts < MOST_CONFLICTS:
-                w.conflicts[w.n_conflicts] = v.name[row]
-                w.n_conflicts += 1
+        start += BLOCK
     return SHOWN
 
 
@@ -238,7 +297,7 @@ cdef bint _keep_series(const Families* old, Families* new, const ShownSeries* s)
     cdef u32 sent_tags = families_string(new, pool_string(&old.pool, s.sent_tags))
     cdef u32 family, number
     cdef ShownSeries* kept
-    if NONE in (metric, labels, first_name, sent_name, sent_tags):
+    if metric == NONE or labels == NONE or first_name == NONE or sent_name == NONE or sent_tags == NONE:
         return False
     family = new.roles[metric].family
     if family == NONE:
@@ -327,6 +386,7 @@ cdef bint _put_all(Text* t, Families* f, const Options* o, double now_s) noexcep
     if not families_order(f):
         return False
     for i in range(f.n_families):
+        foresee_family(f, i)
         if not _put_family(t, f, o, &f.families[f.order[i]], now_s):
             return False
     return True

@@ -56,5 +56,8 @@ cdef u32 families_string(Families* f, Slice s) noexcept nogil
 cdef u32 families_add(Families* f, u32 metric, u8 kind, u32 sent_name) noexcept nogil
 cdef u32 families_find(const Families* f, u32 family, u32 labels) noexcept nogil
 cdef u32 families_add_series(Families* f, u32 family, u32 labels) noexcept nogil
+cdef void foresee_strings(const Families* f, const u64* hashes, int n) noexcept nogil
+cdef void foresee_series(const Families* f, const u32* metrics, const u32* labels, int n) noexcept nogil
+cdef void foresee_family(const Families* f, u32 i) noexcept nogil
 cdef bint families_order(Families* f) noexcept nogil
 cdef Slice stem_of(Slice metric) noexcept nogil

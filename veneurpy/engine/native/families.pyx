@@ -2,10 +2,12 @@
 """Grows only. To forget, whoever holds it builds another one of what is left."""
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memset
+from veneurpy.engine.native.compat cimport prefetch
 from veneurpy.engine.native.hash cimport hash_mark
 from veneurpy.engine.native.intern cimport INTERN_FAILED
 from veneurpy.engine.native.pool cimport pool_close, pool_number, pool_open, pool_string
 from veneurpy.engine.native.slice cimport cut, sort_slices
+from veneurpy.engine.native.table cimport table_home
 
 cdef enum:
     LEAST_BITS = 8
@@ -173,3 +175,61 @@ cdef bint families_order(Families* f) noexcept nogil:
     f.n_ordered = f.n_families
     free(metrics)
     return True
+
+
+cdef void foresee_strings(const Families* f, const u64* hashes, int n) noexcept nogil:
+    """Asks memory for what `families_string` will read of strings with these hashes: a wait for all, not for each."""
+    cdef const u64* slots = f.pool.strings.slots
+    cdef u64 slot
+    cdef int i
+    for i in range(n):
+        prefetch(&slots[table_home(hashes[i], f.pool.strings.bits)])
+    for i in range(n):
+        slot = slots[table_home(hashes[i], f.pool.strings.bits)]
+        if slot:
+            prefetch(&f.pool.strings.strings[<u32>slot - 1])
+            prefetch(&f.roles[<u32>slot - 1])
+    for i in range(n):
+        slot = slots[table_home(hashes[i], f.pool.strings.bits)]
+        if slot:
+            prefetch(f.pool.strings.strings[<u32>slot - 1].data)
+
+
+cdef void foresee_series(const Families* f, const u32* metrics, const u32* labels, int n) noexcept nogil:
+    """The same for `families_find`, of series of these metrics with these labels."""
+    cdef u32 family, slot
+    cdef int i
+    for i in range(n):
+        prefetch(&f.roles[metrics[i]])
+    for i in range(n):
+        family = f.roles[metrics[i]].family
+        if family != NONE:
+            prefetch(&f.families[family])
+            prefetch(&f.slots[_home(f, family, labels[i])])
+    for i in range(n):
+        family = f.roles[metrics[i]].family
+        slot = f.slots[_home(f, family, labels[i])] if family != NONE else 0
+        if slot:
+            prefetch(&f.series[slot - 1])
+
+
+cdef void foresee_family(const Families* f, u32 i) noexcept nogil:
+    """The same for whoever walks through `order` and is at i."""
+    cdef const Family* family
+    cdef const ShownSeries* s
+    if i + 24 < f.n_families:
+        prefetch(&f.families[f.order[i + 24]])
+    if i + 16 < f.n_families:
+        family = &f.families[f.order[i + 16]]
+        prefetch(&f.pool.strings.strings[family.metric])
+        prefetch(&f.pool.strings.strings[family.sent_name])
+        prefetch(&f.series[family.first])
+    if i + 8 < f.n_families:
+        family = &f.families[f.order[i + 8]]
+        s = &f.series[family.first]
+        prefetch(f.pool.strings.strings[family.metric].data)
+        prefetch(f.pool.strings.strings[family.sent_name].data)
+        prefetch(&f.pool.strings.strings[s.labels])
+    if i + 4 < f.n_families:
+        s = &f.series[f.families[f.order[i + 4]].first]
+        prefetch(f.pool.strings.strings[s.labels].data)
