@@ -14,13 +14,23 @@ import click
 
 from benchmarks import machine, report
 from benchmarks.answers import Answer
-from benchmarks.questions import in_memory, instructions, interval_to_columns, peers, udp_cpu
+from benchmarks.questions import (
+    columns_to_text,
+    event_loop,
+    in_memory,
+    instructions,
+    interval_to_columns,
+    peers,
+    udp_cpu,
+)
 
 QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "in_memory": in_memory.measure,
     "udp_cpu": udp_cpu.measure,
     "peers": peers.measure,
     "interval_to_columns": interval_to_columns.measure,
+    "columns_to_text": columns_to_text.measure,
+    "event_loop": event_loop.measure,
     "instructions": instructions.measure,
 }
 

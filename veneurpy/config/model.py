@@ -40,7 +40,8 @@ class SinkEntry(Section):
     """One sink of `metric_sinks`."""
 
     kind: str
-    """What it is: `console`, `localfile`, `prometheus`, `blackhole`, `debug`, or a plug-in's."""
+    """What it is: `console`, `localfile`, `prometheus`, `statsd`, `blackhole`, `debug`, or a
+    plug-in's."""
     name: Annotated[str, AfterValidator(check_name)] = ""
     """How metrics, logs and `veneursinkonly:<name>` call it; unique. Empty: as its kind."""
     on_doubt: Literal["drop", "resend"] = "drop"
