@@ -1,6 +1,6 @@
 """The series that a scrape shows: running totals of counters, last values of gauges."""
 
-from typing import final
+from typing import Self, final
 
 from veneurpy.engine.native.view import ColumnsView
 
@@ -12,8 +12,8 @@ class Exposition:
     unless it is empty or a tag of that key is there.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         key: bytes,
         max_series: int,
@@ -21,7 +21,7 @@ class Exposition:
         gauges_last_s: float,
         host: bytes,
         reserved: bytes,
-    ) -> None: ...
+    ) -> Self: ...
     def __len__(self) -> int: ...
     @property
     def collisions(self) -> int:

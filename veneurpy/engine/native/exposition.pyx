@@ -192,7 +192,8 @@ cdef int _know_row(Families* f, const Options* o, Work* w, ColumnsView v, Py_ssi
     return SHOWN
 
 
-cdef int _know_block(Families* f, const Options* o, Work* w, ColumnsView v, const Py_ssize_t* rows, int n) noexcept nogil:
+cdef int _know_block(Families* f, const Options* o, Work* w, ColumnsView v, const Py_ssize_t* rows,
+                     int n) noexcept nogil:
     """Makes metrics and labels of all rows known."""
     cdef u64 hashes[2 * BLOCK]
     cdef u32 metrics[BLOCK]
