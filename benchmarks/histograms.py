@@ -1,4 +1,4 @@
-"""Histograms of times in powers of two: item i counts what took less than 2^i ns, and not 2^(i-1)."""
+"""Histograms of times: item i counts what took less than 2^i nanoseconds, and not 2^(i-1)."""
 
 from __future__ import annotations
 

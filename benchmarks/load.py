@@ -71,7 +71,7 @@ def start_sending(
     Datagrams leave in bursts of `burst`, or up to 64 when late; the bursts go round the `sockets`.
     It runs in the network namespace of `receiver_pid`, by default in our own.
     """
-    command = entering(receiver_pid) + [str(build("loadgen")), "--port", str(port)]
+    command = [*entering(receiver_pid), str(build("loadgen")), "--port", str(port)]
     command += ["--rate", str(rate)]
     command += ["--seconds", str(seconds), "--burst", str(burst), "--sockets", str(sockets)]
     if datagrams is not None:

@@ -44,12 +44,6 @@ PROGRAMS = (
             "github.com/miekg/dns => github.com/miekg/dns v1.1.25",
         ),
     ),
-    GoProgram(
-        "gostatsd",
-        "github.com/atlassian/gostatsd",
-        "v0.0.0-20250225023010-06e098635973",
-        "cmd/gostatsd",
-    ),
     GoProgram("statsd_exporter", "github.com/prometheus/statsd_exporter", "v0.31.0", ""),
 )
 

@@ -21,12 +21,12 @@ METHOD = f"""\
 native engine gets them through `Reader.feed` in pieces of 60 kB, so that the call from Python
 costs nothing that shows; the parser, the store and the accounts are those of the daemon.
 `c_loop` reads the same bytes. Both take one pass that is not timed (it inserts the series) and
-{PASSES} that are. "With inserts": the engine is rotated before each pass, so that it meets every
-series for the first time; the two passes that put memory behind its arenas are not timed. Rates are
-lines per second of CPU time. Every ratio is to `c_loop` with counters over 1,000 series, run
-immediately before. What the digest takes of a sample is the time of a timer's sample less that of a
-counter's, at 1,000 series, scaled to a machine on which `c_loop` takes 50 ns a line. After each run
-the engine's accounts are compared with what was fed."""
+{PASSES} that are. "With inserts": the engine is rotated before each pass, so that it meets
+every series for the first time; the two passes that put memory behind its arenas are not timed.
+Rates are lines per second of CPU time. Every ratio is to `c_loop` with counters over 1,000
+series, run immediately before. What the digest takes of a sample is the time of a timer's
+sample less that of a counter's, at 1,000 series, scaled to a machine on which `c_loop` takes 50
+ns a line. After each run the engine's accounts are compared with what was fed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,13 +44,14 @@ SETTLED_AFTER = 3
 MB = 1_000_000
 
 METHOD = f"""\
-Bytes a series: what is put behind the arenas of an engine for {CASES[0].load.series:,} counters,
-{CASES[1].load.series:,} and {CASES[2].load.series:,} timers, {CASES[3].load.series:,} sets, all of 60
-bytes of name and tags, divided by their number: entries, tables, blocks, and what is reserved ahead.
+Bytes a series: what is put behind the arenas of an engine for {CASES[0].load.series:,}
+counters, {CASES[1].load.series:,} and {CASES[2].load.series:,} timers, {CASES[3].load.series:,}
+sets, all of 60 bytes of name and tags, divided by their number: entries, tables, blocks, and
+what is reserved ahead.
 
-In the daemon: {TIMERS:,} timers of {SAMPLES} samples in each interval of {INTERVAL_S} s, with three
-percentiles, all aggregates, and `blackhole` as its sink, for {INTERVALS} intervals. Its resident
-memory is read every 50 ms, flushes included; "idle" is before the load. Measured once."""
+In the daemon: {TIMERS:,} timers of {SAMPLES} samples in each interval of {INTERVAL_S} s, with
+three percentiles, all aggregates, and `blackhole` as its sink, for {INTERVALS} intervals. Its
+resident memory is read every 50 ms, flushes included; "idle" is before the load. Measured once."""
 
 SETTINGS = {
     "interval": f"{INTERVAL_S}s",

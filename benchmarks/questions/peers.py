@@ -9,7 +9,6 @@ from benchmarks import namespaces
 from benchmarks.answers import Answer, Figure, ratios
 from benchmarks.charts import Bar, Chart
 from benchmarks.load import Load
-from benchmarks.peers.gostatsd import GOSTATSD
 from benchmarks.peers.ours import BARE, VENEURPY
 from benchmarks.peers.peer import running
 from benchmarks.peers.statsd_exporter import STATSD_EXPORTER
@@ -17,7 +16,7 @@ from benchmarks.peers.veneur import VENEUR
 from benchmarks.receivers import Receiver
 from benchmarks.windows import Windows
 
-PEERS = (BARE, VENEURPY, VENEUR, GOSTATSD, STATSD_EXPORTER)
+PEERS = (BARE, VENEURPY, VENEUR, STATSD_EXPORTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,11 @@ CASES = (
 )
 
 METHOD = """\
-CPU time a datagram as above: {cases}; the mix over 1,000 series. All receive from the same
-load generator, which sends the same bytes to each. Each daemon has one reader where that can be set
+CPU time a datagram as above: {cases}; the mix over 1,000 series. All receive from the same load
+generator, which sends the same bytes to each. Each daemon has one reader where that can be set
 and a sink that discards, and is otherwise as it comes; statsd_exporter has no flush. {place}
-Drops are the kernel's, in all rounds: the price of a receive buffer that overflows. Daemons that
-are not installed are left out: {missing}."""
+Drops are the kernel's, in all rounds: the price of a receive buffer that overflows. Daemons
+that are not installed are left out: {missing}."""
 
 IN_NAMESPACES = "Each runs in a network namespace of its own, with the load generator beside it."
 ON_THE_HOST = "Namespaces were not allowed here: all ran in that of the host."

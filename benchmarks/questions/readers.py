@@ -21,9 +21,9 @@ CASES = (
 )
 
 METHOD = f"""\
-{LINES:,} lines are fed {PASSES} times, after a pass that is not timed, by one thread to one reader,
-and then to two readers of a fresh engine by a thread each, in pieces of 60 kB for which the GIL is
-released. Lines per second of wall time: it needs two idle cores."""
+{LINES:,} lines are fed {PASSES} times, after a pass that is not timed, by one thread to one
+reader, and then to two readers of a fresh engine by a thread each, in pieces of 60 kB for which
+the GIL is released. Lines per second of wall time: it needs two idle cores."""
 
 
 def rate(readers: int, chunks: list[bytes], written: Sent) -> float:

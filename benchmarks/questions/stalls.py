@@ -25,13 +25,13 @@ INTERVAL_S = SERIES / (RATE * LINES_EACH)
 WITHIN_MS = 5
 
 METHOD = f"""\
-A reader of the native engine receives {RATE * LINES_EACH:,} lines/s in datagrams of {LINES_EACH}, each
-line of a series that the interval has not seen, from none to {SERIES:,}; then the engine is rotated,
-and while the columns of that interval are computed the next one does the same, {INTERVALS} times.
-Page reservation, growth of the table, rotation and the flush beside it all fall into that. Counted
-is each batch of datagrams by the time from its arrival until all of it was applied; and the same of
-`bare`, which is sent the same. Times are known to a factor of two, and the larger bound is shown.
-The batches of all rounds are put together."""
+A reader of the native engine receives {RATE * LINES_EACH:,} lines/s in datagrams of
+{LINES_EACH}, each line of a series that the interval has not seen, from none to {SERIES:,};
+then the engine is rotated, and while the columns of that interval are computed the next one
+does the same, {INTERVALS} times. Page reservation, growth of the table, rotation and the flush
+beside it all fall into that. Counted is each batch of datagrams by the time from its arrival
+until all of it was applied; and the same of `bare`, which is sent the same. Times are known to
+a factor of two, and the larger bound is shown. The batches of all rounds are put together."""
 
 
 def busy_of_engine() -> tuple[list[int], int]:

@@ -59,15 +59,16 @@ CASES = (
 )
 
 METHOD = f"""\
-{PLAIN_RATE:,} datagrams/s over loopback, one metric each, sent in bursts of 16; or {PACKED_RATE:,}/s
-of {PACKED} metrics each, some 1,400 bytes. The receiver runs all the time; after {WARM_S:g} s of load
-its CPU time (user and system, all threads) is read, a window of {WINDOW_S:g} s is sent, and the CPU
-time is read again when the socket is empty. That is divided by the datagrams sent less those that
-the kernel dropped. The daemon has one reader, `blackhole` as its sink, an interval of 10 s (a flush
-that falls into a window is part of it) and its HTTP listener open; "blocking" is one with
-`coalesce: false`. Every receiver asks for a socket buffer of {RCVBUF_BYTES >> 20} MiB. `bare` is a
-blocking recvmmsg loop that only counts; each case is measured immediately after a window of `bare`
-with the same load. `bare_coalesced` sleeps 1 ms after a batch that was not full."""
+{PLAIN_RATE:,} datagrams/s over loopback, one metric each, sent in bursts of 16; or
+{PACKED_RATE:,}/s of {PACKED} metrics each, some 1,400 bytes. The receiver runs all the time;
+after {WARM_S:g} s of load its CPU time (user and system, all threads) is read, a window of
+{WINDOW_S:g} s is sent, and the CPU time is read again when the socket is empty. That is divided
+by the datagrams sent less those that the kernel dropped. The daemon has one reader, `blackhole`
+as its sink, an interval of 10 s (a flush that falls into a window is part of it) and its HTTP
+listener open; "blocking" is one with `coalesce: false`. Every receiver asks for a socket buffer
+of {RCVBUF_BYTES >> 20} MiB. `bare` is a blocking recvmmsg loop that only counts; each case is
+measured immediately after a window of `bare` with the same load. `bare_coalesced` sleeps 1 ms
+after a batch that was not full."""
 
 SETTINGS = {
     "interval": "10s",

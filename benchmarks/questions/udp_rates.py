@@ -22,11 +22,11 @@ PACKED = {
 NO_DROPS = Target("<=", 0, always=True)
 
 METHOD = f"""\
-As above, in windows of {WINDOW_S:g} s: the mix over 1,000 series, one metric a datagram, to a daemon
-with `coalesce: false` and immediately after to one that lets datagrams gather, at rates from
-{RATES[0]:,}/s to all that one core of the load generator can send. Below that a datagram costs a
-wake-up whatever one does. Then datagrams of 20 metrics, as many as one core can send, which must all
-be taken."""
+As above, in windows of {WINDOW_S:g} s: the mix over 1,000 series, one metric a datagram, to a
+daemon with `coalesce: false` and immediately after to one that lets datagrams gather, at rates
+from {RATES[0]:,}/s to all that one core of the load generator can send. Below that a datagram
+costs a wake-up whatever one does. Then datagrams of 20 metrics, as many as one core can send,
+which must all be taken."""
 
 
 def label(rate: int) -> str:
