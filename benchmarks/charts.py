@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 WIDTH = 760
-LABEL_WIDTH = 270
+LABEL_WIDTH = 290
 VALUE_WIDTH = 70
 TOP = 46
 BAR_HEIGHT, ROW_HEIGHT = 16, 24

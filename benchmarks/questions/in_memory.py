@@ -136,7 +136,7 @@ def digest(engine: dict[str, list[float]], yardstick: list[float]) -> Figure:
 def chart(figures: list[Figure]) -> Chart:
     """The ratios, with their targets."""
     bars = tuple(
-        Bar(figure.what, figure.value, True, figure.target and figure.target.bound)
+        Bar(figure.what, figure.value, True, figure.target.bound if figure.target else None)
         for figure in figures
     )
     return Chart(
