@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -60,6 +60,13 @@ class Answer:
     method: str
     figures: tuple[Figure, ...]
     charts: tuple[Chart, ...] = ()
+
+
+def none_dropped(drops: Mapping[str, Sequence[float]], daemons: Sequence[str]) -> Figure:
+    """The kernel's drops at our daemons in all their windows, which have to be none."""
+    rounds = zip(*(drops[name] for name in daemons), strict=True)
+    target = Target("<=", 0, always=True)
+    return Figure("all windows of veneurpy", "kernel drops", tuple(map(sum, rounds)), target)
 
 
 def ratios(

@@ -80,12 +80,14 @@ def _row(bar: Bar, scale: float, top: int) -> str:
         f'<rect class="{colour}" x="{LABEL_WIDTH}" y="{top}" width="{width:.1f}" '
         f'height="{BAR_HEIGHT}" rx="2"/>',
     ]
+    value_at = LABEL_WIDTH + width
     if bar.target is not None:
         at = LABEL_WIDTH + bar.target * scale
+        if 0 <= at - value_at < VALUE_WIDTH:
+            value_at = at
         parts.append(
             f'<line class="target" x1="{at:.1f}" x2="{at:.1f}" y1="{top - 3}" '
             f'y2="{top + BAR_HEIGHT + 3}"/>'
         )
-    value_at = LABEL_WIDTH + max(bar.value, bar.target or 0) * scale + 6
-    parts.append(f'<text x="{value_at:.1f}" y="{base}">{number(bar.value)}</text>')
+    parts.append(f'<text x="{value_at + 6:.1f}" y="{base}">{number(bar.value)}</text>')
     return "".join(parts)

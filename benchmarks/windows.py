@@ -11,7 +11,7 @@ from benchmarks.load import Load, finish, start_sending
 from benchmarks.process import cpu_s, udp_drops, udp_queued_bytes
 
 WARM_S = 0.3
-WINDOW_S = 2.0
+WINDOW_S = 1.6
 
 
 class Receiving(Protocol):

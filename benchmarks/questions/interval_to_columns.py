@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.answers import Answer, Figure, Target
 from benchmarks.c_loop import REFERENCE_RATE, c_loop_rate
 from benchmarks.feeding import check_accounts, chunks_of, native_engine, rotate
-from benchmarks.lateness import idle, late_ms
+from benchmarks.lateness import Cost, cost_of
 from benchmarks.load import Load, Sent, write_lines
 from veneurpy.engine import Interval, Output, Plan, PointType, Statistic
 
@@ -72,29 +71,15 @@ round. Meanwhile an event loop (uvloop) has a timer of 2 ms: how late it was at 
 shown, less the same of a loop beside which nothing is done for as long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Of one `columns`."""
-
-    cpu_s: float
-    late_ms: float
-    """Beyond an idle run of the same length."""
-
-
-def cost(interval: Interval, case: Case) -> Cost:
-    """Computes the columns, in a thread beside an event loop."""
-    used_s = []
+def columns_cost(interval: Interval, case: Case) -> Cost:
+    """Of computing the columns once."""
 
     def work() -> None:
-        start_s = time.process_time()
         columns = interval.columns(PLAN)
-        used_s.append(time.process_time() - start_s)
         if len(columns) != case.points:
             raise RuntimeError(f"{case.points} points expected, {len(columns)} came")
 
-    start_s = time.monotonic()
-    late = late_ms(work)
-    return Cost(used_s[0], late - late_ms(idle(time.monotonic() - start_s)))
+    return cost_of(work)
 
 
 def costs(case: Case, chunks: list[bytes], written: Sent) -> dict[str, Cost]:
@@ -107,7 +92,7 @@ def costs(case: Case, chunks: list[bytes], written: Sent) -> dict[str, Cost]:
                 reader.feed(chunk)
             interval = rotate(engine)
             check_accounts(interval, [written])
-            found[when] = cost(interval, case)
+            found[when] = columns_cost(interval, case)
             interval.release()
     return found
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from benchmarks import namespaces
-from benchmarks.answers import Answer, Figure, Target, ratios
+from benchmarks.answers import Answer, Figure, none_dropped, ratios
 from benchmarks.charts import Bar, Chart
 from benchmarks.load import Load
 from benchmarks.peers.ours import BARE, VENEURPY
@@ -57,6 +57,7 @@ def measure(rounds: int) -> Answer:
                 for name, receiver in present.items():
                     windows.take(key(name, case), receiver, case.load, case.rate)
     figures = [figure for case in CASES for figure in figures_of(case, windows, present)]
+    figures.append(none_dropped(windows.drops, [key(VENEURPY.name, case) for case in CASES]))
     charts = tuple(chart_of(case, windows, present) for case in CASES)
     method = METHOD.format(
         cases="; ".join(f"{case.what} at {case.rate:,.0f} datagrams/s" for case in CASES),
@@ -77,11 +78,7 @@ def figures_of(case: Case, windows: Windows, present: dict[str, Receiver]) -> li
     below = windows.cpu_us[key(BARE.name, case)]
     figures = [ratios(each, windows.cpu_us[each], below, "× bare") for each in keys[1:]]
     figures += [Figure(each, "µs CPU a datagram", tuple(windows.cpu_us[each])) for each in keys]
-    ours, none = key(VENEURPY.name, case), Target("<=", 0, always=True)
-    return figures + [
-        Figure(each, "kernel drops", tuple(windows.drops[each]), none if each == ours else None)
-        for each in keys
-    ]
+    return figures + [Figure(each, "kernel drops", tuple(windows.drops[each])) for each in keys]
 
 
 def chart_of(case: Case, windows: Windows, present: dict[str, Receiver]) -> Chart:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.answers import Answer, Figure, Target, ratios
+from benchmarks.answers import Answer, Figure, Target, none_dropped, ratios
 from benchmarks.charts import Bar, Chart
 from benchmarks.daemon import running_daemon
 from benchmarks.load import Load
@@ -117,8 +117,7 @@ def figures_of(windows: Windows, others: list[str]) -> tuple[Figure, ...]:
     ]
     names = [*(c.name for c in CASES), *others]
     figures += [Figure(name, "µs CPU a datagram", tuple(cpu_us[name])) for name in names]
-    none = Target("<=", 0, always=True)
-    figures += [Figure(c.name, "kernel drops", tuple(drops[c.name]), none) for c in CASES]
+    figures.append(none_dropped(drops, [case.name for case in CASES]))
     figures += [Figure(name, "kernel drops", tuple(drops[name])) for name in others]
     return tuple(figures)
 

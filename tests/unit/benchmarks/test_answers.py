@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.answers import Figure, Target, ratios
+from benchmarks.answers import Figure, Target, none_dropped, ratios
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,11 @@ def test_ratios_pair_the_rounds() -> None:
     assert (2.0, 5.0) == ratios("it", [4, 10], [2, 2], "×").rounds
     with pytest.raises(ValueError, match="shorter"):
         ratios("it", [4, 10], [2], "×")
+
+
+@pytest.mark.parametrize("lost", [0.0, 1.0])
+def test_one_drop_is_a_drop(lost: float) -> None:
+    """A single datagram lost in a single window misses the target."""
+    figure = none_dropped({"a": [0.0, 0.0], "b": [0.0, lost], "peer": [9.0, 9.0]}, ["a", "b"])
+    assert figure.rounds == (0.0, lost)
+    assert figure.met is (lost == 0)
