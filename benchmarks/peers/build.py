@@ -1,4 +1,6 @@
-"""Builds the peers that are written in Go into benchmarks/bin: `python -m benchmarks.peers.build`.
+"""Builds the peers that are written in Go into benchmarks/bin.
+
+    python -m benchmarks.peers.build [NAME ...]
 
 Versions are fixed, so that a figure of today is one of tomorrow. Needs Go and its module proxy.
 """
@@ -67,13 +69,15 @@ def build(program: GoProgram) -> None:
 
 
 @click.command()
-def main() -> None:
-    """Builds all that are missing. Exits 1 when one could not be built."""
+@click.argument("names", nargs=-1, type=click.Choice([program.name for program in PROGRAMS]))
+def main(names: tuple[str, ...]) -> None:
+    """Builds the NAMES, or all, that are missing. Exits 1 when one could not be built."""
     if shutil.which("go") is None:
         raise click.ClickException("Go is needed (Debian: apt install golang)")
     failed = []
     for program in PROGRAMS:
-        if not (BINARIES / program.name).exists():
+        asked = not names or program.name in names
+        if asked and not (BINARIES / program.name).exists():
             click.echo(f"{program.path} {program.version}")
             try:
                 build(program)
