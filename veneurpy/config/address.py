@@ -12,6 +12,8 @@ from pydantic import BeforeValidator, PlainSerializer
 from veneurpy.config.called import Called
 from veneurpy.config.wrong import Wrong, shown
 
+SEND_SCHEMES = ("udp", "tcp")
+
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _UNIX = re.compile(r"(unix|unixgram|unixpacket):")
 _HOST_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*):(?P<port>\d{1,5})")
@@ -27,6 +29,18 @@ class HostPort:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SendUrl:
+    """Where to send: `udp://127.0.0.1:9125` or `tcp://[::1]:9125`."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{HostPort(self.host, self.port)}"
 
 
 def parse_host_port(text: str) -> HostPort:
@@ -99,6 +113,25 @@ def parse_stats_address(value: object) -> HostPort | None:
     return HostPort(address.host or "127.0.0.1", address.port)
 
 
+def parse_send_url(value: object) -> SendUrl:
+    """Reads where a sink sends; without a scheme it is UDP, without a host this machine.
+
+    Raises Wrong.
+    """
+    if isinstance(value, SendUrl):
+        return value
+    if not isinstance(value, str):
+        raise Wrong(f'expected a URL such as "udp://127.0.0.1:9125", found {shown(value)}')
+    url = _URL.fullmatch(value)
+    scheme = url[1].lower() if url else "udp"
+    if scheme not in SEND_SCHEMES:
+        raise Wrong(f'expected "udp://" or "tcp://" before the host, found "{scheme}://"')
+    address = parse_host_port(url[2] if url else value)
+    if not address.port:
+        raise Wrong(f'expected a port from 1 to 65535, found "{value}"')
+    return SendUrl(scheme, address.host or "127.0.0.1", address.port)
+
+
 HttpAddress = Annotated[
     HostPort | None,
     BeforeValidator(parse_http_address),
@@ -110,4 +143,10 @@ StatsAddress = Annotated[
     BeforeValidator(parse_stats_address),
     PlainSerializer(lambda value: str(value or ""), when_used="json"),
     Called("host:port"),
+]
+SendAddress = Annotated[
+    SendUrl,
+    BeforeValidator(parse_send_url),
+    PlainSerializer(str, when_used="json"),
+    Called("URL"),
 ]
