@@ -24,7 +24,6 @@ LAYERS = {
     "veneurpy.ledger": 1,
     "veneurpy.model": 1,
     "veneurpy.ports": 1,
-    "veneurpy.rules": 1,
     "veneurpy.config": 2,
     "veneurpy.registry": 2,
     "veneurpy.spool": 2,
