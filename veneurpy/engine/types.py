@@ -148,6 +148,8 @@ class EngineOptions:
 
     The directory belongs to one engine at a time: a lock in it says so (OSError at the opening).
     """
+    coalesce: bool = True
+    """A reader that receives by itself may sleep for up to 1 ms, for datagrams to gather."""
     side_log_max_bytes: int = 4 << 20
     """Bytes of events and service checks that one reader keeps in one interval."""
 

@@ -71,6 +71,7 @@ cdef class NativeReader:
         self._thread = None
         self._files = []
         self._r.fd = -1
+        self._r.coalesces = options.coalesce
         if not store_open(&self._r.store, options.compression, options.max_timestamps, options.side_log_max_bytes,
                           &engine._rules.budget):
             raise MemoryError
@@ -236,13 +237,13 @@ cdef class NativeEngine:
     cdef object _reserver
     cdef CompiledRules _rules
 
-    def __init__(self, options, *, start_ms):
+    def __init__(self, options, *, start_ms, bytes hash_key=None):
         self.options = options
         self._dir = None if options.arena_dir is None else ArenaDir(options.arena_dir)
         self._lock = threading.Lock()
         self._readers = []
         self.unreadable = []
-        self._context = MergeContext(os.urandom(sizeof(HashKey)), options.extend_tags)
+        self._context = MergeContext(hash_key or os.urandom(sizeof(HashKey)), options.extend_tags)
         self._rules = CompiledRules(options)
         self._digest_bytes = digest_block_bytes(options.compression)
         self._name_interval(uuids.uuid4(), start_ms)

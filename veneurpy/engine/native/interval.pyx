@@ -72,6 +72,8 @@ cdef class MergeContext:
     def __cinit__(self, bytes secret, tags):
         cdef bytes tag
         cdef int i
+        if len(secret) != sizeof(HashKey):
+            raise ValueError(f"a hash's key has {sizeof(HashKey)} bytes, not {len(secret)}")
         memcpy(&self.key, <const char*>secret, sizeof(HashKey))
         self._tags = sorted({t.encode() for t in tags if t})
         self.n_extend = len(self._tags)

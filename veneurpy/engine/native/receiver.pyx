@@ -79,10 +79,9 @@ cdef void receiver_swap(Receiver* r) noexcept nogil:
     store_release(&r.asked, NOTHING_ASKED)
 
 
-cdef void _take_batch(Receiver* r, int n) noexcept nogil:
+cdef void _take_batch(Receiver* r, int n, i64 start_ns) noexcept nogil:
     cdef int i
     cdef Header* h = r.arena.header
-    cdef i64 start_ns = monotonic_ns()
     r.parser.now_ns = realtime_ns()
     h.last_ns = r.parser.now_ns
     for i in range(n):
@@ -129,7 +128,7 @@ cdef inline void _nap(Receiver* r) noexcept nogil:
     Only at a pace that makes up for the nap, and never for longer than the receive buffer allows.
     """
     cdef double ns = NAP_NS
-    if r.pace < LEAST_PACE:
+    if not r.coalesces or r.pace < LEAST_PACE:
         return
     if r.pace > r.most_asleep:
         ns = ns * r.most_asleep / r.pace
@@ -152,6 +151,7 @@ cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint trunc
 cdef void receiver_run(Receiver* r) noexcept nogil:
     """Receives until it is told to stop, then what is still queued. Runs on a thread of its own."""
     cdef int n
+    cdef i64 start_ns
     cdef u64 stop_at
     cdef bint draining = False
     while True:
@@ -159,11 +159,12 @@ cdef void receiver_run(Receiver* r) noexcept nogil:
         if stop_at != 0:
             draining = True
         n = batch_receive(r.batch, r.fd, not draining)
+        start_ns = monotonic_ns()
         # After the receive and before the parse: what was received after the request is in the new interval.
         if load_acquire(&r.asked) == SWAP_ASKED:
             receiver_swap(r)
         if n > 0:
-            _take_batch(r, n)
+            _take_batch(r, n, start_ns)
             if n < FULL_BATCH and not draining:
                 _nap(r)
         elif n == -EBADF or n == -ENOTSOCK or (draining and n != -EINTR):
