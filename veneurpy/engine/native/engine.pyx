@@ -370,11 +370,14 @@ cdef class NativeEngine:
                 interval.take_over(self._resumed)
                 self._resumed = None
             self._held = True
+            # Before its release: what is left to a successor then has to go when the memory is needed.
             self._last = interval
             return interval
 
     def _released(self):
         self._held = False
+        if self._last is not None and not self._last._left:
+            self._last = None
 
     def open_accounts(self):
         cdef NativeReader reader
@@ -410,6 +413,7 @@ cdef class NativeEngine:
             for reader in self._readers:
                 reader._forget_files(leave_arenas)
             self._readers = []
+            self._last = None
             if self._dir is not None:
                 self._dir.close()
         if self._bell >= 0:
