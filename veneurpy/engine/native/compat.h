@@ -71,6 +71,40 @@ static inline uint64_t vnp_mum(uint64_t a, uint64_t b) {
     return (uint64_t)r ^ (uint64_t)(r >> 64);
 }
 
+/* The n bytes (1 to 8) before `end` as digits with at most one point: the digits as one number and how many of them
+   follow the point. No branch depends on how many there are. 8 bytes before `end` are read. 0 where it is no such
+   number, or it cannot be told here. */
+static inline int vnp_brief_number(const uint8_t *end, int n, uint32_t *digits, int *decimals) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    const uint64_t ones = 0x0101010101010101u, zeros = '0' * ones, highs = 0x80 * ones, pairs = 0x000000FF000000FFu;
+    uint64_t text, point, before;
+    int at;
+    memcpy(&text, end - 8, 8);
+    /* Zeros take the place of what stands before the number. */
+    text = (text >> (64 - 8 * n) << (64 - 8 * n)) | (zeros >> (4 * n) >> (4 * n));
+    point = text ^ '.' * ones;
+    point = (point - ones) & ~point & highs;
+    *decimals = 0;
+    if (point) {
+        at = __builtin_ctzll(point) >> 3;
+        before = ((uint64_t)1 << 8 * at) - 1;
+        text = (text & ~(before << 8 | 0xFF)) | (text & before) << 8 | '0';
+        *decimals = 7 - at;
+        if (n == 1)
+            return 0;
+    }
+    if (((text + 0x46 * ones) | (text - zeros)) & highs)
+        return 0;
+    text -= zeros;
+    text = text * 10 + (text >> 8);
+    *digits = (uint32_t)(((text & pairs) * (100 + (1000000ull << 32)) + (text >> 16 & pairs) * (1 + (10000ull << 32))) >> 32);
+    return 1;
+#else
+    (void)end, (void)n, (void)digits, (void)decimals;
+    return 0;
+#endif
+}
+
 /* Both halves of an aligned pair in one store, so that no death of the process can tear them. */
 static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi);
 
