@@ -237,6 +237,22 @@ static inline double vnp_strtod(const char *text) {
     return strtod_l(text, NULL, c_locale);
 }
 
+enum { VNP_HUGE_PAGE = 1 << 21 };
+
+/* Moves a range with memory behind it, of whole and aligned huge pages, into such; where that cannot be, it stays as
+   it is. */
+static inline void vnp_collapse(void *p, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+    if (madvise(p, bytes, MADV_HUGEPAGE) == 0)
+        madvise(p, bytes, MADV_COLLAPSE);
+#else
+    (void)p, (void)bytes;
+#endif
+}
+
 /* Address space without memory behind it; NULL on failure. */
 static inline void *vnp_map(size_t bytes) {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -276,8 +292,13 @@ static inline int vnp_reserve_file(int fd, size_t offset, size_t bytes) {
 static inline void vnp_release(void *base, int fd, size_t offset, size_t bytes) {
     if (fd >= 0)
         fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes);
-    else
+    else {
         madvise((uint8_t *)base + offset, bytes, MADV_DONTNEED);
+#ifdef MADV_NOHUGEPAGE
+        /* New memory comes in the pages that are asked for. */
+        madvise((uint8_t *)base + offset, bytes, MADV_NOHUGEPAGE);
+#endif
+    }
 }
 
 #ifndef SO_MEMINFO

@@ -31,6 +31,8 @@ cdef extern from "compat.h" nogil:
     void sleep_ns "vnp_sleep_ns"(i64)
     double c_strtod "vnp_strtod"(const char*)
     void* map_memory "vnp_map"(size_t)
+    size_t HUGE_PAGE "VNP_HUGE_PAGE"
+    void collapse "vnp_collapse"(void*, size_t)
     int populate "vnp_populate"(void*, size_t)
     void* map_file "vnp_map_file"(int, size_t, bint)
     int reserve_file "vnp_reserve_file"(int, size_t, size_t)
