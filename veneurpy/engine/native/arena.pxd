@@ -22,6 +22,7 @@ cdef enum:
     MESSAGES_AT = 4096                  # what the kernel says of the datagrams that it hands over: a page
     RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
     RESERVE_AHEAD = 1 << 20             # what the reserver keeps ready in front of the reader
+    HUGE_AT_ONCE = 1 << 24              # so much is moved into huge pages an interval
     SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
     DIGEST_CLASS = 9
     BLOCK_CLASSES = 10
@@ -170,6 +171,8 @@ cdef struct Arena:
     u64 lo_ready                        # memory is behind [0, lo_ready) and [hi_ready, size); atomic: the reader
     u64 hi_ready                        # and the reserver both move them
     u64 low_on_memory                   # atomic: the reserver was called and has not come yet
+    u64 huge_low                        # up to here and from there on nothing is to be moved into huge pages
+    u64 huge_high
     int bell                            # calls the reserver; -1 when there is none
     u64 spare                           # an outgrown table, reused for blocks: [spare, spare_end)
     u64 spare_end
@@ -249,6 +252,7 @@ cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* 
 cdef void arena_close(Arena* a) noexcept nogil
 cdef void arena_snapshot(Arena* a) noexcept nogil
 cdef void arena_reserve_ahead(Arena* a) noexcept nogil
+cdef void arena_collapse(Arena* a) noexcept nogil
 cdef bint arena_room_low(Arena* a, u64 bytes) noexcept nogil
 cdef u64 arena_take_high(Arena* a, u64 bytes) noexcept nogil
 cdef Block* block_new(Arena* a, int size_class) noexcept nogil

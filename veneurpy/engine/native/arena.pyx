@@ -3,8 +3,8 @@
 from libc.string cimport memset
 from veneurpy.engine.native.check cimport hash_check
 from veneurpy.engine.native.compat cimport (
-    barrier, bell_ring, load_acquire, map_file, map_memory, move_mark, munmap, populate, release_pages, reserve_file,
-    store_release, u8, u32, u64,
+    HUGE_PAGE, barrier, bell_ring, collapse, load_acquire, map_file, map_memory, move_mark, munmap, populate,
+    release_pages, reserve_file, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.reserve cimport reserve_take
 from veneurpy.engine.native.table cimport table_put
@@ -100,6 +100,34 @@ cdef void arena_reserve_ahead(Arena* a) noexcept nogil:
     store_release(&a.low_on_memory, 0)
 
 
+cdef void _forget_huge(Arena* a) noexcept nogil:
+    cdef u64 first = <u64><size_t>a.base
+    a.huge_low = -first & (HUGE_PAGE - 1)
+    a.huge_high = ((first + a.size) & ~<u64>(HUGE_PAGE - 1)) - first
+
+
+cdef void arena_collapse(Arena* a) noexcept nogil:
+    """Moves a bounded part of an arena that nobody uses into huge pages, so that it is addressed faster.
+
+    Only what has memory is moved, so that what is counted remains what there is. Asked of memory before it is used,
+    huge pages would make the reader wait: to fill one takes milliseconds on some machines.
+    """
+    cdef u64 first = <u64><size_t>a.base, low, high
+    if a.fd >= 0:
+        return
+    # Addresses are aligned, offsets are not.
+    low = ((first + a.lo_ready) & ~<u64>(HUGE_PAGE - 1)) - first
+    if a.lo_ready >= HUGE_PAGE and low > a.huge_low:
+        low = low if low - a.huge_low <= HUGE_AT_ONCE else a.huge_low + HUGE_AT_ONCE
+        collapse(a.base + a.huge_low, low - a.huge_low)
+        a.huge_low = low
+    high = ((first + a.hi_ready + HUGE_PAGE - 1) & ~<u64>(HUGE_PAGE - 1)) - first
+    if a.size - a.hi_ready >= HUGE_PAGE and high < a.huge_high:
+        high = high if a.huge_high - high <= HUGE_AT_ONCE else a.huge_high - HUGE_AT_ONCE
+        collapse(a.base + high, a.huge_high - high)
+        a.huge_high = high
+
+
 cdef int arena_open(Arena* a, int fd, u64 size, u64 digest_bytes) noexcept nogil:
     """Maps address space for so many bytes, with memory behind the header only; 0, or -1.
 
@@ -117,6 +145,7 @@ cdef int arena_open(Arena* a, int fd, u64 size, u64 digest_bytes) noexcept nogil
     a.header = <Header*>a.base
     a.lo_ready = 0
     a.hi_ready = size
+    _forget_huge(a)
     a.limit = HEADER_BYTES
     if not _commit(a, 0, HEADER_BYTES):
         arena_close(a)
@@ -139,6 +168,7 @@ cdef void _keep_within(Arena* a, u64 limit) noexcept nogil:
         release_pages(a.base, a.fd, HEADER_BYTES, a.size - HEADER_BYTES)
         a.lo_ready = HEADER_BYTES
         a.hi_ready = a.size
+        _forget_huge(a)
 
 
 cdef u32 _table_bits(u64 entries, u64 limit) noexcept nogil:

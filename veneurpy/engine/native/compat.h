@@ -71,6 +71,40 @@ static inline uint64_t vnp_mum(uint64_t a, uint64_t b) {
     return (uint64_t)r ^ (uint64_t)(r >> 64);
 }
 
+/* The n bytes (1 to 8) before `end` as digits with at most one point: the digits as one number and how many of them
+   follow the point. No branch depends on how many there are. 8 bytes before `end` are read. 0 where it is no such
+   number, or it cannot be told here. */
+static inline int vnp_brief_number(const uint8_t *end, int n, uint32_t *digits, int *decimals) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    const uint64_t ones = 0x0101010101010101u, zeros = '0' * ones, highs = 0x80 * ones, pairs = 0x000000FF000000FFu;
+    uint64_t text, point, before;
+    int at;
+    memcpy(&text, end - 8, 8);
+    /* Zeros take the place of what stands before the number. */
+    text = (text >> (64 - 8 * n) << (64 - 8 * n)) | (zeros >> (4 * n) >> (4 * n));
+    point = text ^ '.' * ones;
+    point = (point - ones) & ~point & highs;
+    *decimals = 0;
+    if (point) {
+        at = __builtin_ctzll(point) >> 3;
+        before = ((uint64_t)1 << 8 * at) - 1;
+        text = (text & ~(before << 8 | 0xFF)) | (text & before) << 8 | '0';
+        *decimals = 7 - at;
+        if (n == 1)
+            return 0;
+    }
+    if (((text + 0x46 * ones) | (text - zeros)) & highs)
+        return 0;
+    text -= zeros;
+    text = text * 10 + (text >> 8);
+    *digits = (uint32_t)(((text & pairs) * (100 + (1000000ull << 32)) + (text >> 16 & pairs) * (1 + (10000ull << 32))) >> 32);
+    return 1;
+#else
+    (void)end, (void)n, (void)digits, (void)decimals;
+    return 0;
+#endif
+}
+
 /* Both halves of an aligned pair in one store, so that no death of the process can tear them. */
 static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi);
 
@@ -203,6 +237,22 @@ static inline double vnp_strtod(const char *text) {
     return strtod_l(text, NULL, c_locale);
 }
 
+enum { VNP_HUGE_PAGE = 1 << 21 };
+
+/* Moves a range with memory behind it, of whole and aligned huge pages, into such; where that cannot be, it stays as
+   it is. */
+static inline void vnp_collapse(void *p, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+    if (madvise(p, bytes, MADV_HUGEPAGE) == 0)
+        madvise(p, bytes, MADV_COLLAPSE);
+#else
+    (void)p, (void)bytes;
+#endif
+}
+
 /* Address space without memory behind it; NULL on failure. */
 static inline void *vnp_map(size_t bytes) {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -242,8 +292,13 @@ static inline int vnp_reserve_file(int fd, size_t offset, size_t bytes) {
 static inline void vnp_release(void *base, int fd, size_t offset, size_t bytes) {
     if (fd >= 0)
         fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes);
-    else
+    else {
         madvise((uint8_t *)base + offset, bytes, MADV_DONTNEED);
+#ifdef MADV_NOHUGEPAGE
+        /* New memory comes in the pages that are asked for. */
+        madvise((uint8_t *)base + offset, bytes, MADV_NOHUGEPAGE);
+#endif
+    }
 }
 
 #ifndef SO_MEMINFO

@@ -18,6 +18,7 @@ cdef extern from "compat.h" nogil:
     u64 mum "vnp_mum"(u64, u64)
     void store_pair "vnp_store_pair"(void*, u64, u64)
     bint equal16 "vnp_equal16"(const u8*, const u8*)
+    bint brief_number "vnp_brief_number"(const u8*, int, u32*, int*)
     void scan_blocks "vnp_scan"(const u8*, size_t, u64*, u64*)
     bint move_mark "vnp_move_mark"(u64*, u64, u64)
     int bell_new "vnp_bell_new"()
@@ -30,6 +31,8 @@ cdef extern from "compat.h" nogil:
     void sleep_ns "vnp_sleep_ns"(i64)
     double c_strtod "vnp_strtod"(const char*)
     void* map_memory "vnp_map"(size_t)
+    size_t HUGE_PAGE "VNP_HUGE_PAGE"
+    void collapse "vnp_collapse"(void*, size_t)
     int populate "vnp_populate"(void*, size_t)
     void* map_file "vnp_map_file"(int, size_t, bint)
     int reserve_file "vnp_reserve_file"(int, size_t, size_t)

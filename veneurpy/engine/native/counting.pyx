@@ -8,7 +8,7 @@ from veneurpy.engine.native.hll cimport (
     HLL_EXACT_MAX, hll_dense_add, hll_dense_estimate, hll_dense_from_exact, hll_exact_contains,
     hll_exact_insert, hll_exact_rehash, metrohash64,
 )
-from veneurpy.engine.native.names cimport Names
+from veneurpy.engine.native.names cimport Names, name_home
 from veneurpy.engine.native.slice cimport compare, cut, next_part
 from veneurpy.engine.native.tags cimport PLAIN, counted_key, tag_word
 
@@ -45,7 +45,7 @@ cdef Name* name_find(const Arena* a, u64 hash_, Slice name) noexcept nogil:
     """NULL when it is not in the table. What it returns is valid until a name is added."""
     cdef const Names* t = &a.names
     cdef u32 mask = (<u32>1 << t.bits) - 1, mark = <u32>(hash_ >> 32)
-    cdef u32 i = mark >> (32 - t.bits)
+    cdef u32 i = name_home(t, hash_)
     cdef Entry* e
     if t.slots == NULL:
         return NULL
@@ -104,7 +104,8 @@ cdef Name* name_add(Arena* a, u64 hash_, const Entry* e) noexcept nogil:
     cdef Name name
     if t.slots == NULL:
         return NULL
-    if t.count >= size // 2 and (t.bits >= t.last_bits or not _grow_names(a)) and t.count >= size - size // 8:
+    # Beyond that a search for a name that is not in it, of which there are many then, would take long.
+    if t.count >= size // 2 and (t.bits >= t.last_bits or not _grow_names(a)) and t.count >= size // 8 * 5:
         return NULL
     name.mark = <u32>(hash_ >> 32)
     name.entry = <u32>(<u64>(<const u8*>e - a.base) >> 4)

@@ -8,7 +8,7 @@ import weakref
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    ARENA_FREE, TOO_LONG, Arena, ArenaName, Header, arena_begin, arena_close, arena_committed, arena_open,
+    ARENA_FREE, TOO_LONG, Arena, ArenaName, Header, arena_begin, arena_close, arena_collapse, arena_committed, arena_open,
     arena_reserve_ahead,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
@@ -243,6 +243,7 @@ cdef class NativeEngine:
     cdef ArenaName _name
     cdef object _uuid
     cdef bint _held
+    cdef bint _collapse_next            # an arena has been given back
     cdef bint _closed
     cdef object _dir                    # ArenaDir, or None
     cdef NativeInterval _resumed
@@ -293,6 +294,12 @@ cdef class NativeEngine:
                 arena = reader._r.arena
                 with nogil:
                     arena_reserve_ahead(arena)
+            if self._collapse_next and not self._held:
+                self._collapse_next = False
+                for reader in self._readers:
+                    arena = &reader._arenas[1 if reader._r.arena == &reader._arenas[0] else 0]
+                    with nogil:
+                        arena_collapse(arena)
 
     cdef u64 _arena_limit(self):
         """Every reader has two arenas, one open and one being flushed: equal shares, so that neither starves."""
@@ -378,6 +385,9 @@ cdef class NativeEngine:
         self._held = False
         if self._last is not None and not self._last._left:
             self._last = None
+        self._collapse_next = True
+        if self._bell >= 0:
+            bell_ring(self._bell)
 
     def open_accounts(self):
         cdef NativeReader reader

@@ -11,7 +11,7 @@ from veneurpy.engine.native.arena cimport (
 )
 from veneurpy.engine.native.compat cimport barrier, store_pair, u16, u32, u64
 from veneurpy.engine.native.forms cimport FORM_OTHER, Form, form_make
-from veneurpy.engine.native.hash cimport hash_mark, hash_pair
+from veneurpy.engine.native.hash cimport hash_mark, hash_tags
 from veneurpy.engine.native.pair cimport counted
 from veneurpy.engine.native.reserve cimport Reserve
 from veneurpy.engine.native.slice cimport cut, equal, same_bytes
@@ -47,7 +47,7 @@ cdef void reserve_begin(Arena* a) noexcept nogil:
 cdef u64 _hash_of(const Arena* a, const Item* it, const u8* tags, Py_ssize_t size) noexcept nogil:
     """The hash of the item with other tags."""
     cdef const Header* h = a.header
-    cdef u64 hash_ = hash_pair(&h.identity.key, it.name, it.name_len, tags, size) ^ hash_mark(&h.identity.key, it.type)
+    cdef u64 hash_ = hash_tags(&h.identity.key, it.name_hash, tags, size) ^ hash_mark(&h.identity.key, it.type)
     if it.has_timestamp:
         hash_ ^= hash_mark(&h.identity.key, (<u64>it.timestamp << 16) | MARK_TIMESTAMP)
     return hash_

@@ -49,11 +49,15 @@ cdef inline u64 hash_bytes(const HashKey* key, const u8* p, Py_ssize_t n, u64 se
     return mum(key.secret[2] ^ <u64>n, mum(a ^ key.secret[1], b ^ seed))
 
 
+cdef inline u64 hash_tags(const HashKey* key, u64 name_hash, const u8* tags, Py_ssize_t tags_len) noexcept nogil:
+    """The hash of a name, whose own is known, and its tags."""
+    return hash_bytes(key, tags, tags_len, name_hash) if tags_len else name_hash
+
+
 cdef inline u64 hash_pair(const HashKey* key, const u8* name, Py_ssize_t name_len,
                           const u8* tags, Py_ssize_t tags_len) noexcept nogil:
     """The hash of a name and its tags, the same wherever the two stand."""
-    cdef u64 h = hash_bytes(key, name, name_len, 0)
-    return hash_bytes(key, tags, tags_len, h) if tags_len else h
+    return hash_tags(key, hash_bytes(key, name, name_len, 0), tags, tags_len)
 
 
 cdef inline u64 hash_mark(const HashKey* key, u64 what) noexcept nogil:

@@ -20,3 +20,8 @@ cdef struct Names:
     u32 last_bits
     u32 watches                         # how many there are
     u32 newest_watch                    # reference, or 0
+
+
+cdef inline u32 name_home(const Names* t, u64 hash_) noexcept nogil:
+    """The slot where the search for a name begins."""
+    return <u32>(hash_ >> 32) >> (32 - t.bits)

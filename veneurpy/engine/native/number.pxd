@@ -3,7 +3,7 @@
     [+-]? ( digits [ "." [digits] ] | "." digits ) ( [eE] [+-]? digits )?
 """
 from libc.string cimport memcpy
-from veneurpy.engine.native.compat cimport c_strtod, i64, u8, u64
+from veneurpy.engine.native.compat cimport brief_number, c_strtod, i64, u8, u32, u64
 
 cdef extern from *:
     """
@@ -15,6 +15,20 @@ cdef extern from *:
 cdef enum:
     # Beyond these a decimal exponent decides alone: the value is 0 or infinite whatever the digits.
     EXPONENT_LIMIT = 1_000_000
+
+
+cdef inline bint parse_brief(const u8* end, Py_ssize_t n, double* out) noexcept nogil:
+    """The n bytes before `end`, before which 8 bytes may be read: at most 8 of them, no sign, no exponent.
+
+    False says nothing about the rest.
+    """
+    cdef u32 digits
+    cdef int decimals
+    if not 0 < n <= 8 or not brief_number(end, <int>n, &digits, &decimals):
+        return False
+    # Both operands are exact, so one division rounds correctly.
+    out[0] = <double>digits / POW10[decimals] if decimals else <double>digits
+    return True
 
 
 cdef inline bint parse_short(const u8* p, Py_ssize_t n, double* out) noexcept nogil:

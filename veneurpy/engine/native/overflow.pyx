@@ -3,13 +3,12 @@
 from libc.string cimport memset
 from veneurpy.engine.native.arena cimport ENTRY_CONFLICT, GAUGE, VALUE_OVER_BUDGET, VALUE_STORE_FULL, Arena
 from veneurpy.engine.native.budget cimport DROP_TAG, REJECT, Rule, rule_of
-from veneurpy.engine.native.compat cimport u32, u64
+from veneurpy.engine.native.compat cimport u32
 from veneurpy.engine.native.counting cimport (
     MOST_SINK_FOLDS, TagKey, Watch, name_add, name_find, watch_open, watch_refuses, watch_take, watch_worst,
 )
 from veneurpy.engine.native.entries cimport entry_of_form, entry_write, respell
 from veneurpy.engine.native.forms cimport FORM_LINE, FORM_REDUCED, Form, form_fold, form_make
-from veneurpy.engine.native.hash cimport hash_bytes
 from veneurpy.engine.native.lookup cimport find_spelling
 from veneurpy.engine.native.names cimport Name
 from veneurpy.engine.native.slice cimport Slice, cut
@@ -19,7 +18,6 @@ cdef struct Case:
     const Rule* rule
     Slice name
     Slice tags
-    u64 name_hash
     Name* entry
     u32 spellings
     Watch* watch
@@ -30,8 +28,7 @@ cdef Case _case_of(Store* s, const Item* it) noexcept nogil:
     k.name = cut(it.name, it.name_len, 0, it.name_len)
     k.tags = cut(it.tags, it.tags_len, 0, it.tags_len)
     k.rule = rule_of(&s.budget, k.name)
-    k.name_hash = hash_bytes(&s.arena.header.identity.key, it.name, it.name_len, 0)
-    k.entry = name_find(s.arena, k.name_hash, k.name)
+    k.entry = name_find(s.arena, it.name_hash, k.name)
     k.spellings = k.entry.spellings if k.entry != NULL else 0
     k.watch = NULL
     if k.entry != NULL and k.spellings >= k.rule.watch_from:
@@ -52,7 +49,7 @@ cdef Entry* _admit(Store* s, Case* k, const Item* it) noexcept nogil:
     if e == NULL:
         return NULL
     if k.entry == NULL:
-        k.entry = name_add(s.arena, k.name_hash, e)
+        k.entry = name_add(s.arena, it.name_hash, e)
         if k.entry != NULL and k.rule.watch_from == 0:
             k.watch = watch_open(s.arena, k.entry)
     else:

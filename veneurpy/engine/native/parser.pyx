@@ -16,11 +16,11 @@ from veneurpy.engine.native.arena cimport (
     BAD_NAME, BAD_RATE, BAD_TAGS, BAD_TYPE, BAD_VALUE, COUNTER, GAUGE, HISTOGRAM, NO_COLON_OR_PIPE,
     SERIES_TYPES, SET, SIDE_LOG_FULL, TIMER, Arena, Counters,
 )
-from veneurpy.engine.native.compat cimport i64, prefetch, u8, u32, u64, unlikely
-from veneurpy.engine.native.hash cimport HashKey, hash_mark, hash_pair
+from veneurpy.engine.native.compat cimport i64, likely, prefetch, u8, u32, u64, unlikely
+from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_tags
 from veneurpy.engine.native.hll cimport metrohash64
-from veneurpy.engine.native.number cimport parse_integer, parse_number
-from veneurpy.engine.native.scan cimport Scan, next_colon, next_end, scan, scan_words
+from veneurpy.engine.native.number cimport parse_brief, parse_integer, parse_number
+from veneurpy.engine.native.scan cimport Ends, first_ends, next_colon, next_end, scan, scan_words
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.store cimport GROUP, Group, Item, Store, store_apply, store_log_side, timestamps_admit
 from veneurpy.engine.native.table cimport table_home
@@ -140,30 +140,37 @@ cdef void _admit_timestamp(Parser* p, Item* it, Slice text) noexcept nogil:
     it.timestamp = t
 
 
-cdef inline void _take_value(Parser* p, Item* it, const u8* text, Py_ssize_t size) noexcept nogil:
+cdef inline void _keep_value(Group* g, Item* it, double v) noexcept nogil:
+    g.values[g.n_values] = v
+    g.n_values += 1
+    it.n += 1
+
+
+cdef void _take_value(Parser* p, Item* it, const u8* text, Py_ssize_t size) noexcept nogil:
     cdef double v
-    cdef Group* g = &p.group
     if not parse_number(text, size, p.scratch, &v) or not -LARGEST_VALUE <= v <= LARGEST_VALUE:
         it.bad += 1
         return
     if it.rate != 1.0 and it.type != GAUGE and not -LARGEST_VALUE <= v / it.rate <= LARGEST_VALUE:
         it.bad += 1
         return
-    g.values[g.n_values] = v
-    g.n_values += 1
-    it.n += 1
+    _keep_value(&p.group, it, v)
 
 
 cdef inline void _take_values(Parser* p, Item* it, const u8* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
     """Numbers between `at` and `end`, packed by colons; a set's member is all of it."""
     cdef Py_ssize_t colon
     cdef u64 member
+    cdef double v
     if it.type == SET:
         if at < end:
             member = metrohash64(data + at, <size_t>(end - at))
-            memcpy(&p.group.values[p.group.n_values], &member, 8)
-            p.group.n_values += 1
-            it.n = 1
+            memcpy(&v, &member, 8)
+            _keep_value(&p.group, it, v)
+        return
+    # One number of a few digits is what clients send most. It is far from the bounds of values.
+    if likely(end >= 8 and parse_brief(data + end, end - at, &v)):
+        _keep_value(&p.group, it, v)
         return
     while at <= end:
         colon = next_colon(&p.marks, at, end)
@@ -174,17 +181,20 @@ cdef inline void _take_values(Parser* p, Item* it, const u8* data, Py_ssize_t at
 
 cdef inline void _finish(Parser* p, Item* it) noexcept nogil:
     """Hashes the spelling and leaves the item to the group."""
-    cdef u64 h = hash_pair(&p.key, it.name, it.name_len, it.tags, it.tags_len)
+    cdef u64 h
     cdef Arena* a = p.store.arena
+    cdef Group* g = &p.group
+    it.name_hash = hash_bytes(&p.key, it.name, it.name_len, 0)
+    h = hash_tags(&p.key, it.name_hash, it.tags, it.tags_len)
     h ^= p.type_marks[it.type]
     if it.has_timestamp:
         h ^= hash_mark(&p.key, (<u64>it.timestamp << 16) | MARK_TIMESTAMP)
     it.hash = h
     prefetch(&a.table.slots[table_home(h, a.table.bits)])
-    p.group.n += 1
+    g.n += 1
     # One more line must find room for all its values.
-    if p.group.n == GROUP or p.group.n_values > p.values_limit:
-        store_apply(p.store, &p.group, p.now_ns)
+    if g.n == GROUP or g.n_values > p.values_limit:
+        store_apply(p.store, g, p.now_ns)
 
 
 # What the fields after the type said, beside what goes straight into the item.
@@ -204,10 +214,10 @@ cdef inline Py_ssize_t _without_cr(const u8* data, Py_ssize_t start, Py_ssize_t 
     return end - 1 if end > start and data[end - 1] == c'\r' else end
 
 
-cdef Py_ssize_t _line_end(const Scan* marks, const u8* data, Py_ssize_t end) noexcept nogil:
+cdef inline Py_ssize_t _line_end(Ends* ends, const u8* data, Py_ssize_t size, Py_ssize_t end) noexcept nogil:
     """The LF, or the size, at or after an end of a field."""
-    while not _ends_line(data, marks.size, end):
-        end = next_end(marks, end + 1)
+    while not _ends_line(data, size, end):
+        end = next_end(ends)
     return end
 
 
@@ -246,18 +256,19 @@ cdef inline void _accept(Parser* p, Item* it, Slice name, Fields* f) noexcept no
     _finish(p, it)
 
 
-cdef Py_ssize_t _parse_metric(Parser* p, const u8* data, Py_ssize_t start, Py_ssize_t first_end) noexcept nogil:
+cdef inline Py_ssize_t _parse_metric(Parser* p, const u8* data, Py_ssize_t start, Py_ssize_t first_end, Ends* ends
+                                     ) noexcept nogil:
     """A line that starts at `start` and whose first '|' is at `first_end`; returns where it ends (LF or size)."""
-    cdef const Scan* marks = &p.marks
-    cdef Py_ssize_t size = marks.size
-    cdef Item* it = &p.group.items[p.group.n]
-    cdef Py_ssize_t colon = next_colon(marks, start, first_end), at, end
+    cdef Py_ssize_t size = p.marks.size
+    cdef Group* g = &p.group
+    cdef Item* it = &g.items[g.n]
+    cdef Py_ssize_t colon = next_colon(&p.marks, start, first_end), at, end
     cdef Slice name
     cdef Fields f
     cdef bint last
     if unlikely(colon == first_end):
         _counters(p).rejected[NO_COLON_OR_PIPE] += 1
-        return _line_end(marks, data, first_end)
+        return _line_end(ends, data, size, first_end)
     name.data = data + start
     name.size = colon - start
     f.tags.data = data
@@ -267,21 +278,21 @@ cdef Py_ssize_t _parse_metric(Parser* p, const u8* data, Py_ssize_t start, Py_ss
     it.rate = 1.0
     it.unknown = 0
     at = first_end + 1
-    end = next_end(marks, at)
+    end = next_end(ends)
     last = _ends_line(data, size, end)
     it.type = _type_of(data + at, (_without_cr(data, at, end) if last else end) - at)
     if unlikely(it.type == NO_TYPE):
         _reject(p, BAD_TYPE, name, f.tags)
-        return _line_end(marks, data, end)
+        return _line_end(ends, data, size, end)
     while not last:
         at = end + 1
-        end = next_end(marks, at)
+        end = next_end(ends)
         last = _ends_line(data, size, end)
         _take_field(p, it, &f, data, at, _without_cr(data, at, end) if last else end)
     if unlikely(f.bad_rate):
         _reject(p, BAD_RATE, name, f.tags)
         return end
-    it.first = p.group.n_values
+    it.first = g.n_values
     it.n = 0
     it.bad = 0
     _take_values(p, it, data, colon + 1, first_end)
@@ -307,22 +318,26 @@ cdef void _take_side_line(Parser* p, const u8* line, Py_ssize_t size) noexcept n
         _counters(p).rejected[SIDE_LOG_FULL] += 1
 
 
-cdef Py_ssize_t _parse_line(Parser* p, const u8* data, Py_ssize_t start) noexcept nogil:
-    """The line at `start`; returns where it ends (LF or size)."""
-    cdef Py_ssize_t first_end = next_end(&p.marks, start), end
+cdef inline Py_ssize_t _parse_line(Parser* p, const u8* data, Py_ssize_t start, Ends* ends, u64* lines
+                                   ) noexcept nogil:
+    """The line at `start`; returns where it ends (LF or size), and counts it unless it is blank."""
+    cdef Py_ssize_t first_end = next_end(ends), end
+    cdef Ends beyond
     cdef bint no_pipe = _ends_line(data, p.marks.size, first_end)
     if unlikely(no_pipe and _without_cr(data, start, first_end) == start):
         return first_end
-    _counters(p).lines += 1
+    lines[0] += 1
     if unlikely(data[start] == c'_'):
-        end = _line_end(&p.marks, data, first_end)
+        beyond = ends[0]
+        end = _line_end(&beyond, data, p.marks.size, first_end)
         if _is_side_line(data + start, _without_cr(data, start, end) - start):
             _take_side_line(p, data + start, _without_cr(data, start, end) - start)
+            ends[0] = beyond
             return end
     if unlikely(no_pipe):
         _counters(p).rejected[NO_COLON_OR_PIPE] += 1
         return first_end
-    return _parse_metric(p, data, start, first_end)
+    return _parse_metric(p, data, start, first_end, ends)
 
 
 cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_short) noexcept nogil:
@@ -332,6 +347,8 @@ cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_sh
     """
     cdef Counters* c = _counters(p)
     cdef Py_ssize_t start = 0
+    cdef Ends ends
+    cdef u64 lines = 0
     if size > p.max_bytes:
         size = p.max_bytes
         cut_short = True
@@ -344,5 +361,7 @@ cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_sh
     else:
         c.whole += 1
     scan(&p.marks, data, size)
+    ends = first_ends(&p.marks)
     while start < size:
-        start = _parse_line(p, data, start) + 1
+        start = _parse_line(p, data, start, &ends, &lines) + 1
+    c.lines += lines

@@ -5,7 +5,7 @@ for the next end always succeeds. The pass loads 64 bytes at a time and never re
 block is copied first.
 """
 from libc.string cimport memcpy, memset
-from veneurpy.engine.native.compat cimport ctz64, scan_blocks, u8, u64
+from veneurpy.engine.native.compat cimport ctz64, likely, scan_blocks, u8, u64
 
 
 cdef struct Scan:
@@ -36,28 +36,44 @@ cdef inline bint scan(Scan* s, const u8* data, Py_ssize_t size) noexcept nogil:
     return True
 
 
-cdef inline Py_ssize_t next_end(const Scan* s, Py_ssize_t at) noexcept nogil:
-    """The first end at or after `at` (0 <= at <= size): at most `size`."""
-    cdef Py_ssize_t word = at >> 6
-    cdef u64 bits = s.ends[word] >> (at & 63) << (at & 63)
-    while bits == 0:
-        word += 1
-        bits = s.ends[word]
-    return (word << 6) + ctz64(bits)
+# A walk over the ends, from the first to the sentinel.
+cdef struct Ends:
+    const u64* words
+    Py_ssize_t word
+    u64 bits                 # those of the word that are still to come
+
+
+cdef inline Ends first_ends(const Scan* s) noexcept nogil:
+    cdef Ends walk
+    walk.words = s.ends
+    walk.word = 0
+    walk.bits = s.ends[0]
+    return walk
+
+
+cdef inline Py_ssize_t next_end(Ends* walk) noexcept nogil:
+    """The next end: at most `size`, which is the last. Not to be called after that."""
+    cdef Py_ssize_t end
+    while walk.bits == 0:
+        walk.word += 1
+        walk.bits = walk.words[walk.word]
+    end = (walk.word << 6) + ctz64(walk.bits)
+    walk.bits &= walk.bits - 1
+    return end
 
 
 cdef inline Py_ssize_t next_colon(const Scan* s, Py_ssize_t at, Py_ssize_t limit) noexcept nogil:
-    """The first colon in [at, limit), or `limit` (at most `size`)."""
-    cdef Py_ssize_t word = at >> 6, last, found
-    cdef u64 bits
-    if at >= limit:
-        return limit
-    last = (limit - 1) >> 6
-    bits = s.colons[word] >> (at & 63) << (at & 63)
-    while bits == 0:
-        if word == last:
-            return limit
+    """The first colon in [at, limit), or `limit` (at and limit are at most `size`)."""
+    cdef Py_ssize_t word = at >> 6, found
+    cdef u64 bits = s.colons[word] >> (at & 63)
+    if likely(bits != 0):
+        found = at + ctz64(bits)
+        return found if found < limit else limit
+    while True:
         word += 1
+        if word << 6 >= limit:
+            return limit
         bits = s.colons[word]
-    found = (word << 6) + ctz64(bits)
-    return found if found < limit else limit
+        if bits != 0:
+            found = (word << 6) + ctz64(bits)
+            return found if found < limit else limit

@@ -11,6 +11,7 @@ cdef enum:
 # One metric line, understood. Its bytes stay where they were received until the group is applied.
 cdef struct Item:
     u64 hash
+    u64 name_hash
     Entry* entry                        # found by the group's look-up, or NULL
     const u8* name
     const u8* tags

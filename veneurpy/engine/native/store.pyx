@@ -12,6 +12,7 @@ from veneurpy.engine.native.blocks cimport (
 from veneurpy.engine.native.compat cimport barrier, i64, likely, prefetch, store_pair, u8, u32, u64, unlikely
 from veneurpy.engine.native.forms cimport former_close
 from veneurpy.engine.native.lookup cimport find_spelling
+from veneurpy.engine.native.names cimport name_home
 from veneurpy.engine.native.overflow cimport Place, place_folded, place_new
 from veneurpy.engine.native.pair cimport counted, pair_count
 from veneurpy.engine.native.table cimport slot_offset, table_home
@@ -172,8 +173,11 @@ cdef inline void _look_up(const Arena* a, Group* g) noexcept nogil:
     for i in range(g.n):
         it = &g.items[i]
         it.entry = find_spelling(a, it)
-        if it.entry != NULL:
+        if likely(it.entry != NULL):
             _prefetch_samples(a, it.entry)
+        elif a.names.slots != NULL:
+            # It is probably new: then the number of its name's series is asked for.
+            prefetch(&a.names.slots[name_home(&a.names, it.name_hash)])
 
 
 cdef inline void _count_line(Counters* c, const Item* it) noexcept nogil:
