@@ -19,6 +19,7 @@ from veneurpy.engine.types import (
     Accounts,
     Budget,
     EngineOptions,
+    MemoryUse,
     MetricType,
     NameTop,
     Output,
@@ -43,6 +44,7 @@ __all__ = [
     "EngineMissing",
     "EngineOptions",
     "Interval",
+    "MemoryUse",
     "MetricType",
     "NameTop",
     "Output",
@@ -196,6 +198,11 @@ class Engine(Protocol):
         Before any reader is opened, and at most once; the open interval then starts where that one
         did.
         """
+        ...
+
+    @property
+    def memory(self) -> MemoryUse:
+        """What it holds now, and the most it has held."""
         ...
 
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]:

@@ -132,9 +132,12 @@ class EngineOptions:
     """The t-digest's delta: about this many centroids at the most."""
     max_datagram_bytes: int = 8192
     """A longer datagram is cut: its complete lines count."""
+    plan: Plan = Plan()
+    """What its intervals will be asked for: memory is kept free for that."""
     store_max_bytes: int = 1 << 30
-    """Upper bound of all arenas together. Near it new series are folded into one of their name;
-    gauges, and what has no room even so, are rejected `store_full`."""
+    """Upper bound of everything: open and closed arenas, merging, columns as long as they live. Near
+    it new series are folded into one of their name; gauges, and what has no room even so, are
+    rejected `store_full`."""
     budgets: tuple[Budget, ...] = (Budget(),)
     """The first whose prefix a name begins with is the name's; the last one's prefix is empty."""
     interval_s: float = 10.0
@@ -167,6 +170,19 @@ LINE_REASONS = (
 VALUE_REASONS = ("bad_value", "store_full", "over_budget")
 # What a client sent and the engine passed over, the sample kept.
 IGNORED_FIELDS = ("unknown_field", "bad_timestamp", "scope_conflict")
+
+
+class MemoryUse(NamedTuple):
+    """What an engine holds, in bytes."""
+
+    limit: int
+    """`EngineOptions.store_max_bytes`."""
+    arenas: int
+    """Memory behind the open and the closed stores."""
+    flush: int
+    """What is being merged, and columns that somebody still has."""
+    peak: int
+    """The most that both were together."""
 
 
 @dataclass(slots=True)

@@ -160,6 +160,11 @@ static inline int vnp_move_mark(uint64_t *mark, uint64_t seen, uint64_t to) {
     return __atomic_compare_exchange_n(mark, &seen, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+/* Adds to a counter that other threads add to; the sum. */
+static inline uint64_t vnp_add_fetch(uint64_t *p, int64_t n) {
+    return __atomic_add_fetch(p, (uint64_t)n, __ATOMIC_RELAXED);
+}
+
 static inline int vnp_bell_new(void) { return eventfd(0, EFD_CLOEXEC); }
 static inline void vnp_bell_ring(int bell) {
     uint64_t one = 1;

@@ -20,6 +20,7 @@ cdef extern from "compat.h" nogil:
     bint equal16 "vnp_equal16"(const u8*, const u8*)
     void scan_blocks "vnp_scan"(const u8*, size_t, u64*, u64*)
     bint move_mark "vnp_move_mark"(u64*, u64, u64)
+    u64 add_fetch "vnp_add_fetch"(u64*, i64)
     int bell_new "vnp_bell_new"()
     void bell_ring "vnp_bell_ring"(int)
     void bell_wait "vnp_bell_wait"(int)

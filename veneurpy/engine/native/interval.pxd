@@ -2,6 +2,7 @@
 from veneurpy.engine.native.arena cimport Arena, Counters
 from veneurpy.engine.native.compat cimport i64, u32
 from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.meter cimport MemoryMeter
 from veneurpy.engine.native.recover cimport Salvage
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.top cimport Seen
@@ -11,6 +12,8 @@ cdef class MergeContext:
     """What every merge of an engine needs: the hash's key, the implicit tags."""
 
     cdef HashKey key
+    cdef MemoryMeter meter
+    cdef double compression
     cdef Slice* extend
     cdef int n_extend
     cdef Seen seen                      # in the interval before
@@ -24,6 +27,7 @@ cdef class RecoveredFile:
     cdef Salvage found
     cdef readonly str path
     cdef readonly int verdict
+    cdef readonly i64 bytes             # that it takes
 
 
 cdef class NativeInterval:
@@ -46,6 +50,7 @@ cdef class NativeInterval:
     cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner)
     cdef take_over(self, NativeInterval other)
     cdef _require_open(self)
+    cdef i64 _recovered_bytes(self)
 
 
 cdef object counters_accounts(const Counters* c)

@@ -48,7 +48,7 @@ cdef bint _is_over(const Arena* a, const Case* k) noexcept nogil:
 
 cdef Entry* _admit(Store* s, Case* k, const Item* it) noexcept nogil:
     """A series of its own, and counted; NULL when the store is full."""
-    cdef Entry* e = entry_write(s.arena, &s.former, it, False)
+    cdef Entry* e = entry_write(s.arena, &s.former, it, k.entry, False)
     if e == NULL:
         return NULL
     if k.entry == NULL:
@@ -78,7 +78,7 @@ cdef Entry* _reduce(Store* s, Case* k, const Item* it, const Form* whole) noexce
     e = entry_of_form(a, &s.former, it, form.text)
     if e == NULL and (k.rule.max_series == 0 or k.watch.reduced < k.rule.max_series):
         respell(a, &reduced, it, form.text)
-        e = entry_write(a, &s.former, &reduced, False)
+        e = entry_write(a, &s.former, &reduced, k.entry, False)
         if e != NULL:
             k.watch.reduced += 1
     return e
@@ -102,7 +102,7 @@ cdef Entry* _fold(Store* s, const Case* k, const Item* it, const Form* form, int
             reason[0] = VALUE_OVER_BUDGET
             return NULL
         k.watch.sink_folds += 1
-    return entry_write(a, &s.former, &folded, True)
+    return entry_write(a, &s.former, &folded, k.entry, True)
 
 
 cdef void _place_excess(Store* s, Case* k, const Item* it, bint full, Place* p) noexcept nogil:

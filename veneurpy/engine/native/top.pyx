@@ -1,6 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """One walk over the closed arenas, added up by name."""
-from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 from veneurpy.engine.native.arena cimport (
     COUNTER, GAUGE, Entry, Walk, block_at, class_bytes, entry_at, entry_key, next_entry, walk_entries,
@@ -11,6 +10,7 @@ from veneurpy.engine.native.counting cimport TagKey, Watch, watch_at, watch_wors
 from veneurpy.engine.native.hash cimport hash_bytes
 from veneurpy.engine.native.intern cimport INTERN_FAILED, Interner, intern, interner_close, interner_open
 from veneurpy.engine.native.merge cimport samples_of
+from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc
 from veneurpy.engine.native.slice cimport Slice, cut
 
 from veneurpy.engine.types import NameTop
@@ -37,21 +37,24 @@ cdef struct Sum:
     bint picked
 
 cdef struct Sums:
+    Meter* meter
     Interner names
     Sum* sums
     u64 room
 
 
 cdef void seen_close(Seen* s) noexcept nogil:
-    free(s.words)
+    if s.words != NULL:
+        meter_free(s.meter, s.words)
     s.words = NULL
 
 
-cdef bint _seen_open(Seen* s, u64 entries) noexcept nogil:
+cdef bint _seen_open(Seen* s, Meter* meter, u64 entries) noexcept nogil:
     cdef u64 bits = LEAST_BITS
     while bits < MOST_BITS and bits < 16 * entries:
         bits *= 2
-    s.words = <u64*>calloc(bits // 64, 8)
+    s.meter = meter
+    s.words = <u64*>meter_calloc(meter, bits // 64, 8)
     s.mask = bits - 1
     return s.words != NULL
 
@@ -159,6 +162,7 @@ cdef void _pick(Sums* all_, u32* heap, int most, int figure) noexcept nogil:
 
 
 cdef bint _add_up(Sums* all_, Arena** arenas, int n, const HashKey* key, Seen* before, int most) noexcept nogil:
+    cdef Meter* meter = all_.meter
     cdef u64 entries = 0
     cdef Seen now
     cdef u32* heap
@@ -167,10 +171,10 @@ cdef bint _add_up(Sums* all_, Arena** arenas, int n, const HashKey* key, Seen* b
         for t in range(5):
             entries += arenas[i].header.entries[t]
     all_.room = entries
-    all_.sums = <Sum*>calloc(entries + 1, sizeof(Sum))
-    heap = <u32*>malloc((most + 1) * sizeof(u32))
-    if all_.sums == NULL or heap == NULL or not interner_open(&all_.names, 256) or not _seen_open(&now, entries):
-        free(heap)
+    all_.sums = <Sum*>meter_calloc(meter, entries + 1, sizeof(Sum))
+    heap = <u32*>meter_malloc(meter, (<u64>most + 1) * sizeof(u32))
+    if all_.sums == NULL or heap == NULL or not interner_open(&all_.names, meter, 256) or not _seen_open(&now, meter, entries):
+        meter_free(meter, heap)
         return False
     for i in range(n):
         _add_entries(all_, arenas[i], key, before, &now)
@@ -179,7 +183,7 @@ cdef bint _add_up(Sums* all_, Arena** arenas, int n, const HashKey* key, Seen* b
     before[0] = now
     for i in range(FIGURES):
         _pick(all_, heap, most, i)
-    free(heap)
+    meter_free(meter, heap)
     return True
 
 
@@ -190,12 +194,13 @@ cdef object _name_top(const Sum* s, Slice name):
                    s.figures[VALUES], s.figures[FOLDED], s.figures[REJECTED])
 
 
-cdef object top_names(Arena** arenas, int n, const HashKey* key, Seen* before, int most):
+cdef object top_names(Meter* meter, Arena** arenas, int n, const HashKey* key, Seen* before, int most):
     """The names that are among the first `most` by any figure; `before` becomes what was seen in this interval."""
     cdef Sums all_
     cdef bint done
     cdef u32 i
     memset(&all_, 0, sizeof(all_))
+    all_.meter = meter
     try:
         with nogil:
             done = _add_up(&all_, arenas, n, key, before, most)
@@ -208,4 +213,4 @@ cdef object top_names(Arena** arenas, int n, const HashKey* key, Seen* before, i
         return tuple(out)
     finally:
         interner_close(&all_.names)
-        free(all_.sums)
+        meter_free(meter, all_.sums)
