@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from veneurpy.config.budgets import check_budgets
 from veneurpy.config.durability import check_durability
 from veneurpy.config.environment import apply_environment, apply_overrides
 from veneurpy.config.explain import explain
@@ -71,6 +72,7 @@ def parse_config(
     data = translate(data, report)
     resolve_sinks(data, kinds, report)
     config = _validate(data, report)
+    check_budgets(config, report)
     check_durability(config, report)
     _warn_of_nothing(config, report)
     return LoadedConfig(config, report.rendered_warnings(), source)

@@ -12,12 +12,15 @@ from uuid import UUID
 
 from veneurpy.engine.columns import SCHEMA_VERSION, Columns, StringTable
 from veneurpy.engine.types import (
+    CLIENT_FIGURES,
     FOLDED_TAG,
     IGNORED_FIELDS,
     LINE_REASONS,
+    NAME_FIGURES,
     VALUE_REASONS,
     Accounts,
     Budget,
+    ClientTop,
     EngineOptions,
     MemoryUse,
     MetricType,
@@ -31,13 +34,16 @@ from veneurpy.engine.types import (
 )
 
 __all__ = [
+    "CLIENT_FIGURES",
     "FOLDED_TAG",
     "IGNORED_FIELDS",
     "LINE_REASONS",
+    "NAME_FIGURES",
     "SCHEMA_VERSION",
     "VALUE_REASONS",
     "Accounts",
     "Budget",
+    "ClientTop",
     "Columns",
     "Engine",
     "EngineKind",
@@ -73,12 +79,20 @@ class Reader(Protocol):
         """The name it was opened with; several readers may share one."""
         ...
 
-    def feed(self, datagram: bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
+    def feed(
+        self,
+        datagram: bytes,
+        *,
+        truncated: bool = False,
+        now_ns: int | None = None,
+        client: str | None = None,
+    ) -> None:
         """Takes one datagram (or whole lines of a stream) into the open interval.
 
         Any thread, one at a time per reader. A datagram beyond `max_datagram_bytes`, or one that
         the caller says was `truncated`, loses its last line only. `now_ns` is CLOCK_REALTIME; None
-        asks the clock. Never raises on any bytes.
+        asks the clock. `client` is who sent it, for the accounts of clients: an address without
+        its port, say; its first 46 bytes count. Never raises on any bytes.
         """
         ...
 
@@ -138,6 +152,13 @@ class Interval(Protocol):
         """The names that are among the first `most` by any of their figures, in no order.
 
         It is added up once, at the first call; call it off the event loop.
+        """
+        ...
+
+    def clients(self, most: int) -> Sequence[ClientTop]:
+        """The clients that are among the first `most` by any of their figures, in no order.
+
+        Added up together with the names: the first call of either one decides about `most`.
         """
         ...
 

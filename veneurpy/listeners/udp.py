@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from veneurpy.config import ListenUrl
 from veneurpy.engine import Engine, Reader
@@ -173,7 +174,7 @@ class _LoopReader(asyncio.DatagramProtocol):
         )
 
     def datagram_received(self, data: bytes, addr: object) -> None:
-        self._reader.feed(data)
+        self._reader.feed(data, client=_client(addr))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set()
@@ -204,7 +205,13 @@ class _LoopReader(asyncio.DatagramProtocol):
         """Feeds at most so many datagrams; whether there were no more."""
         for _ in range(most):
             try:
-                self._reader.feed(self._socket.recv(LARGEST_DATAGRAM))
+                data, address = self._socket.recvfrom(LARGEST_DATAGRAM)
+                self._reader.feed(data, client=_client(address))
             except BlockingIOError:
                 return True
         return False
+
+
+def _client(address: Any) -> str | None:
+    """The host of a sender's address; an IPv4 one at an IPv6 socket as such."""
+    return str(address[0]).removeprefix("::ffff:") if address else None

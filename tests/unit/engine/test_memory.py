@@ -89,7 +89,9 @@ def test_peak_of_more(shape: str) -> None:
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        pytest.param("growing timers", "tiny counters", id="memory of samples becomes room to flush"),
+        pytest.param(
+            "growing timers", "tiny counters", id="memory of samples becomes room to flush"
+        ),
         pytest.param("tiny counters", "growing timers", id="and the reverse"),
     ],
 )

@@ -143,6 +143,13 @@ cdef struct Block:
     u32 used
     u32 tail                            # offset of the first sample, from the block's start
 
+# Accounts of who sent what (clients.pxd).
+cdef struct Clients:
+    u64 at                              # offset of the table, or 0
+    u32 size
+    u32 count
+    u32 made                            # reference of the newest block of who made which series
+
 # What the flush will make of a series, as far as the engine's options say it.
 cdef struct Weights:
     u64 outputs                         # points of a histogram or timer
@@ -171,6 +178,7 @@ cdef struct Arena:
     u64 n_salvaged
     Table table
     Names names
+    Clients clients
     Reserve reserve
 
 

@@ -225,6 +225,7 @@ cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* 
     a.spare = 0
     a.spare_end = 0
     memset(a.free, 0, sizeof(a.free))
+    memset(&a.clients, 0, sizeof(a.clients))
     memset(&a.table, 0, sizeof(Table))
     at = arena_take_high(a, <u64>8 << bits)
     if at == 0:

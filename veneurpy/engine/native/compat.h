@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <locale.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,6 +280,7 @@ static inline int vnp_receive_timeout(int fd, int64_t ns) {
 enum { VNP_BATCH = 64 };
 typedef struct {
     struct mmsghdr messages[VNP_BATCH];
+    struct sockaddr_storage senders[VNP_BATCH];
     struct iovec vectors[VNP_BATCH];
     size_t stride;
     uint8_t buffers[];
@@ -303,6 +305,30 @@ static inline vnp_batch *vnp_batch_new(size_t datagram_bytes) {
 static inline int vnp_batch_receive(vnp_batch *b, int fd, int block) {
     int n = recvmmsg(fd, b->messages, VNP_BATCH, block ? MSG_WAITFORONE : MSG_DONTWAIT, NULL);
     return n < 0 ? -errno : n;
+}
+/* Whether the next batch is to say who sent what: the kernel then copies an address for each datagram. */
+static inline void vnp_batch_name(vnp_batch *b, int named) {
+    for (int i = 0; i < VNP_BATCH; i++) {
+        b->messages[i].msg_hdr.msg_name = named ? &b->senders[i] : NULL;
+        b->messages[i].msg_hdr.msg_namelen = named ? sizeof b->senders[i] : 0;
+    }
+}
+/* The sender's address without its port: 4 or 16 bytes, an IPv4 address always as 4; 0 when it has none. */
+static inline size_t vnp_batch_sender(const vnp_batch *b, int i, const uint8_t **address) {
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+    const struct sockaddr *from = (const struct sockaddr *)&b->senders[i];
+    socklen_t size = b->messages[i].msg_hdr.msg_namelen;
+    if (size >= sizeof(struct sockaddr_in) && from->sa_family == AF_INET) {
+        *address = (const uint8_t *)&((const struct sockaddr_in *)from)->sin_addr;
+        return 4;
+    }
+    if (size < sizeof(struct sockaddr_in6) || from->sa_family != AF_INET6)
+        return 0;
+    *address = (const uint8_t *)&((const struct sockaddr_in6 *)from)->sin6_addr;
+    if (memcmp(*address, mapped, sizeof mapped))
+        return 16;
+    *address += sizeof mapped;
+    return 4;
 }
 static inline const uint8_t *vnp_batch_data(const vnp_batch *b, int i) { return b->buffers + b->stride * i; }
 static inline size_t vnp_batch_len(const vnp_batch *b, int i) { return b->messages[i].msg_len; }

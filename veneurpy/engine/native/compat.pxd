@@ -52,3 +52,5 @@ cdef extern from "compat.h" nogil:
     const u8* batch_data "vnp_batch_data"(const Batch*, int)
     size_t batch_len "vnp_batch_len"(const Batch*, int)
     bint batch_cut "vnp_batch_cut"(const Batch*, int)
+    void batch_name "vnp_batch_name"(Batch*, bint)
+    size_t batch_sender "vnp_batch_sender"(const Batch*, int, const u8**)

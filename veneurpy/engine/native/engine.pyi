@@ -6,7 +6,7 @@ from typing_extensions import disjoint_base
 
 from veneurpy.engine import Interval
 from veneurpy.engine.native.interval import NativeInterval
-from veneurpy.engine.types import Accounts, EngineOptions
+from veneurpy.engine.types import Accounts, EngineOptions, MemoryUse
 
 @disjoint_base
 class NativeReader:
@@ -19,7 +19,12 @@ class NativeReader:
         """Batches by the time they took: item i counts those of 2^(i-1) to 2^i nanoseconds."""
     def __init__(self, engine: NativeEngine, listener: str, number: int) -> None: ...
     def feed(
-        self, datagram: bytes, *, truncated: bool = False, now_ns: int | None = None
+        self,
+        datagram: bytes,
+        *,
+        truncated: bool = False,
+        now_ns: int | None = None,
+        client: str | None = None,
     ) -> None: ...
     def stop(self, timeout_s: float) -> int: ...
     def leave(self) -> None: ...
@@ -30,6 +35,8 @@ class NativeEngine:
     def options(self) -> EngineOptions: ...
     @property
     def unreadable(self) -> list[tuple[str, str]]: ...
+    @property
+    def memory(self) -> MemoryUse: ...
     @property
     def committed_bytes(self) -> int:
         """Memory behind the arenas of all readers."""

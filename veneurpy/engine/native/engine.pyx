@@ -13,6 +13,7 @@ from veneurpy.engine.native.arena cimport (
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.budget cimport CompiledRules
+from veneurpy.engine.native.clients cimport clients_begin
 from veneurpy.engine.native.compat cimport (
     MEM_QUEUED, bell_new, bell_ring, bell_wait, i64, load_acquire, meminfo,
     realtime_ns, refuse_new, sleep_ns, store_release, u8, u32, u64,
@@ -78,8 +79,9 @@ cdef class NativeReader:
         self._thread = None
         self._files = []
         self._r.fd = -1
+        self._r.all_clients = options.max_series_per_client > 0
         if not store_open(&self._r.store, options.compression, options.max_timestamps, options.side_log_max_bytes,
-                          &engine._rules.budget):
+                          &engine._rules.budget, options.max_series_per_client):
             raise MemoryError
         if not parser_open(&self._r.parser, &self._r.store, &engine._context.key, options.max_datagram_bytes,
                            <i64>(options.interval_s * 1000), <i64>(options.late_window_s * 1000)):
@@ -126,6 +128,7 @@ cdef class NativeReader:
             if not failed:
                 reserve_begin(a)
                 names_begin(a)
+                clients_begin(a)
         if failed:
             raise MemoryError(f"store_max_bytes {size} leaves no room for a store")
         a.bell = engine._bell
@@ -139,16 +142,19 @@ cdef class NativeReader:
                 path.unlink(missing_ok=True)
         self._files = []
 
-    def feed(self, const u8[::1] datagram not None, *, bint truncated=False, now_ns=None):
+    def feed(self, const u8[::1] datagram not None, *, bint truncated=False, now_ns=None, client=None):
         """Takes one datagram; see veneurpy.engine.Reader."""
         cdef i64 now = realtime_ns() if now_ns is None else now_ns
         cdef Py_ssize_t size = datagram.shape[0]
         cdef const u8* data = &datagram[0] if size else <const u8*>b""
+        cdef bytes name = b"" if client is None else client.encode()
+        cdef const u8* sender = <const u8*><const char*>name
+        cdef u64 sender_size = len(name)
         if self._thread is not None:
             raise RuntimeError(f"{self!r} receives by itself")
         with self._lock:
             with nogil:
-                receiver_take(self._r, data, size, truncated, now)
+                receiver_take(self._r, data, size, truncated, now, sender, sender_size)
 
     cdef _attach(self, int fd):
         cdef bint ok

@@ -27,7 +27,7 @@ cdef class RecoveredFile:
     cdef Salvage found
     cdef readonly str path
     cdef readonly int verdict
-    cdef readonly i64 bytes             # that it takes
+    cdef readonly i64 file_bytes        # that it takes
 
 
 cdef class NativeInterval:
@@ -44,12 +44,13 @@ cdef class NativeInterval:
     cdef object _accounts
     cdef i64 _series                    # -1 until they are counted
     cdef list _conflicts
-    cdef object _top
+    cdef object _top                    # (names, clients)
     cdef bint _released
 
     cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner)
     cdef take_over(self, NativeInterval other)
     cdef _require_open(self)
+    cdef tuple _tops(self, int most)
     cdef i64 _recovered_bytes(self)
 
 

@@ -16,7 +16,7 @@ from veneurpy.engine.native.meter cimport MemoryMeter, Meter
 from veneurpy.engine.native.points cimport PlannedOutput, PointPlan, Points, Strings, points_free, points_make
 from veneurpy.engine.native.recover cimport salvage, salvage_close
 from veneurpy.engine.native.slice cimport Slice
-from veneurpy.engine.native.top cimport seen_close, top_names
+from veneurpy.engine.native.top cimport seen_close, top_of
 
 from veneurpy.engine import types
 from veneurpy.engine.columns import Columns, StringTable
@@ -103,7 +103,7 @@ cdef class RecoveredFile:
         self.path = path
         try:
             size = os.fstat(fd).st_size
-            self.bytes = 512 * os.fstat(fd).st_blocks
+            self.file_bytes = 512 * os.fstat(fd).st_blocks
             with nogil:
                 self.verdict = salvage(&self.arena, fd, size, boot, &self.found)
         finally:
@@ -267,7 +267,7 @@ cdef class NativeInterval:
         cdef i64 total = 0
         for _, _, owner in self._members:
             if isinstance(owner, RecoveredFile):
-                total += (<RecoveredFile>owner).bytes
+                total += (<RecoveredFile>owner).file_bytes
         return total
 
     cdef _require_open(self):
@@ -309,9 +309,16 @@ cdef class NativeInterval:
 
     def top(self, int most):
         """Adds up by name, once. See veneurpy.engine.Interval."""
+        return self._tops(most)[0]
+
+    def clients(self, int most):
+        """Adds up by client, once. See veneurpy.engine.Interval."""
+        return self._tops(most)[1]
+
+    cdef tuple _tops(self, int most):
         if self._top is None:
             self._require_open()
-            self._top = top_names(&self._context.meter.meter, self._arenas, self._n, &self._context.key, &self._context.seen, most)
+            self._top = top_of(&self._context.meter.meter, self._arenas, self._n, &self._context.key, &self._context.seen, most)
         return self._top
 
     def columns(self, plan):

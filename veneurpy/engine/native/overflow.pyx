@@ -3,6 +3,7 @@
 from libc.string cimport memset
 from veneurpy.engine.native.arena cimport ENTRY_CONFLICT, GAUGE, VALUE_OVER_BUDGET, VALUE_STORE_FULL, Arena
 from veneurpy.engine.native.budget cimport DROP_TAG, REJECT, Rule, rule_of
+from veneurpy.engine.native.clients cimport client_made, clients_of
 from veneurpy.engine.native.compat cimport u32, u64
 from veneurpy.engine.native.counting cimport (
     MOST_SINK_FOLDS, TagKey, Watch, name_add, name_find, watch_open, watch_refuses, watch_take, watch_worst,
@@ -39,6 +40,11 @@ cdef Case _case_of(Store* s, const Item* it) noexcept nogil:
     return k
 
 
+cdef inline bint _is_client_over(const Store* s) noexcept nogil:
+    return (s.client != NULL and s.client_series != 0 and s.client.series >= s.client_series
+            and s.client != clients_of(s.arena))
+
+
 cdef bint _is_over(const Arena* a, const Case* k) noexcept nogil:
     if k.rule.max_series and k.spellings >= k.rule.max_series:
         return True
@@ -59,6 +65,8 @@ cdef Entry* _admit(Store* s, Case* k, const Item* it) noexcept nogil:
         k.entry.spellings += 1
     if k.watch != NULL:
         watch_take(s.arena, k.watch, k.tags, k.rule.max_values)
+    if s.client != NULL:
+        client_made(s.arena, s.client, e, s.client_weight)
     return e
 
 
@@ -106,7 +114,7 @@ cdef Entry* _fold(Store* s, const Case* k, const Item* it, const Form* form, int
 
 
 cdef void _place_excess(Store* s, Case* k, const Item* it, bint full, Place* p) noexcept nogil:
-    """The name is at a bound, or the store is full."""
+    """The name or the client is at a bound, or the store is full."""
     cdef Form form
     p.reason = VALUE_STORE_FULL if full else VALUE_OVER_BUDGET
     if not form_make(&s.former, FORM_LINE, k.tags, NULL, &form):
@@ -115,6 +123,8 @@ cdef void _place_excess(Store* s, Case* k, const Item* it, bint full, Place* p) 
     p.entry = entry_of_form(s.arena, &s.former, it, form.text)
     if p.entry != NULL:
         return
+    if not full and _is_client_over(s):
+        s.client.over += it.n
     if k.watch != NULL:
         watch_take(s.arena, k.watch, k.tags, k.rule.max_values)
     if it.type != GAUGE and (full or k.rule.on_overflow != REJECT):
@@ -135,7 +145,7 @@ cdef Place place_new(Store* s, const Item* it) noexcept nogil:
     """A spelling that is not in the store; its name and tags are text."""
     cdef Case k = _case_of(s, it)
     cdef Place p
-    cdef bint over = _is_over(s.arena, &k)
+    cdef bint over = _is_client_over(s) or _is_over(s.arena, &k)
     memset(&p, 0, sizeof(Place))
     if not over:
         p.entry = _admit(s, &k, it)

@@ -1,14 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The receive loop: a batch of datagrams a system call, no GIL, no Python object."""
 from libc.errno cimport EAGAIN, EBADF, EINTR, ENOTSOCK
-from veneurpy.engine.native.arena cimport ARENA_CLOSED, Header
+from veneurpy.engine.native.arena cimport ARENA_CLOSED, Counters, Header
+from veneurpy.engine.native.clients cimport IP4, IP6, TEXT, Client, client_of, client_settle
 from veneurpy.engine.native.compat cimport (
-    MEM_DROPS, batch_cut, batch_data, batch_len, batch_new, batch_receive, clz64, i64, load_acquire,
+    MEM_DROPS, batch_cut, batch_data, batch_len, batch_name, batch_new, batch_receive, batch_sender, clz64, i64, load_acquire,
     meminfo, monotonic_ns, receive_buffer,
-    realtime_ns, receive_timeout, sleep_ns, store_release, u8, u32, u64,
+    realtime_ns, receive_timeout, sleep_ns, store_release, u8, u32, u64, unlikely,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
-from veneurpy.engine.native.store cimport store_begin
+from veneurpy.engine.native.store cimport Store, store_begin
 
 cdef enum:
     IDLE_WAKE_NS = 20_000_000           # how long an idle reader may keep a rotation waiting
@@ -65,6 +66,40 @@ cdef void receiver_swap(Receiver* r) noexcept nogil:
     store_release(&r.asked, NOTHING_ASKED)
 
 
+cdef inline bint _is_named(const Receiver* r) noexcept nogil:
+    """Is the next batch one whose clients are accounted for."""
+    return r.all_clients or r.batches % SAMPLED == 0
+
+
+cdef void _settle(Receiver* r, Counters* seen) noexcept nogil:
+    """Applies what waits and credits the client whose it was."""
+    cdef Store* s = &r.store
+    parser_flush(&r.parser)
+    if s.client != NULL:
+        client_settle(s.client, seen, &r.arena.header.counters, s.client_weight)
+    seen[0] = r.arena.header.counters
+
+
+cdef void _take_by_client(Receiver* r, int n) noexcept nogil:
+    """Takes a batch whose senders are known. Lines of one client after the other still share a group."""
+    cdef Store* s = &r.store
+    cdef Counters seen = r.arena.header.counters
+    cdef const u8* address = NULL
+    cdef Client* client
+    cdef u64 size
+    cdef int i
+    s.client_weight = 1 if r.all_clients else SAMPLED
+    for i in range(n):
+        size = batch_sender(r.batch, i, &address)
+        client = client_of(r.arena, IP4 if size == 4 else IP6, address, size) if size else NULL
+        if client != s.client:
+            _settle(r, &seen)
+            s.client = client
+        parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
+    _settle(r, &seen)
+    s.client = NULL
+
+
 cdef void _take_batch(Receiver* r, int n) noexcept nogil:
     cdef int i
     cdef Header* h = r.arena.header
@@ -73,9 +108,13 @@ cdef void _take_batch(Receiver* r, int n) noexcept nogil:
     h.last_ns = r.parser.now_ns
     # What was read and is not applied when the process dies is known by its number.
     h.read += <u64>n
-    for i in range(n):
-        parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
-    parser_flush(&r.parser)
+    if unlikely(_is_named(r)):
+        _take_by_client(r, n)
+    else:
+        for i in range(n):
+            parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
+        parser_flush(&r.parser)
+    r.batches += 1
     h.applied = h.read
     _count_busy(r, monotonic_ns() - start_ns)
     r.since_short += <u64>n
@@ -110,14 +149,19 @@ cdef inline void _nap(Receiver* r) noexcept nogil:
         sleep_ns(<i64>ns)
 
 
-cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns) noexcept nogil:
-    """Takes one datagram that somebody else received."""
+cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns, const u8* client,
+                        u64 client_size) noexcept nogil:
+    """Takes one datagram that somebody else received, from a client if it says so."""
     cdef Header* h = r.arena.header
+    cdef Counters seen = h.counters
+    r.store.client = client_of(r.arena, TEXT, client, client_size) if client_size else NULL
+    r.store.client_weight = 1
     r.parser.now_ns = now_ns
     h.last_ns = now_ns
     h.read += 1
     parse_datagram(&r.parser, data, size, truncated)
-    parser_flush(&r.parser)
+    _settle(r, &seen)
+    r.store.client = NULL
     h.applied = h.read
 
 
@@ -125,11 +169,16 @@ cdef void receiver_run(Receiver* r) noexcept nogil:
     """Receives until it is told to stop, then what is still queued. Runs on a thread of its own."""
     cdef int n
     cdef u64 stop_at
-    cdef bint draining = False
+    cdef bint draining = False, is_named, was_named = False
     while True:
         stop_at = load_acquire(&r.stop_at_ns)
         if stop_at != 0:
             draining = True
+        is_named = _is_named(r)
+        # The kernel has overwritten the lengths of those that were named.
+        if unlikely(is_named or was_named):
+            batch_name(r.batch, is_named)
+            was_named = is_named
         n = batch_receive(r.batch, r.fd, not draining)
         # After the receive and before the parse: what was received after the request is in the new interval.
         if load_acquire(&r.asked) == SWAP_ASKED:

@@ -11,5 +11,6 @@ cdef struct Seen:
     u64 mask                            # bits - 1
 
 
-cdef object top_names(Meter* meter, Arena** arenas, int n, const HashKey* key, Seen* before, int most)
+# (names, clients)
+cdef object top_of(Meter* meter, Arena** arenas, int n, const HashKey* key, Seen* before, int most)
 cdef void seen_close(Seen* s) noexcept nogil

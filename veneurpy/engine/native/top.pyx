@@ -1,11 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """One walk over the closed arenas, added up by name."""
+import ipaddress
+from array import array
+
 from libc.string cimport memset
 from veneurpy.engine.native.arena cimport (
-    COUNTER, GAUGE, Entry, Walk, block_at, class_bytes, entry_at, entry_key, next_entry, walk_entries,
+    COUNTER, GAUGE, Block, Entry, Walk, block_at, class_bytes, entry_at, entry_key, next_entry, walk_entries,
 )
 from veneurpy.engine.native.blocks cimport word_block
-from veneurpy.engine.native.compat cimport u32
+from veneurpy.engine.native.clients cimport (
+    IP4, IP6, NOBODY, OTHER_CLIENTS, Client, Made, MadeBlock, clients_of,
+)
+from veneurpy.engine.native.compat cimport u8, u32
 from veneurpy.engine.native.counting cimport TagKey, Watch, watch_at, watch_worst
 from veneurpy.engine.native.hash cimport hash_bytes
 from veneurpy.engine.native.intern cimport INTERN_FAILED, Interner, intern, interner_close, interner_open
@@ -13,7 +19,8 @@ from veneurpy.engine.native.merge cimport samples_of
 from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc
 from veneurpy.engine.native.slice cimport Slice, cut
 
-from veneurpy.engine.types import NameTop
+from veneurpy.engine.ranking import leading
+from veneurpy.engine.types import CLIENT_FIGURES, ClientTop, NameTop, add_clients
 
 cdef enum:
     SLOT_BYTES = 16                     # of the table, at a load of a half
@@ -194,13 +201,70 @@ cdef object _name_top(const Sum* s, Slice name):
                    s.figures[VALUES], s.figures[FOLDED], s.figures[REJECTED])
 
 
-cdef object top_names(Meter* meter, Arena** arenas, int n, const HashKey* key, Seen* before, int most):
-    """The names that are among the first `most` by any figure; `before` becomes what was seen in this interval."""
+cdef str _client_name(const Client* c):
+    """As people write it; "" for all that had no account of their own."""
+    raw = (<const char*>c.name)[:c.size]
+    if c.kind == IP4 or c.kind == IP6:
+        return str(ipaddress.ip_address(raw))
+    return raw.decode("utf-8", "replace")
+
+
+cdef void _add_made(const Arena* a, const Seen* before, u64* new, u64* bytes_) noexcept nogil:
+    """What the series are that each client made."""
+    cdef u32 reference = a.clients.made, i
+    cdef MadeBlock* block
+    cdef Made* made
+    cdef Entry* e
+    while reference:
+        block = <MadeBlock*>(<u8*>block_at(a, reference) + sizeof(Block))
+        for i in range(block.n):
+            made = &block.made[i]
+            e = entry_at(a, <u64>made.entry << 4)
+            new[made.client] += made.weight * (not _was_seen(before, e.hash))
+            bytes_[made.client] += made.weight * _bytes_of(a, e)
+        reference = block.next
+
+
+cdef dict _clients_of(const Arena* a, const Seen* before):
+    """ClientTop by name, of one reader."""
+    cdef const Client* table = clients_of(a)
+    cdef const Client* c
+    cdef u64[:] new = array("Q", bytes(8 * a.clients.size))
+    cdef u64[:] bytes_ = array("Q", bytes(8 * a.clients.size))
+    cdef u32 i
+    if table == NULL:
+        return {}
+    with nogil:
+        _add_made(a, before, &new[0], &bytes_[0])
+    out = {}
+    for i in range(a.clients.size):
+        c = &table[i]
+        if c.kind != NOBODY or (i == OTHER_CLIENTS and c.datagrams):
+            name = _client_name(c)
+            out[name] = ClientTop(name, c.datagrams, c.samples, c.series, new[i], bytes_[i], c.folded, c.rejected, c.over)
+    return out
+
+
+cdef tuple _clients(Arena** arenas, int n, const Seen* before, int most):
+    cdef int i
+    sums = {}
+    for i in range(n):
+        for name, top in _clients_of(arenas[i], before).items():
+            sums[name] = add_clients(sums[name], top) if name in sums else top
+    return leading(sums.values(), CLIENT_FIGURES, most)
+
+
+cdef object top_of(Meter* meter, Arena** arenas, int n, const HashKey* key, Seen* before, int most):
+    """The names that are among the first `most` by any figure, and the clients that are.
+
+    `before` becomes what was seen in this interval.
+    """
     cdef Sums all_
     cdef bint done
     cdef u32 i
     memset(&all_, 0, sizeof(all_))
     all_.meter = meter
+    clients = _clients(arenas, n, before, most)
     try:
         with nogil:
             done = _add_up(&all_, arenas, n, key, before, most)
@@ -210,7 +274,7 @@ cdef object top_names(Meter* meter, Arena** arenas, int n, const HashKey* key, S
         for i in range(all_.names.count):
             if all_.sums[i].picked:
                 out.append(_name_top(&all_.sums[i], all_.names.strings[i]))
-        return tuple(out)
+        return tuple(out), clients
     finally:
         interner_close(&all_.names)
         meter_free(meter, all_.sums)
