@@ -38,6 +38,7 @@ bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_
 
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
+	$(BIN)/python -m benchmarks.attack
 	$(BIN)/python -m benchmarks.kills
 	VENEURPY_RECOVERY=long $(BIN)/pytest -rP tests/recovery
 

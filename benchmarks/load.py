@@ -11,7 +11,7 @@ from typing import Literal
 
 from benchmarks.build import build
 
-Mix = Literal["mixed", "counters", "timers"]
+Mix = Literal["mixed", "counters", "timers", "attack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,17 @@ def start_sending(
     datagrams: int | None = None,
     burst: int = 16,
     sockets: int = 1,
+    client: str = "127.0.0.1",
 ) -> subprocess.Popen[str]:
     """Starts to send to 127.0.0.1:`port`, at `rate` datagrams/s (0: as fast as possible).
 
     Ends by itself after `seconds` or `datagrams`, whichever is first; `finish` tells what it sent.
-    Datagrams leave in bursts of `burst`, or up to 64 when late; the bursts go round the `sockets`.
+    Datagrams leave in bursts of `burst`, or up to 64 when late; the bursts go round the `sockets`,
+    all of the address `client`.
     """
     command = [str(build("loadgen")), "--port", str(port), "--rate", str(rate)]
     command += ["--seconds", str(seconds), "--burst", str(burst), "--sockets", str(sockets)]
+    command += ["--from", client]
     if datagrams is not None:
         command += ["--datagrams", str(datagrams)]
     return subprocess.Popen([*command, *load.arguments()], stdout=subprocess.PIPE, text=True)

@@ -61,7 +61,8 @@ def document() -> str:
         parts.append(_entry(f"### `{key}`", field, defaults[key]))
         if key == "metric_sinks":
             parts.append(
-                "\nEach item has these keys; the options of each kind are in [sinks.md](sinks.md).\n"
+                "\nEach item has these keys; the options of each kind are in "
+                "[sinks.md](sinks.md).\n"
             )
             parts.extend(_item_keys(SinkEntry))
         if key == "budgets":

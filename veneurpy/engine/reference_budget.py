@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from veneurpy.engine.reference_hll import EXACT_MEMBERS, ReferenceSet
 from veneurpy.engine.reference_clients import ClientCount
+from veneurpy.engine.reference_hll import EXACT_MEMBERS, ReferenceSet
 from veneurpy.engine.reference_store import Series, SeriesKey, Store
 from veneurpy.engine.tags import counted_key, counted_values, spell
 from veneurpy.engine.types import FOLDED_TAG, Budget, MetricType, Overflow

@@ -170,8 +170,8 @@ class EngineOptions:
     plan: Plan = Plan()
     """What its intervals will be asked for: memory is kept free for that."""
     store_max_bytes: int = 1 << 30
-    """Upper bound of everything: open and closed arenas, merging, columns as long as they live. Near
-    it new series are folded into one of their name; gauges, and what has no room even so, are
+    """Upper bound of everything: open and closed arenas, merging, columns as long as they live.
+    Near it new series are folded into one of their name; gauges, and what has no room even so, are
     rejected `store_full`."""
     budgets: tuple[Budget, ...] = (Budget(),)
     """The first whose prefix a name begins with is the name's; the last one's prefix is empty."""

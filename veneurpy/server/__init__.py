@@ -41,6 +41,7 @@ from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.events import (
     ClockSetBack,
     ConfigWarning,
+    Event,
     HandedOver,
     LedgerViolated,
     LeftUnread,
@@ -69,7 +70,7 @@ class Server:
         engine_opener: Callable[..., Engine] | None = None,
         environ: Mapping[str, str] | None = None,
         warnings: Sequence[str] = (),
-        machine: Machine = Machine(),
+        machine: Machine | None = None,
     ) -> None:
         self.config = config
         self.clock: Clock = clock or SystemClock()
@@ -81,7 +82,7 @@ class Server:
         self._sockets = SocketStore(environ or {}, self._notifier)
         self._open_engine = engine_opener or open_engine
         self._warnings = warnings
-        self._machine = machine
+        self._machine = machine or Machine()
         self._supervisor = Supervisor(self.telemetry)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="flush")
         self._routes: dict[str, Any] = {}
@@ -169,7 +170,7 @@ class Server:
     def _check_limits(self) -> None:
         """Says what the store does not fit into."""
         size = self.config.store_max_bytes
-        found = [check_memory(self._machine, size)]
+        found: list[Event | None] = [check_memory(self._machine, size)]
         if self.config.arena_dir:
             found.append(check_arena_dir(Path(self.config.arena_dir), size))
         for event in found:

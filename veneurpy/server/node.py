@@ -122,13 +122,11 @@ class Node:
 
     def top(self, of: str, by: str, count: int) -> dict[str, Any] | None:
         """Names or clients of the last closed interval, those with most of the figure first."""
-        found: Sequence[NameTop] | Sequence[ClientTop]
-        if of == "names":
-            found, figures = self._flusher.top, NAME_FIGURES
-        elif of == "clients":
-            found, figures = self._flusher.clients, CLIENT_FIGURES
-        else:
-            return None
+        known: dict[str, tuple[Sequence[NameTop | ClientTop], Sequence[str]]] = {
+            "names": (self._flusher.top, NAME_FIGURES),
+            "clients": (self._flusher.clients, CLIENT_FIGURES),
+        }
+        found, figures = known.get(of, ((), ()))
         if by not in figures:
             return None
         tops = sorted(found, key=lambda top: int(getattr(top, by)), reverse=True)

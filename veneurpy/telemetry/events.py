@@ -278,7 +278,7 @@ class MemoryLimitSmall(Event):
 
 @dataclass(frozen=True, slots=True)
 class ArenaDirSmall(Event):
-    """The file system of `arena_dir` has no room for `store_max_bytes`: the store is full sooner."""
+    """The file system of `arena_dir` cannot hold `store_max_bytes`: the store is full sooner."""
 
     level: ClassVar[Level] = "warning"
     path: str

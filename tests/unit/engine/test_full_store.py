@@ -105,7 +105,7 @@ def test_attack() -> None:
 
 
 def _fill(type_: bytes, series: int, rounds: int) -> tuple[Outcome, int]:
-    """So many series of the name `a`, each with one value a round, in an arena of some two megabytes."""
+    """So many series of the name `a`, each with one value a round, in an arena of two megabytes."""
     options = EngineOptions(store_max_bytes=1 << 22, budgets=UNBOUNDED)
     engine = open_engine("native", options, start_ms=START_MS)
     reader = engine.open_reader("x")

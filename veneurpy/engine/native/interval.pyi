@@ -6,8 +6,8 @@ from uuid import UUID
 from typing_extensions import disjoint_base
 
 from veneurpy.engine.columns import Columns
-from veneurpy.engine.types import Accounts, ClientTop, NameTop, Plan
 from veneurpy.engine.native.meter import MemoryMeter
+from veneurpy.engine.types import Accounts, ClientTop, NameTop, Plan
 
 @disjoint_base
 class MergeContext:
