@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.engines import START_MS, needs_native
+from tests.engines import START_MS, needs_native, rows
 from veneurpy.engine import (
     Budget,
     Columns,
@@ -120,6 +120,23 @@ def test_columns_that_are_kept_count() -> None:
 
     assert full.peak <= full.limit
     assert full.flush > 1 * MIB > free.flush
+
+
+def test_a_timer_of_many_parts() -> None:
+    """Samples in very many spellings of one series are condensed: totals stay exact."""
+    engine = _open(EngineOptions(store_max_bytes=32 * MIB))
+    reader = engine.open_reader("x")
+    values = b":".join(b"%d" % value for value in range(100))
+    for tags in itertools.islice(itertools.permutations([b"%d" % i for i in range(6)]), 400):
+        reader.feed(b"a:%s|ms|#%s" % (values, b",".join(tags)))
+    closed = engine.rotate(START_MS)
+    points = {row.name: row.value for row in rows(closed.columns(PLAN))}
+    closed.release()
+    engine.close()
+
+    assert (40_000, 0, 99) == (points["a.count"], points["a.min"], points["a.max"])
+    assert pytest.approx(49.5, abs=1.0) == points["a.50percentile"]
+    assert pytest.approx(98.5, abs=1.0) == points["a.99percentile"]
 
 
 def _open(options: EngineOptions) -> Engine:

@@ -153,15 +153,20 @@ cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint trunc
                         u64 client_size) noexcept nogil:
     """Takes one datagram that somebody else received, from a client if it says so."""
     cdef Header* h = r.arena.header
-    cdef Counters seen = h.counters
-    r.store.client = client_of(r.arena, TEXT, client, client_size) if client_size else NULL
-    r.store.client_weight = 1
+    cdef Counters seen
+    if client_size:
+        seen = h.counters
+        r.store.client = client_of(r.arena, TEXT, client, client_size)
+        r.store.client_weight = 1
     r.parser.now_ns = now_ns
     h.last_ns = now_ns
     h.read += 1
     parse_datagram(&r.parser, data, size, truncated)
-    _settle(r, &seen)
-    r.store.client = NULL
+    if client_size:
+        _settle(r, &seen)
+        r.store.client = NULL
+    else:
+        parser_flush(&r.parser)
     h.applied = h.read
 
 
