@@ -68,6 +68,11 @@ WRONG = {
         '5:13: budgets[1].prefix: no name gets here: "a." above takes all of them',
         "",
     ),
+    "store for so many readers": (
+        "num_readers: 128\nstore_max_bytes: 16MiB",
+        "4:18: store_max_bytes: 128 readers (num_readers for each listener) need at least 128MiB",
+        "",
+    ),
     "inner duplicate": ("tls: {a: 1, a: 2}", '3:13: the key "a" is already in line 3', ""),
 }
 

@@ -137,6 +137,8 @@ cdef void arena_reserve_ahead(Arena* a) noexcept nogil:
     cdef u64 used = a.header.lo_used
     cdef u64 least = a.header.hi_used
     if not move_mark(&a.reserving, 0, 1):
+        # The reader is giving memory back: it will ring again.
+        store_release(&a.low_on_memory, 0)
         return
     low = _pages(used + RESERVE_AHEAD)
     if arena_weight(a) + RESERVE_AHEAD + 2 * RESERVE_STEP <= a.limit:

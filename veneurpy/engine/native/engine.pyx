@@ -306,10 +306,12 @@ cdef class NativeEngine:
         An arena's limit covers what its flush takes beside it. Half of what there is: while one interval is flushed
         the next one comes, to be flushed in its turn. Columns that sinks still have are not there to be had.
         """
-        cdef i64 usable = self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self.options.max_datagram_bytes
-        cdef i64 left = usable - <i64>load_acquire(&self._meter.meter.heap)
+        cdef i64 left = self._usable() - <i64>load_acquire(&self._meter.meter.heap)
         cdef i64 limit = min(left // 2, left - <i64>closing) // max(self._n_readers, 1)
         self._limit = <u64>max(limit, LEAST_ARENA)
+
+    cdef i64 _usable(self):
+        return self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self.options.max_datagram_bytes
 
     cdef u64 _closing(self):
         """The limits of the open arenas together, and what was recovered into the open interval."""
@@ -322,7 +324,7 @@ cdef class NativeEngine:
     cdef u64 _resumed_weight(self):
         if self._resumed is None:
             return 0
-        return min(FLUSH_RATIO * <u64>self._resumed._recovered_bytes(), <u64>self.options.store_max_bytes // 2)
+        return min(FLUSH_RATIO * <u64>self._resumed._recovered_bytes(), <u64>self._usable() // 2)
 
     def recovered(self):
         """Reads what dead processes left. See veneurpy.engine.Engine."""
@@ -361,7 +363,8 @@ cdef class NativeEngine:
     def open_reader(self, str listener):
         with self._lock:
             self._n_readers += 1
-            self._share_out(self._resumed_weight())
+            # What was recovered is closed together with what comes first: half of the rest is for that.
+            self._share_out((self._usable() + self._resumed_weight()) // 2)
             for other in self._readers:
                 (<NativeReader>other)._r.arena.limit = min((<NativeReader>other)._r.arena.limit, self._limit)
             reader = NativeReader(self, listener, self._n_readers - 1)

@@ -157,16 +157,15 @@ cdef bint _room_in_table(Arena* a, bint folded) noexcept nogil:
 
 cdef bint _room_for_entry(Arena* a, u64 size, u64 flush_bytes, bint folded) noexcept nogil:
     """A new series leaves alone what is kept for folded ones, and what known ones may grow into."""
-    cdef u64 limit = a.limit
     cdef bint room
     if folded:
         return arena_room_low(a, size) and _room_at_flush(a, flush_bytes, True)
-    a.limit -= a.reserve.growth if a.reserve.growth < limit else limit
+    a.flush_bytes += a.reserve.growth
     room = _room_at_flush(a, flush_bytes, False)
     if room and not arena_room_low(a, size + a.reserve.entries):
         a.flush_bytes -= flush_bytes
         room = False
-    a.limit = limit
+    a.flush_bytes -= a.reserve.growth
     return room
 
 
