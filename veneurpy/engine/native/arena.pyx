@@ -2,8 +2,8 @@
 """Memory of an open interval: reserving, entries, blocks, the growing table."""
 from libc.string cimport memset
 from veneurpy.engine.native.compat cimport (
-    barrier, bell_ring, i64, load_acquire, map_file, map_memory, move_mark, munmap, populate, release_pages, reserve_file,
-    store_release, u8, u32, u64,
+    barrier, bell_ring, i64, load_acquire, map_file, map_memory, move_mark, munmap, populate, release_pages,
+    reserve_file, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.meter cimport Meter, meter_count
 from veneurpy.engine.native.reserve cimport reserve_take

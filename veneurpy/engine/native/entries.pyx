@@ -6,8 +6,9 @@ whichever spelling brought it.
 """
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    COUNTER, DIGEST_CLASS, ENTRY_CANONICAL, ENTRY_CONFLICT, ENTRY_TIMESTAMP, GAUGE, Block, Header, Weights, arena_room_low,
-    arena_take_high, arena_weigh, block_new, block_reference, entry_at, entry_bytes, entry_key, table_step,
+    COUNTER, DIGEST_CLASS, ENTRY_CANONICAL, ENTRY_CONFLICT, ENTRY_TIMESTAMP, GAUGE, Block, Header, Weights,
+    arena_room_low, arena_take_high, arena_weigh, block_new, block_reference, entry_at, entry_bytes, entry_key,
+    table_step,
 )
 from veneurpy.engine.native.compat cimport barrier, store_pair, u16, u32, u64
 from veneurpy.engine.native.forms cimport FORM_OTHER, Form, form_make

@@ -318,7 +318,8 @@ cdef class NativeInterval:
     cdef tuple _tops(self, int most):
         if self._top is None:
             self._require_open()
-            self._top = top_of(&self._context.meter.meter, self._arenas, self._n, &self._context.key, &self._context.seen, most)
+            self._top = top_of(&self._context.meter.meter, self._arenas, self._n, &self._context.key,
+                               &self._context.seen, most)
         return self._top
 
     def columns(self, plan):

@@ -4,9 +4,9 @@ from libc.errno cimport EAGAIN, EBADF, EINTR, ENOTSOCK
 from veneurpy.engine.native.arena cimport ARENA_CLOSED, Counters, Header
 from veneurpy.engine.native.clients cimport IP4, IP6, TEXT, Client, client_of, client_settle
 from veneurpy.engine.native.compat cimport (
-    MEM_DROPS, batch_cut, batch_data, batch_len, batch_name, batch_new, batch_receive, batch_sender, clz64, i64, load_acquire,
-    meminfo, monotonic_ns, receive_buffer,
-    realtime_ns, receive_timeout, sleep_ns, store_release, u8, u32, u64, unlikely,
+    MEM_DROPS, batch_cut, batch_data, batch_len, batch_name, batch_new, batch_receive, batch_sender, clz64, i64,
+    load_acquire, meminfo, monotonic_ns, receive_buffer, realtime_ns, receive_timeout, sleep_ns, store_release, u8,
+    u32, u64, unlikely,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
 from veneurpy.engine.native.store cimport Store, store_begin

@@ -19,7 +19,7 @@ from veneurpy.engine.native.tdigest cimport td_capacity, td_compress, td_quantil
 
 cdef enum:
     FIRST_ROOM = 1024
-    GATHER_MOST = 4096                  # centroids of a series: beyond, those at hand are compressed before the next part
+    GATHER_MOST = 4096                  # centroids of a series: what is beyond makes those at hand a digest first
 
 
 cdef bint workspace_open(Workspace* w, Meter* meter, int n_quantiles, double compression) noexcept nogil:

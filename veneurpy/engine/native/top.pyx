@@ -19,8 +19,9 @@ from veneurpy.engine.native.merge cimport samples_of
 from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc
 from veneurpy.engine.native.slice cimport Slice, cut
 
+from veneurpy.engine import types
 from veneurpy.engine.ranking import leading
-from veneurpy.engine.types import CLIENT_FIGURES, ClientTop, NameTop, add_clients
+from veneurpy.engine.types import ClientTop, NameTop, add_clients
 
 cdef enum:
     SLOT_BYTES = 16                     # of the table, at a load of a half
@@ -180,7 +181,8 @@ cdef bint _add_up(Sums* all_, Arena** arenas, int n, const HashKey* key, Seen* b
     all_.room = entries
     all_.sums = <Sum*>meter_calloc(meter, entries + 1, sizeof(Sum))
     heap = <u32*>meter_malloc(meter, (<u64>most + 1) * sizeof(u32))
-    if all_.sums == NULL or heap == NULL or not interner_open(&all_.names, meter, 256) or not _seen_open(&now, meter, entries):
+    if all_.sums == NULL or heap == NULL or not interner_open(&all_.names, meter, 256) or \
+            not _seen_open(&now, meter, entries):
         meter_free(meter, heap)
         return False
     for i in range(n):
@@ -241,7 +243,8 @@ cdef dict _clients_of(const Arena* a, const Seen* before):
         c = &table[i]
         if c.kind != NOBODY or (i == OTHER_CLIENTS and c.datagrams):
             name = _client_name(c)
-            out[name] = ClientTop(name, c.datagrams, c.samples, c.series, new[i], bytes_[i], c.folded, c.rejected, c.over)
+            out[name] = ClientTop(name, c.datagrams, c.samples, c.series, new[i], bytes_[i], c.folded, c.rejected,
+                                  c.over)
     return out
 
 
@@ -251,7 +254,7 @@ cdef tuple _clients(Arena** arenas, int n, const Seen* before, int most):
     for i in range(n):
         for name, top in _clients_of(arenas[i], before).items():
             sums[name] = add_clients(sums[name], top) if name in sums else top
-    return leading(sums.values(), CLIENT_FIGURES, most)
+    return leading(sums.values(), types.CLIENT_FIGURES, most)
 
 
 cdef object top_of(Meter* meter, Arena** arenas, int n, const HashKey* key, Seen* before, int most):
