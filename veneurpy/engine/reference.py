@@ -93,7 +93,14 @@ class ReferenceInterval:
     def columns(self, plan: Plan) -> Columns:
         return columns(self._groups, plan, self._start_ms)
 
-    def release(self) -> None:
+    @property
+    def is_doubtful(self) -> bool:
+        return False
+
+    def settled(self) -> None:
+        """No arena outlives this engine's process."""
+
+    def release(self, *, kept: bool = True) -> None:
         self.is_released = True
         for store in self._stores:
             store.release()

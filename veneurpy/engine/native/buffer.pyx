@@ -2,6 +2,7 @@
 """The buffer protocol over a column of counted memory."""
 cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_WRITABLE
+from libc.stdlib cimport free
 from veneurpy.engine.native.meter cimport MemoryMeter, meter_free
 
 
@@ -26,12 +27,17 @@ cdef class Buffer:
         view.internal = NULL
 
     def __dealloc__(self):
-        if self.data != NULL:
+        if self.meter is None:
+            free(self.data)
+        else:
             meter_free(&self.meter.meter, self.data)
 
 
 cdef object buffer_view(MemoryMeter meter, void** data, Py_ssize_t n, Py_ssize_t itemsize, char format):
-    """A memoryview of n items; takes the memory from the caller, whose pointer becomes NULL."""
+    """A memoryview of n items; takes the memory from the caller, whose pointer becomes NULL.
+
+    It was counted by the meter, or comes from malloc where that is None.
+    """
     cdef Buffer b = Buffer.__new__(Buffer)
     b.meter = meter
     b.data = data[0]

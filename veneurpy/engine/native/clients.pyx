@@ -32,7 +32,7 @@ cdef Client* client_of(Arena* a, u8 kind, const u8* name, u64 size) noexcept nog
     if table == NULL:
         return NULL
     size = size if size < CLIENT_NAME_BYTES else CLIENT_NAME_BYTES
-    i = <u32>hash_bytes(&a.header.key, name, <Py_ssize_t>size, kind) & mask
+    i = <u32>hash_bytes(&a.header.identity.key, name, <Py_ssize_t>size, kind) & mask
     while True:
         i = i if i != OTHER_CLIENTS else 1
         if table[i].kind == NOBODY:

@@ -1,6 +1,7 @@
 """Memory that is counted: what an engine holds beside its address space, now and at the most.
 
 Every allocation begins with 16 bytes that hold its size, so that it is counted out as it was counted in. Any thread.
+Where the meter is NULL nothing is counted: it is memory of a sink's.
 """
 from libc.stdlib cimport calloc, free, malloc, realloc
 from veneurpy.engine.native.compat cimport add_fetch, i64, load_acquire, move_mark, u64
@@ -23,8 +24,9 @@ cdef inline void meter_count(Meter* m, i64 bytes_) noexcept nogil:
 
 
 cdef inline void _count_heap(Meter* m, i64 bytes_) noexcept nogil:
-    add_fetch(&m.heap, bytes_)
-    meter_count(m, bytes_)
+    if m != NULL:
+        add_fetch(&m.heap, bytes_)
+        meter_count(m, bytes_)
 
 
 cdef inline void* _headed(Meter* m, void* p, u64 bytes_) noexcept nogil:

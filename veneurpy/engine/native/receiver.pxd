@@ -29,6 +29,7 @@ cdef struct Receiver:
     int fd
     bint all_clients                    # account for every batch's clients, not for one batch in SAMPLED
     u64 batches                         # received so far
+    bint coalesces                      # it may sleep so that datagrams gather
     i64 last_short_ns                   # when the last batch came that was not full
     u64 since_short                     # datagrams taken since
     double pace                         # datagrams a millisecond, smoothed
