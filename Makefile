@@ -41,6 +41,7 @@ peers: build ## Build the other daemons that `make bench` measures beside ours; 
 
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
+	$(BIN)/python -m benchmarks.attack
 	$(BIN)/python -m benchmarks.kills
 	VENEURPY_RECOVERY=long $(BIN)/pytest -rP tests/recovery
 

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from veneurpy.config.called import Called
 from veneurpy.config.dump import effective
-from veneurpy.config.model import Config, SinkEntry
+from veneurpy.config.model import BudgetEntry, Config, SinkEntry
 from veneurpy.config.quantity import format_size
 from veneurpy.config.secret import Secret
 
@@ -61,14 +61,21 @@ def document() -> str:
             parts.append(f"\n## {headings[key]}\n")
         parts.append(_entry(f"### `{key}`", field, defaults[key]))
         if key == "metric_sinks":
-            parts.extend(_sink_keys())
+            parts.append(
+                "\nEach item has these keys; the options of each kind are in "
+                "[sinks.md](sinks.md).\n"
+            )
+            parts.extend(_item_keys(SinkEntry))
+        if key == "budgets":
+            parts.append("\nEach item has these keys.\n")
+            parts.extend(_item_keys(BudgetEntry))
     return "".join(parts)
 
 
-def _sink_keys() -> Iterator[str]:
-    yield "\nEach item has these keys; the options of each kind are in [sinks.md](sinks.md).\n"
-    for key, field in SinkEntry.model_fields.items():
-        default: Any = None if field.is_required() else "" if key == "name" else {}
+def _item_keys(model: type[BaseModel]) -> Iterator[str]:
+    for key, field in model.model_fields.items():
+        default: Any = None if field.is_required() else field.get_default(call_default_factory=True)
+        default = default.model_dump() if isinstance(default, BaseModel) else default
         yield _entry(f"#### `{key}`", field, default)
 
 
@@ -104,7 +111,9 @@ def _kind(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{argument}`" for argument in arguments)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "sink" if annotation is SinkEntry else "mapping"
+        return {SinkEntry: "sink", BudgetEntry: "budget"}.get(annotation, "mapping")
+    if type(None) in arguments:
+        return _kind(next(argument for argument in arguments if argument is not type(None)))
     names: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number"}
     names |= {str: "text", Secret: "secret text"}
     return names[annotation]
@@ -120,7 +129,7 @@ def _range(field: FieldInfo, shown: Callable[[Any], str]) -> Iterator[str]:
 
 
 def _shown(default: Any) -> str:
-    if default in ("", [], {}):
+    if default in ("", [], {}, None):
         return "empty"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from veneurpy.config.budgets import check_budgets
 from veneurpy.config.durability import check_durability
 from veneurpy.config.encryption import check_encryption
 from veneurpy.config.environment import apply_environment, apply_overrides
@@ -72,6 +73,7 @@ def parse_config(
     data = translate(data, report)
     resolve_sinks(data, kinds, report)
     config = _validate(data, report)
+    check_budgets(config, report)
     check_durability(config, report)
     check_encryption(config, report)
     _warn_of_nothing(config, report)

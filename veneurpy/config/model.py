@@ -40,6 +40,25 @@ SentTag = Annotated[str, AfterValidator(check_sent_tag), Called("tag")]
 KIB, MIB = 1 << 10, 1 << 20
 
 
+Overflow = Literal["fold", "drop_tag", "reject"]
+
+
+class BudgetEntry(Section):
+    """One budget of `budgets`."""
+
+    prefix: Annotated[str, Field(min_length=1), AfterValidator(check_plain)]
+    """It is for the names that begin with this."""
+    max_series: Annotated[int | None, Field(ge=0, le=1 << 31)] = None
+    """How many series a name may have in an interval, at each reader. 0: no bound. Empty: as
+    `max_series_per_name`."""
+    max_values: Annotated[int | None, Field(ge=0, le=1 << 31)] = None
+    """How many values one tag key of a name may have. 0: no bound. Empty: as
+    `max_values_per_tag`."""
+    on_overflow: Overflow | None = None
+    """What becomes of the excess: `fold`, `drop_tag` or `reject`. Empty: as the key of that name
+    above."""
+
+
 class SinkEntry(Section):
     """One sink of `metric_sinks`."""
 
@@ -129,17 +148,23 @@ class Config(Section):
     """`native` is compiled and fast. `python` gives the same results where nothing can be
     compiled."""
     store_max_bytes: Annotated[Size, Field(ge=16 * MIB, le=1 << 44)] = 512 * MIB
-    """Memory for the series of all readers. New series beyond it are folded into one of
-    their name, or rejected and counted."""
+    """Memory for everything that is aggregated: the open interval, the one that is being flushed,
+    what the flush takes and what sinks have not taken yet. New series beyond it are folded into one
+    of their name, or rejected and counted."""
     max_series_per_name: Annotated[int, Field(ge=0, le=1 << 31)] = 100_000
     """How many series one metric name may have in an interval, at each reader. 0: no bound."""
     max_values_per_tag: Annotated[int, Field(ge=0, le=1 << 31)] = 0
     """How many values one tag key of one name may have in an interval, at each reader. 0: no
     bound."""
-    on_overflow: Literal["fold", "drop_tag", "reject"] = "fold"
+    max_series_per_client: Annotated[int, Field(ge=0, le=1 << 31)] = 0
+    """How many series one client (an IP address) may be the first to send in an interval, at each
+    reader. 0: no bound."""
+    on_overflow: Overflow = "fold"
     """What becomes of a new series beyond that. `fold`: its values go to the series of its name
     tagged `veneurpy.folded:true`. `drop_tag`: it loses the tag that has the most values. `reject`:
     its values are rejected. Gauges are always rejected."""
+    budgets: Annotated[tuple[BudgetEntry, ...], BeforeValidator(as_tuple)] = ()
+    """Other bounds for the names that begin with a prefix; the first that fits is the name's."""
     side_log_max_bytes: Annotated[Size, Field(ge=1 * KIB, le=1 << 30)] = 4 * MIB
     """Memory for the events and service checks that each reader keeps in one interval."""
 

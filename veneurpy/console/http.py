@@ -138,9 +138,11 @@ class _Pages:
         count = request.query.get("n", "10")
         page = None
         if count.isascii() and count.isdecimal() and len(count) < 5:
-            page = self._view.top(request.query.get("by", "samples"), int(count))
+            of, by = request.query.get("of", "names"), request.query.get("by", "samples")
+            page = self._view.top(of, by, int(count))
         if page is None:
-            raise web.HTTPBadRequest(text="n is a number, by one of the figures of a name\n")
+            text = "n is a number, of is names or clients, by one of their figures\n"
+            raise web.HTTPBadRequest(text=text)
         return _json_page(request, page)
 
 

@@ -36,6 +36,7 @@ def summary(status: Page, ledger: Page) -> str:
         _table(_listener_rows(status, ledger)),
         *_rejections(ledger),
         _last_flush(status),
+        *_memory(status),
         *_recovered(status),
         _table(_sink_rows(ledger)),
         *_sink_errors(status),
@@ -94,6 +95,16 @@ def _last_flush(status: Page) -> str:
 def _counted(number: int, what: str) -> str:
     singular = what if what == "series" else what.removesuffix("s")
     return f"{number:,} {singular if number == 1 else what}"
+
+
+def _memory(status: Page) -> Iterator[str]:
+    # An older daemon may be asked, which does not say it.
+    if use := status.get("memory"):
+        mib = {what: f"{size / (1 << 20):,.1f}" for what, size in use.items()}
+        yield (
+            f"store: {mib['arenas']} MiB, {mib['flush']} MiB of points under way, "
+            f"at most {mib['peak']} of {mib['limit']} MiB so far"
+        )
 
 
 def _recovered(status: Page) -> Iterator[str]:

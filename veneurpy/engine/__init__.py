@@ -12,14 +12,18 @@ from uuid import UUID
 
 from veneurpy.engine.columns import SCHEMA_VERSION, Columns, StringTable
 from veneurpy.engine.types import (
+    CLIENT_FIGURES,
     FOLDED_TAG,
     IGNORED_FIELDS,
     LINE_REASONS,
+    NAME_FIGURES,
     VALUE_REASONS,
     Accounts,
     Budget,
     Bytes,
+    ClientTop,
     EngineOptions,
+    MemoryUse,
     MetricType,
     NameTop,
     Output,
@@ -31,20 +35,24 @@ from veneurpy.engine.types import (
 )
 
 __all__ = [
+    "CLIENT_FIGURES",
     "FOLDED_TAG",
     "IGNORED_FIELDS",
     "LINE_REASONS",
+    "NAME_FIGURES",
     "SCHEMA_VERSION",
     "VALUE_REASONS",
     "Accounts",
     "Budget",
     "Bytes",
+    "ClientTop",
     "Columns",
     "Engine",
     "EngineKind",
     "EngineMissing",
     "EngineOptions",
     "Interval",
+    "MemoryUse",
     "MetricType",
     "NameTop",
     "Output",
@@ -73,12 +81,20 @@ class Reader(Protocol):
         """The name it was opened with; several readers may share one."""
         ...
 
-    def feed(self, datagram: Bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
+    def feed(
+        self,
+        datagram: Bytes,
+        *,
+        truncated: bool = False,
+        now_ns: int | None = None,
+        client: str | None = None,
+    ) -> None:
         """Takes one datagram (or whole lines of a stream) into the open interval.
 
         Any thread, one at a time per reader. A datagram beyond `max_datagram_bytes`, or one that
         the caller says was `truncated`, loses its last line only. `now_ns` is CLOCK_REALTIME; None
-        asks the clock. Never raises on any bytes.
+        asks the clock. `client` is who sent it, for the accounts of clients: an address without
+        its port, say; its first 46 bytes count. Never raises on any bytes.
         """
         ...
 
@@ -142,6 +158,13 @@ class Interval(Protocol):
         """The names that are among the first `most` by any of their figures, in no order.
 
         It is added up once, at the first call; call it off the event loop.
+        """
+        ...
+
+    def clients(self, most: int) -> Sequence[ClientTop]:
+        """The clients that are among the first `most` by any of their figures, in no order.
+
+        Added up together with the names: the first call of either one decides about `most`.
         """
         ...
 
@@ -221,6 +244,11 @@ class Engine(Protocol):
         Before any reader is opened, and at most once; the open interval then starts where that one
         did.
         """
+        ...
+
+    @property
+    def memory(self) -> MemoryUse:
+        """What it holds now, and the most it has held."""
         ...
 
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]:

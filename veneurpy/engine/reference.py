@@ -15,8 +15,8 @@ from veneurpy.engine.columns import Columns
 from veneurpy.engine.reference_columns import Groups, columns, merge, type_conflicts
 from veneurpy.engine.reference_reader import ReferenceReader
 from veneurpy.engine.reference_store import Memory, Store
-from veneurpy.engine.reference_top import Seen, top_names
-from veneurpy.engine.types import Accounts, EngineOptions, NameTop, Plan
+from veneurpy.engine.reference_top import Seen, top_of
+from veneurpy.engine.types import Accounts, ClientTop, EngineOptions, MemoryUse, NameTop, Plan
 
 
 class ReferenceInterval:
@@ -32,7 +32,7 @@ class ReferenceInterval:
         seen: Seen,
     ) -> None:
         self._seen = seen
-        self._top: tuple[NameTop, ...] | None = None
+        self._top: tuple[tuple[NameTop, ...], tuple[ClientTop, ...]] | None = None
         self._uuid = uuid
         self._start_ms = start_ms
         self._end_ms = end_ms
@@ -80,8 +80,14 @@ class ReferenceInterval:
         return type_conflicts(self._groups)
 
     def top(self, most: int) -> Sequence[NameTop]:
+        return self._tops(most)[0]
+
+    def clients(self, most: int) -> Sequence[ClientTop]:
+        return self._tops(most)[1]
+
+    def _tops(self, most: int) -> tuple[tuple[NameTop, ...], tuple[ClientTop, ...]]:
         if self._top is None:
-            self._top = top_names(self._stores, self._seen, most)
+            self._top = top_of(self._stores, self._seen, most)
         return self._top
 
     def columns(self, plan: Plan) -> Columns:
@@ -155,6 +161,11 @@ class ReferenceEngine:
             )
             self._uuid, self._start_ms, self._closed = uuid4(), now_ms, interval
         return interval
+
+    @property
+    def memory(self) -> MemoryUse:
+        """Of the stores alone, and an estimate."""
+        return self._memory.use()
 
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]:
         with self._lock:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from veneurpy.engine.reference_digest import Distribution
 from veneurpy.engine.reference_hll import ReferenceSet
-from veneurpy.engine.types import Accounts, EngineOptions, MetricType, Scope
+from veneurpy.engine.types import Accounts, EngineOptions, MemoryUse, MetricType, Scope
 
 if TYPE_CHECKING:
     from veneurpy.engine.reference_budget import NameCount
+    from veneurpy.engine.reference_clients import ClientCount
 
 _SERIES_BYTES = 200
 _SAMPLE_BYTES = 16
@@ -105,7 +106,7 @@ class Memory:
     """Bytes that all stores, open and closed, may hold together: an estimate."""
 
     def __init__(self, limit: int) -> None:
-        self._left = limit
+        self._limit = self._left = self._least = limit
         self._reserve = limit // RESERVE_SHARE
         self._lock = Lock()
 
@@ -114,13 +115,22 @@ class Memory:
         with self._lock:
             if size > self._left - (0 if reserved else self._reserve):
                 return False
-            self._left -= size
+            self._spend(size)
             return True
 
     def grow(self, size: int) -> None:
         """Takes `size` in any case: what is there may grow, nothing new may come."""
         with self._lock:
-            self._left -= size
+            self._spend(size)
+
+    def use(self) -> MemoryUse:
+        """How much is taken, and the most that was."""
+        with self._lock:
+            return MemoryUse(self._limit, self._limit - self._left, 0, self._limit - self._least)
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        self._least = min(self._least, self._left)
 
     def give_back(self, size: int) -> None:
         with self._lock:
@@ -134,6 +144,7 @@ class Store:
         self.accounts = Accounts()
         self.series: dict[SeriesKey, Series] = {}
         self.names: dict[bytes, NameCount] = {}
+        self.clients: dict[str, ClientCount] = {}
         self.side_log: list[bytes] = []
         self._reader = reader
         self._options = options
@@ -199,6 +210,7 @@ class Store:
         self._bytes = 0
         self.series = {}
         self.names = {}
+        self.clients = {}
         self.side_log = []
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from uuid import UUID
 
-from veneurpy.engine import Accounts, Engine, Interval, NameTop, Plan
+from veneurpy.engine import Accounts, ClientTop, Engine, Interval, NameTop, Plan
 from veneurpy.events import parse_check, parse_event
 from veneurpy.flush.cursor import delivery_of
 from veneurpy.flush.delivery import Delivery
@@ -48,6 +48,7 @@ class _Closed:
     lost: Sequence[UUID]
     """Older intervals that the spool had to give up."""
     top: Sequence[NameTop]
+    clients: Sequence[ClientTop]
     settled: Callable[[], None] | None
     """To be called when all shares have been delivered; None if the spool keeps the interval."""
 
@@ -75,6 +76,8 @@ class Flusher:
     ) -> None:
         self.top: Sequence[NameTop] = ()
         """The names of the last interval that lead by any figure."""
+        self.clients: Sequence[ClientTop] = ()
+        """Its clients that do."""
         self._offenders = Offenders()
         self._engine = engine
         self._lanes = lanes
@@ -117,7 +120,9 @@ class Flusher:
         broken = self._ledger.close(interval)
         report(self._telemetry, interval, tick, closed.parted, broken)
         self.top = closed.top
+        self.clients = closed.clients
         self._offenders.report(closed.top, self._telemetry)
+        self._offenders.report_clients(closed.clients, self._telemetry)
 
     def _close(self, tick: Tick, close: Callable[[], Interval]) -> _Closed:
         """Runs on the executor's thread, and is the only one that asks the engine for intervals."""
@@ -126,7 +131,7 @@ class Flusher:
         try:
             listeners, events, checks = self._side_log(interval, tick.end_ms // 1000)
             columns = interval.columns(self._plan)
-            top = interval.top(TOP_NAMES)
+            top, clients = interval.top(TOP_NAMES), interval.clients(TOP_NAMES)
             store = StoreAccounts(
                 series=interval.series,
                 points=len(columns),
@@ -154,7 +159,7 @@ class Flusher:
         finally:
             interval.release(kept=kept)
         settled = None if kept else interval.settled
-        return _Closed(record.uuid, listeners, store, parted, shares, lost, top, settled)
+        return _Closed(record.uuid, listeners, store, parted, shares, lost, top, clients, settled)
 
     def _side_log(
         self, interval: Interval, now_s: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import veneurpy
@@ -30,6 +31,7 @@ from veneurpy.server.assembly import (
 )
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.durable import Durable
+from veneurpy.server.limits import Machine, check_arena_dir, check_memory
 from veneurpy.server.listening import Listeners
 from veneurpy.server.node import Node
 from veneurpy.server.recovery import Recovery
@@ -40,6 +42,7 @@ from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.events import (
     ClockSetBack,
     ConfigWarning,
+    Event,
     HandedOver,
     LedgerViolated,
     LeftUnread,
@@ -68,6 +71,7 @@ class Server:
         engine_opener: Callable[..., Engine] | None = None,
         environ: Mapping[str, str] | None = None,
         warnings: Sequence[str] = (),
+        machine: Machine | None = None,
     ) -> None:
         self.config = config
         self.clock: Clock = clock or SystemClock()
@@ -79,6 +83,7 @@ class Server:
         self._sockets = SocketStore(environ or {}, self._notifier)
         self._open_engine = engine_opener or open_engine
         self._warnings = warnings
+        self._machine = machine or Machine()
         self._supervisor = Supervisor(self.telemetry)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="flush")
         self._routes: dict[str, Any] = {}
@@ -154,6 +159,7 @@ class Server:
     async def _start(self) -> None:
         for warning in self._warnings:
             self.telemetry.emit(ConfigWarning(warning))
+        self._check_limits()
         late = new_late_points(self.config)
         await self._start_sinks(late)
         self._ticker = Ticker(self.clock, interval_s=self.config.interval)
@@ -176,6 +182,16 @@ class Server:
             self.telemetry.emit(SocketsDropped(name))
         self._start_tasks()
         self._announce()
+
+    def _check_limits(self) -> None:
+        """Says what the store does not fit into."""
+        size = self.config.store_max_bytes
+        found: list[Event | None] = [check_memory(self._machine, size)]
+        if self.config.arena_dir:
+            found.append(check_arena_dir(Path(self.config.arena_dir), size))
+        for event in found:
+            if event is not None:
+                self.telemetry.emit(event)
 
     def _assemble(self, engine: Engine, late: LatePoints) -> None:
         """Makes what flushes the engine and what shows it."""

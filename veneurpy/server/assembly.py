@@ -36,19 +36,34 @@ def engine_options(config: Config) -> EngineOptions:
         max_datagram_bytes=config.metric_max_length,
         coalesce=config.coalesce,
         store_max_bytes=config.store_max_bytes,
-        budgets=(
-            Budget(
-                max_series=config.max_series_per_name,
-                max_values=config.max_values_per_tag,
-                on_overflow=Overflow[config.on_overflow.upper()],
-            ),
-        ),
+        plan=plan_of(config.aggregates, config.percentiles),
+        budgets=budgets_of(config),
+        max_series_per_client=config.max_series_per_client,
         interval_s=config.interval,
         late_window_s=config.late_window,
         max_timestamps=config.max_timestamps,
         side_log_max_bytes=config.side_log_max_bytes,
         arena_dir=config.arena_dir or None,
     )
+
+
+def budgets_of(config: Config) -> tuple[Budget, ...]:
+    """What names may have: each prefix's own, then that of all others."""
+    rest = Budget(
+        max_series=config.max_series_per_name,
+        max_values=config.max_values_per_tag,
+        on_overflow=Overflow[config.on_overflow.upper()],
+    )
+    own = [
+        Budget(
+            entry.prefix,
+            rest.max_series if entry.max_series is None else entry.max_series,
+            rest.max_values if entry.max_values is None else entry.max_values,
+            Overflow[entry.on_overflow.upper()] if entry.on_overflow else rest.on_overflow,
+        )
+        for entry in config.budgets
+    ]
+    return (*own, rest)
 
 
 def new_sinks(

@@ -302,6 +302,55 @@ class NameOverBudget(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ClientOverBudget(Event):
+    """A client began more series than `max_series_per_client`. Logged once for each."""
+
+    level: ClassVar[Level] = "warning"
+    client: str
+    series: int
+    over: int
+    mend: str = "see who it is with `veneurpy top --clients`; max_series_per_client is the bound"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLimitSmall(Event):
+    """The process may not take what `store_max_bytes` grants it: the kernel would kill it first."""
+
+    level: ClassVar[Level] = "warning"
+    cgroup: str
+    limit_bytes: int
+    store_max_bytes: int
+    needed_bytes: int
+
+    @property
+    def mend(self) -> str:
+        """What to change."""
+        return (
+            f"set store_max_bytes to at most "
+            f"{max(0, self.limit_bytes - self.needed_bytes + self.store_max_bytes)}, or raise the "
+            f"limit (MemoryMax= of the unit, the container's memory) to {self.needed_bytes}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaDirSmall(Event):
+    """The file system of `arena_dir` cannot hold `store_max_bytes`: the store is full sooner."""
+
+    level: ClassVar[Level] = "warning"
+    path: str
+    free_bytes: int
+    store_max_bytes: int
+
+    @property
+    def mend(self) -> str:
+        """What to change."""
+        return (
+            f"mount -o remount,size={self.store_max_bytes + (self.store_max_bytes >> 3)} the tmpfs "
+            f"of {self.path}, or set store_max_bytes to at most {self.free_bytes}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LateForgotten(Event):
     """Too many points with a time of their own: the oldest can no longer be amended."""
 

@@ -174,6 +174,24 @@ NAMES_OVER_BUDGET = Metric(
     "counter",
     "Names that had more series or tag values than they may, per interval.",
 )
+CLIENTS_OVER_BUDGET = Metric(
+    "veneurpy_clients_over_budget_total",
+    "counter",
+    "Clients that began more series than they may, per interval.",
+)
+STORE_BYTES = Metric(
+    "veneurpy_store_bytes",
+    "gauge",
+    "Memory for what is aggregated: of arenas, and of flush (merging, points that sinks have not "
+    "taken yet).",
+    ("part",),
+)
+STORE_PEAK_BYTES = Metric(
+    "veneurpy_store_peak_bytes", "gauge", "The most that it has been, in all, since the start."
+)
+STORE_MAX_BYTES = Metric(
+    "veneurpy_store_max_bytes", "gauge", "What it is bounded by: store_max_bytes."
+)
 LATE_AMENDED = Metric(
     "veneurpy_late_amended_total",
     "counter",

@@ -6,7 +6,7 @@ from typing_extensions import disjoint_base
 
 from veneurpy.engine import Interval
 from veneurpy.engine.native.interval import NativeInterval
-from veneurpy.engine.types import Accounts, Bytes, EngineOptions
+from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MemoryUse
 
 @disjoint_base
 class NativeReader:
@@ -21,7 +21,12 @@ class NativeReader:
         self, engine: NativeEngine, listener: str, number: int, max_datagram_bytes: int = 0
     ) -> None: ...
     def feed(
-        self, datagram: Bytes, *, truncated: bool = False, now_ns: int | None = None
+        self,
+        datagram: Bytes,
+        *,
+        truncated: bool = False,
+        now_ns: int | None = None,
+        client: str | None = None,
     ) -> None: ...
     def discard_line(self) -> None: ...
     def stop(self, timeout_s: float) -> int: ...
@@ -33,6 +38,8 @@ class NativeEngine:
     def options(self) -> EngineOptions: ...
     @property
     def unreadable(self) -> list[tuple[str, str]]: ...
+    @property
+    def memory(self) -> MemoryUse: ...
     @property
     def committed_bytes(self) -> int:
         """Memory behind the arenas of all readers."""

@@ -2,6 +2,7 @@
 from veneurpy.engine.native.arena cimport Arena, Counters
 from veneurpy.engine.native.compat cimport i64, u32
 from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.meter cimport MemoryMeter
 from veneurpy.engine.native.recover cimport Salvage
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.top cimport Seen
@@ -11,6 +12,8 @@ cdef class MergeContext:
     """What every merge of an engine needs: the hash's key, the implicit tags."""
 
     cdef HashKey key
+    cdef MemoryMeter meter
+    cdef double compression
     cdef Slice* extend
     cdef int n_extend
     cdef Seen seen                      # in the interval before
@@ -24,6 +27,7 @@ cdef class RecoveredFile:
     cdef Salvage found
     cdef readonly str path
     cdef readonly int verdict
+    cdef readonly i64 file_bytes        # that it takes
 
 
 cdef class NativeInterval:
@@ -40,7 +44,7 @@ cdef class NativeInterval:
     cdef object _accounts
     cdef i64 _series                    # -1 until they are counted
     cdef list _conflicts
-    cdef object _top
+    cdef object _top                    # (names, clients)
     cdef bint _released
     cdef object _marks                  # UnkeptMarks of the directory where the arenas are; None for plain memory
     cdef object _lock                   # of the two below
@@ -50,6 +54,8 @@ cdef class NativeInterval:
     cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner)
     cdef take_over(self, NativeInterval other)
     cdef _require_open(self)
+    cdef tuple _tops(self, int most)
+    cdef i64 _recovered_bytes(self)
     cdef _give_back(self)
 
 

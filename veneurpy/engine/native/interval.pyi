@@ -6,14 +6,17 @@ from uuid import UUID
 from typing_extensions import disjoint_base
 
 from veneurpy.engine.columns import Columns
-from veneurpy.engine.types import Accounts, NameTop, Plan
+from veneurpy.engine.native.meter import MemoryMeter
+from veneurpy.engine.types import Accounts, ClientTop, NameTop, Plan
 from veneurpy.engine.unkept import UnkeptMarks
 
 @disjoint_base
 class MergeContext:
     """What every merge of an engine needs: the hash's key, the implicit tags."""
 
-    def __new__(cls, secret: bytes, tags: Sequence[str]) -> MergeContext: ...
+    def __new__(
+        cls, meter: MemoryMeter, secret: bytes, tags: Sequence[str], compression: float
+    ) -> MergeContext: ...
 
 @disjoint_base
 class RecoveredFile:
@@ -24,6 +27,8 @@ class RecoveredFile:
     def path(self) -> str: ...
     @property
     def verdict(self) -> int: ...
+    @property
+    def file_bytes(self) -> int: ...
     @property
     def uuid(self) -> bytes: ...
     @property
@@ -64,6 +69,7 @@ class NativeInterval:
     @property
     def type_conflicts(self) -> Sequence[str]: ...
     def top(self, most: int) -> Sequence[NameTop]: ...
+    def clients(self, most: int) -> Sequence[ClientTop]: ...
     def columns(self, plan: Plan) -> Columns: ...
     @property
     def is_doubtful(self) -> bool: ...

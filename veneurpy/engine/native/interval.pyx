@@ -3,6 +3,7 @@
 import os
 import threading
 
+cimport cython
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
@@ -12,10 +13,11 @@ from veneurpy.engine.native.buffer cimport buffer_view
 from veneurpy.engine.native.compat cimport i64, u8, u32, u64
 from veneurpy.engine.native.intern cimport Interner
 from veneurpy.engine.native.merge cimport Merge, count_samples, merge_arenas, merge_close, merge_open
+from veneurpy.engine.native.meter cimport MemoryMeter, Meter
 from veneurpy.engine.native.points cimport PlannedOutput, PointPlan, Points, Strings, points_free, points_make
 from veneurpy.engine.native.recover cimport salvage, salvage_close
 from veneurpy.engine.native.slice cimport Slice
-from veneurpy.engine.native.top cimport seen_close, top_names
+from veneurpy.engine.native.top cimport seen_close, top_of
 
 from veneurpy.engine import types
 from veneurpy.engine.columns import Columns, StringTable
@@ -68,12 +70,16 @@ cdef object arena_accounts(const Arena* a, u32 kernel_drops):
     return out
 
 
+# The meter must be there when the memory goes, also in a cycle that is collected.
+@cython.no_gc_clear
 cdef class MergeContext:
-    def __cinit__(self, bytes secret, tags):
+    def __cinit__(self, MemoryMeter meter, bytes secret, tags, double compression):
         cdef bytes tag
         cdef int i
         if len(secret) != sizeof(HashKey):
             raise ValueError(f"a hash's key has {sizeof(HashKey)} bytes, not {len(secret)}")
+        self.meter = meter
+        self.compression = compression
         memcpy(&self.key, <const char*>secret, sizeof(HashKey))
         self._tags = sorted({t.encode() for t in tags if t})
         self.n_extend = len(self._tags)
@@ -98,6 +104,7 @@ cdef class RecoveredFile:
         self.path = path
         try:
             size = os.fstat(fd).st_size
+            self.file_bytes = 512 * os.fstat(fd).st_blocks
             with nogil:
                 self.verdict = salvage(&self.arena, fd, size, boot, &self.found)
         finally:
@@ -181,13 +188,14 @@ def _quantile_of(output):
     return float(output.quantile) if output.statistic == types.Statistic.QUANTILE else None
 
 
-cdef object _string_table(Strings* s):
+cdef object _string_table(MemoryMeter meter, Strings* s):
     return StringTable(
-        buffer_view(<void**>&s.offsets, s.count + 1, 4, c"I"), buffer_view(<void**>&s.bytes, s.used, 1, c"B")
+        buffer_view(meter, <void**>&s.offsets, s.count + 1, 4, c"I"),
+        buffer_view(meter, <void**>&s.bytes, s.used, 1, c"B"),
     )
 
 
-cdef object _columns(Points* p, const Interner* sink_sets):
+cdef object _columns(MemoryMeter meter, Points* p, const Interner* sink_sets):
     cdef u64 n = p.rows
     cdef u32 i
     sets = [frozenset()]
@@ -197,18 +205,18 @@ cdef object _columns(Points* p, const Interner* sink_sets):
     if sink_sets.count >= 65534:
         sets.append(frozenset({""}))
     return Columns(
-        names=_string_table(&p.names),
-        tags=_string_table(&p.tags),
+        names=_string_table(meter, &p.names),
+        tags=_string_table(meter, &p.tags),
         sink_sets=tuple(sets),
-        name=buffer_view(<void**>&p.name, n, 4, c"I"),
-        tag=buffer_view(<void**>&p.tag, n, 4, c"I"),
-        type=buffer_view(<void**>&p.type, n, 1, c"B"),
-        scope=buffer_view(<void**>&p.scope, n, 1, c"B"),
-        series_type=buffer_view(<void**>&p.series_type, n, 1, c"B"),
-        sinks=buffer_view(<void**>&p.sinks, n, 2, c"H"),
-        timestamp_ms=buffer_view(<void**>&p.timestamp_ms, n, 8, c"q"),
-        value=buffer_view(<void**>&p.value, n, 8, c"d"),
-        own_time=buffer_view(<void**>&p.own_time, n, 1, c"B"),
+        name=buffer_view(meter, <void**>&p.name, n, 4, c"I"),
+        tag=buffer_view(meter, <void**>&p.tag, n, 4, c"I"),
+        type=buffer_view(meter, <void**>&p.type, n, 1, c"B"),
+        scope=buffer_view(meter, <void**>&p.scope, n, 1, c"B"),
+        series_type=buffer_view(meter, <void**>&p.series_type, n, 1, c"B"),
+        sinks=buffer_view(meter, <void**>&p.sinks, n, 2, c"H"),
+        timestamp_ms=buffer_view(meter, <void**>&p.timestamp_ms, n, 8, c"q"),
+        value=buffer_view(meter, <void**>&p.value, n, 8, c"d"),
+        own_time=buffer_view(meter, <void**>&p.own_time, n, 1, c"B"),
     )
 
 
@@ -259,6 +267,14 @@ cdef class NativeInterval:
         other._n = 0
         other._released = True
 
+    cdef i64 _recovered_bytes(self):
+        """What a dead process's part of it takes."""
+        cdef i64 total = 0
+        for _, _, owner in self._members:
+            if isinstance(owner, RecoveredFile):
+                total += (<RecoveredFile>owner).file_bytes
+        return total
+
     cdef _require_open(self):
         if self._released:
             raise RuntimeError("the interval was released")
@@ -301,9 +317,17 @@ cdef class NativeInterval:
 
     def top(self, int most):
         """Adds up by name, once. See veneurpy.engine.Interval."""
+        return self._tops(most)[0]
+
+    def clients(self, int most):
+        """Adds up by client, once. See veneurpy.engine.Interval."""
+        return self._tops(most)[1]
+
+    cdef tuple _tops(self, int most):
         if self._top is None:
             self._require_open()
-            self._top = top_names(self._arenas, self._n, &self._context.key, &self._context.seen, most)
+            self._top = top_of(&self._context.meter.meter, self._arenas, self._n, &self._context.key,
+                               &self._context.seen, most)
         return self._top
 
     def columns(self, plan):
@@ -311,6 +335,7 @@ cdef class NativeInterval:
         cdef _CompiledPlan compiled = _CompiledPlan(plan)
         cdef Merge merge
         cdef Points points
+        cdef Meter* meter = &self._context.meter.meter
         cdef bint done
         cdef u32 i
         self._require_open()
@@ -318,14 +343,14 @@ cdef class NativeInterval:
         memset(&points, 0, sizeof(points))
         try:
             with nogil:
-                done = (merge_open(&merge, &self._context.key, self._context.extend, self._context.n_extend)
+                done = (merge_open(&merge, meter, &self._context.key, self._context.extend, self._context.n_extend)
                         and merge_arenas(&merge, self._arenas, self._n)
-                        and points_make(&points, &merge, &compiled.plan, self.start_ms))
+                        and points_make(&points, &merge, &compiled.plan, self.start_ms, self._context.compression))
             if not done:
                 raise MemoryError("no memory to flush the interval")
             self._series = merge.count
             conflicts = [points.conflicts[i] for i in range(points.n_conflicts)]
-            columns = _columns(&points, &merge.sink_sets)
+            columns = _columns(self._context.meter, &points, &merge.sink_sets)
             self._conflicts = [columns.names[number] for number in conflicts]
             return columns
         finally:

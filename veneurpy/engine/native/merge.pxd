@@ -3,6 +3,7 @@ from veneurpy.engine.native.arena cimport Arena, Entry
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.intern cimport Interner
+from veneurpy.engine.native.meter cimport Meter
 from veneurpy.engine.native.slice cimport Slice
 
 # What one arena holds of a merged timer or set.
@@ -38,6 +39,7 @@ cdef struct NormalTags:
     u16 sinks
 
 cdef struct Merge:
+    Meter* meter
     HashKey key
     Slice* extend                       # implicit tags, sorted
     int n_extend
@@ -57,7 +59,7 @@ cdef struct Merge:
     bint failed                         # no memory
 
 
-cdef bint merge_open(Merge* m, const HashKey* key, Slice* extend, int n_extend) noexcept nogil
+cdef bint merge_open(Merge* m, Meter* meter, const HashKey* key, Slice* extend, int n_extend) noexcept nogil
 cdef void merge_close(Merge* m) noexcept nogil
 cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil
 cdef u64 samples_of(const Arena* a, const Entry* e) noexcept nogil

@@ -1,6 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """One walk over the entries of every arena, in the order of the readers."""
-from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
     COUNTER, ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, HISTOGRAM, SCOPE_MASK, SERIES_TYPES, SET, TIMER,
@@ -10,26 +9,29 @@ from veneurpy.engine.native.blocks cimport DIGEST, DIGEST_WEIGHTED, block_totals
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_pair
 from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
+from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc
 from veneurpy.engine.native.pair cimport pair_count
 from veneurpy.engine.native.slice cimport Slice, cut, equal, find, next_part, sort_slices
 from veneurpy.engine.native.table cimport table_home
 from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, SINK_WORD, TagWord, tag_word
 
 cdef enum:
-    POOL_CHUNK = 1 << 20
+    POOL_CHUNK = 1 << 16
+    LONG_TEXT = 1 << 13                 # has memory of its own: no chunk is left with more than that unused
     MOST_SINK_SETS = 65_534             # 0 is all sinks, 65535 is nobody
     NOBODY = 65_535
     MARK_SINKS = 1 << 9
     MARK_TIMESTAMP = 1 << 8
 
 
-cdef bint merge_open(Merge* m, const HashKey* key, Slice* extend, int n_extend) noexcept nogil:
+cdef bint merge_open(Merge* m, Meter* meter, const HashKey* key, Slice* extend, int n_extend) noexcept nogil:
     """`extend` is sorted and belongs to the caller. False when there is no memory."""
     memset(m, 0, sizeof(Merge))
+    m.meter = meter
     m.key = key[0]
     m.extend = extend
     m.n_extend = n_extend
-    return interner_open(&m.sink_sets, 8)
+    return interner_open(&m.sink_sets, meter, 8)
 
 
 cdef void merge_close(Merge* m) noexcept nogil:
@@ -37,30 +39,39 @@ cdef void merge_close(Merge* m) noexcept nogil:
     cdef void* next_chunk
     while chunk != NULL:
         next_chunk = (<void**>chunk)[0]
-        free(chunk)
+        meter_free(m.meter, chunk)
         chunk = next_chunk
-    free(m.slots)
-    free(m.series)
-    free(m.parts)
-    free(m.split)
+    meter_free(m.meter, m.slots)
+    meter_free(m.meter, m.series)
+    meter_free(m.meter, m.parts)
+    meter_free(m.meter, m.split)
     interner_close(&m.sink_sets)
     memset(m, 0, sizeof(Merge))
 
 
-cdef u8* _pool_take(Pool* p, u64 bytes_) noexcept nogil:
+cdef u8* _pool_chunk(Merge* m, u64 bytes_) noexcept nogil:
+    """So many bytes after the link to the chunk before."""
+    cdef u8* chunk = <u8*>meter_malloc(m.meter, bytes_ + 8)
+    if chunk != NULL:
+        (<void**>chunk)[0] = m.pool.chunks
+        m.pool.chunks = chunk
+    return chunk
+
+
+cdef u8* _pool_take(Merge* m, u64 bytes_) noexcept nogil:
     """NULL when there is no memory."""
-    cdef u64 size
+    cdef Pool* p = &m.pool
     cdef u8* chunk
+    if bytes_ > LONG_TEXT:
+        chunk = _pool_chunk(m, bytes_)
+        return chunk + 8 if chunk != NULL else NULL
     if p.used + bytes_ > p.size:
-        size = bytes_ + 8 if bytes_ + 8 > POOL_CHUNK else POOL_CHUNK
-        chunk = <u8*>malloc(size)
+        chunk = _pool_chunk(m, POOL_CHUNK)
         if chunk == NULL:
             return NULL
-        (<void**>chunk)[0] = p.chunks
-        p.chunks = chunk
         p.chunk = chunk
         p.used = 8
-        p.size = size
+        p.size = 8 + POOL_CHUNK
     p.used += bytes_
     return p.chunk + p.used - bytes_
 
@@ -88,7 +99,7 @@ cdef Slice _join(Merge* m, Slice* s, Py_ssize_t n) noexcept nogil:
     for i in range(n):
         total += s[i].size + 1
     out.size = 0
-    out.data = _pool_take(&m.pool, <u64>total + 1)
+    out.data = _pool_take(m, <u64>total + 1)
     if out.data == NULL:
         m.failed = True
         return out
@@ -108,9 +119,9 @@ cdef Slice _join(Merge* m, Slice* s, Py_ssize_t n) noexcept nogil:
 cdef bint _room_to_split(Merge* m, Py_ssize_t tags_len) noexcept nogil:
     cdef u32 most = <u32>(tags_len + m.n_extend + 2)
     if most > m.split_capacity:
-        free(m.split)
-        m.split = <Slice*>malloc(2 * most * sizeof(Slice))
-        m.split_capacity = 2 * most if m.split != NULL else 0
+        meter_free(m.meter, m.split)
+        m.split = <Slice*>meter_malloc(m.meter, most * sizeof(Slice))
+        m.split_capacity = most if m.split != NULL else 0
     return m.split != NULL
 
 
@@ -295,8 +306,8 @@ cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
         for t in range(SERIES_TYPES):
             total += arenas[i].header.entries[t]
     parts += histograms + timers
-    m.series = <Series*>malloc((total + 1) * sizeof(Series))
-    m.parts = <Part*>malloc((parts + 1) * sizeof(Part))
+    m.series = <Series*>meter_malloc(m.meter, (total + 1) * sizeof(Series))
+    m.parts = <Part*>meter_malloc(m.meter, (parts + 1) * sizeof(Part))
     if m.series == NULL or m.parts == NULL:
         return False
     if filled <= 1 and irregular == 0 and m.n_extend == 0 and (histograms == 0 or timers == 0):
@@ -304,7 +315,7 @@ cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
     m.bits = 6
     while (<u64>1 << m.bits) < 2 * total:
         m.bits += 1
-    m.slots = <u64*>calloc(<size_t>1 << m.bits, 8)
+    m.slots = <u64*>meter_calloc(m.meter, <u64>1 << m.bits, 8)
     return m.slots != NULL
 
 

@@ -1,7 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Gathering a series' samples from every arena that has some."""
 from libc.math cimport rint
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport Block, block_at
 from veneurpy.engine.native.blocks cimport (
@@ -14,42 +13,49 @@ from veneurpy.engine.native.hll cimport (
     hll_exact_insert,
 )
 from veneurpy.engine.native.merge cimport Merge, Part, Series
+from veneurpy.engine.native.meter cimport Meter, meter_free, meter_malloc
 from veneurpy.engine.native.sort cimport Centroid, td_sort_centroids, td_sort_doubles
-from veneurpy.engine.native.tdigest cimport td_quantiles
+from veneurpy.engine.native.tdigest cimport td_capacity, td_compress, td_quantiles
+
+cdef enum:
+    FIRST_ROOM = 1024
+    GATHER_MOST = 4096                  # centroids of a series: what is beyond makes those at hand a digest first
 
 
-cdef bint workspace_open(Workspace* w, int n_quantiles) noexcept nogil:
+cdef bint workspace_open(Workspace* w, Meter* meter, int n_quantiles, double compression) noexcept nogil:
     """False when there is no memory."""
     memset(w, 0, sizeof(Workspace))
-    w.quantiles = <double*>malloc(8 * (n_quantiles + 1))
-    w.slots = <u64*>malloc(8 * HLL_MAX_SLOTS)
-    w.registers = <u8*>malloc(HLL_REGISTERS)
-    return w.quantiles != NULL and w.slots != NULL and w.registers != NULL and _reserve(w, 1024)
+    w.meter = meter
+    w.compression = compression
+    w.quantiles = <double*>meter_malloc(w.meter, 8 * (n_quantiles + 1))
+    w.slots = <u64*>meter_malloc(w.meter, 8 * HLL_MAX_SLOTS)
+    w.registers = <u8*>meter_malloc(w.meter, HLL_REGISTERS)
+    return w.quantiles != NULL and w.slots != NULL and w.registers != NULL and _reserve(w, FIRST_ROOM)
 
 
 cdef void workspace_close(Workspace* w) noexcept nogil:
-    free(w.quantiles)
-    free(w.slots)
-    free(w.registers)
-    free(w.pairs)
-    free(w.more_pairs)
-    free(w.values)
-    free(w.more_values)
+    meter_free(w.meter, w.quantiles)
+    meter_free(w.meter, w.slots)
+    meter_free(w.meter, w.registers)
+    meter_free(w.meter, w.pairs)
+    meter_free(w.meter, w.more_pairs)
+    meter_free(w.meter, w.values)
+    meter_free(w.meter, w.more_values)
     memset(w, 0, sizeof(Workspace))
 
 
 cdef bint _reserve(Workspace* w, u64 n) noexcept nogil:
     if n <= w.capacity:
         return True
-    free(w.pairs)
-    free(w.more_pairs)
-    free(w.values)
-    free(w.more_values)
-    w.capacity = 2 * n
-    w.pairs = <Centroid*>malloc(w.capacity * sizeof(Centroid))
-    w.more_pairs = <Centroid*>malloc(w.capacity * sizeof(Centroid))
-    w.values = <double*>malloc(w.capacity * sizeof(double))
-    w.more_values = <double*>malloc(w.capacity * sizeof(double))
+    meter_free(w.meter, w.pairs)
+    meter_free(w.meter, w.more_pairs)
+    meter_free(w.meter, w.values)
+    meter_free(w.meter, w.more_values)
+    w.capacity = n
+    w.pairs = <Centroid*>meter_malloc(w.meter, w.capacity * sizeof(Centroid))
+    w.more_pairs = <Centroid*>meter_malloc(w.meter, w.capacity * sizeof(Centroid))
+    w.values = <double*>meter_malloc(w.meter, w.capacity * sizeof(double))
+    w.more_values = <double*>meter_malloc(w.meter, w.capacity * sizeof(double))
     if w.pairs == NULL or w.more_pairs == NULL or w.values == NULL or w.more_values == NULL:
         w.capacity = 0
         return False
@@ -89,9 +95,19 @@ cdef u64 _gather(Workspace* w, Block* b, u32 n, u64 at, Totals* totals, bint* ex
     return at + n
 
 
+cdef u64 _condense(Workspace* w, u64 n) noexcept nogil:
+    """Makes a digest of what w.pairs has; its new length."""
+    cdef Centroid* pairs = w.pairs
+    td_sort_centroids(pairs, <Py_ssize_t>n, w.more_pairs)
+    n = <u64>td_compress(pairs, <Py_ssize_t>n, w.compression, w.more_pairs, td_capacity(w.compression))
+    w.pairs = w.more_pairs
+    w.more_pairs = pairs
+    return n
+
+
 cdef u64 _gather_all(Workspace* w, const Merge* m, const Series* s, Totals* totals, bint* exact) noexcept nogil:
     """All samples of a series in w.pairs, ascending; how many, or 0 when there is no memory."""
-    cdef u64 need = 0, n = 0
+    cdef u64 need = 0, most = 0, n = 0, more
     cdef u32 i = s.parts
     cdef Part* p
     cdef Block* b
@@ -99,8 +115,11 @@ cdef u64 _gather_all(Workspace* w, const Merge* m, const Series* s, Totals* tota
         p = &m.parts[i - 1]
         b = _part_block(p)
         if b != NULL:
-            need += b.used + word_length(p.entry.lo)
+            more = b.used + word_length(p.entry.lo)
+            need += more
+            most = more if more > most else most
         i = p.next
+    need = need if need < GATHER_MOST + most else GATHER_MOST + most
     if not _reserve(w, need):
         return 0
     i = s.parts
@@ -108,6 +127,9 @@ cdef u64 _gather_all(Workspace* w, const Merge* m, const Series* s, Totals* tota
         p = &m.parts[i - 1]
         b = _part_block(p)
         if b != NULL:
+            if n + b.used + word_length(p.entry.lo) > need:
+                n = _condense(w, n)
+                exact[0] = False
             n = _gather(w, b, word_length(p.entry.lo), n, totals, exact)
         i = p.next
     td_sort_centroids(w.pairs, <Py_ssize_t>n, w.more_pairs)
