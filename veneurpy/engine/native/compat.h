@@ -398,7 +398,7 @@ static inline int vnp_batch_fetched(const void *page) {
     for (int i = 0; i < VNP_BATCH; i++) {
         if (messages[i].msg_len == VNP_NOT_FETCHED)
             continue;
-        if (messages[i].msg_len > 0xFFFFu)
+        if (messages[i].msg_len >= 0xFFFFFFu)
             return -1;
         n++;
     }
