@@ -14,6 +14,7 @@ from veneurpy.config.called import Called
 from veneurpy.config.dump import effective
 from veneurpy.config.model import Config, SinkEntry
 from veneurpy.config.quantity import format_size
+from veneurpy.config.secret import Secret
 
 GROUPS = (
     ("Receiving", "statsd_listen_addresses"),
@@ -104,7 +105,9 @@ def _kind(annotation: Any) -> str:
         return " or ".join(f"`{argument}`" for argument in arguments)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "sink" if annotation is SinkEntry else "mapping"
-    return {bool: "true or false", int: "whole number", float: "number", str: "text"}[annotation]
+    names: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number"}
+    names |= {str: "text", Secret: "secret text"}
+    return names[annotation]
 
 
 def _range(field: FieldInfo, shown: Callable[[Any], str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from veneurpy.config.durability import check_durability
+from veneurpy.config.encryption import check_encryption
 from veneurpy.config.environment import apply_environment, apply_overrides
 from veneurpy.config.explain import explain
 from veneurpy.config.model import Config
@@ -72,6 +73,7 @@ def parse_config(
     resolve_sinks(data, kinds, report)
     config = _validate(data, report)
     check_durability(config, report)
+    check_encryption(config, report)
     _warn_of_nothing(config, report)
     return LoadedConfig(config, report.rendered_warnings(), source)
 
@@ -112,7 +114,7 @@ def _validate(data: dict[str, Any], report: Report) -> Config:
 
 def _warn_of_nothing(config: Config, report: Report) -> None:
     """All are allowed, as in Veneur, and hardly ever meant."""
-    if not config.statsd_listen_addresses:
+    if not config.statsd_listen_addresses and not config.http_statsd:
         what = 'nothing is received: "statsd_listen_addresses" is empty'
         report.warning(report.places.whole, what)
     if not config.metric_sinks:

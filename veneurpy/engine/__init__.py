@@ -18,6 +18,7 @@ from veneurpy.engine.types import (
     VALUE_REASONS,
     Accounts,
     Budget,
+    Bytes,
     EngineOptions,
     MetricType,
     NameTop,
@@ -37,6 +38,7 @@ __all__ = [
     "VALUE_REASONS",
     "Accounts",
     "Budget",
+    "Bytes",
     "Columns",
     "Engine",
     "EngineKind",
@@ -71,13 +73,17 @@ class Reader(Protocol):
         """The name it was opened with; several readers may share one."""
         ...
 
-    def feed(self, datagram: bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
+    def feed(self, datagram: Bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
         """Takes one datagram (or whole lines of a stream) into the open interval.
 
         Any thread, one at a time per reader. A datagram beyond `max_datagram_bytes`, or one that
         the caller says was `truncated`, loses its last line only. `now_ns` is CLOCK_REALTIME; None
         asks the clock. Never raises on any bytes.
         """
+        ...
+
+    def discard_line(self) -> None:
+        """Counts a line of a stream that was longer than allowed and whose bytes are gone."""
         ...
 
     def stop(self, timeout_s: float) -> int:
@@ -146,16 +152,35 @@ class Interval(Protocol):
         """
         ...
 
-    def release(self) -> None:
-        """Gives the memory back, for the next interval. Idempotent; the last thing to be called."""
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a process before this one died while it delivered the interval from memory.
+
+        Nobody knows what of it has arrived.
+        """
+        ...
+
+    def release(self, *, kept: bool = True) -> None:
+        """Gives the memory back, for the next interval. Idempotent.
+
+        The last thing to be called; unless nobody else has `kept` what it held, so that a successor
+        should find it (`is_doubtful`) until it has been delivered: then `settled` is.
+        """
+        ...
+
+    def settled(self) -> None:
+        """What was not kept elsewhere has been delivered, or given up. Any thread; idempotent.
+
+        The next `rotate` implies it: then the memory is needed.
+        """
         ...
 
 
 class Engine(Protocol):
     """A sharded store of the open interval."""
 
-    def open_reader(self, listener: str) -> Reader:
-        """A reader that is fed by hand."""
+    def open_reader(self, listener: str, *, max_datagram_bytes: int = 0) -> Reader:
+        """A reader that is fed by hand, at most so many bytes at once (0: as the options say)."""
         ...
 
     def attach(self, fd: int, listener: str) -> Reader:

@@ -87,7 +87,14 @@ class ReferenceInterval:
     def columns(self, plan: Plan) -> Columns:
         return columns(self._groups, plan, self._start_ms)
 
-    def release(self) -> None:
+    @property
+    def is_doubtful(self) -> bool:
+        return False
+
+    def settled(self) -> None:
+        """No arena outlives this engine's process."""
+
+    def release(self, *, kept: bool = True) -> None:
         self.is_released = True
         for store in self._stores:
             store.release()
@@ -116,13 +123,19 @@ class ReferenceEngine:
         return f"<ReferenceEngine {self._uuid} from {self._start_ms}, {len(self._readers)} readers>"
 
     def open_reader(
-        self, listener: str, *, kernel_drops: Callable[[], int] | None = None
+        self,
+        listener: str,
+        *,
+        max_datagram_bytes: int = 0,
+        kernel_drops: Callable[[], int] | None = None,
     ) -> ReferenceReader:
         """A reader that is fed by hand. `kernel_drops` is asked at each rotation for the datagrams
         that the kernel discarded since it was last asked."""
         with self._lock:
             store = self._new_store(len(self._readers))
-            reader = ReferenceReader(listener, store, self._options, kernel_drops)
+            reader = ReferenceReader(
+                listener, store, self._options, kernel_drops, max_datagram_bytes
+            )
             self._readers.append(reader)
         return reader
 

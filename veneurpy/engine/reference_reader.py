@@ -18,7 +18,7 @@ from veneurpy.engine.reference_store import (
     SeriesKey,
     Store,
 )
-from veneurpy.engine.types import Accounts, EngineOptions, MetricType, Scope
+from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MetricType, Scope
 
 _SIDE_LOG_PREFIXES = (b"_e{", b"_sc|")
 _TIMESTAMPED = frozenset({MetricType.COUNTER, MetricType.GAUGE})
@@ -37,7 +37,9 @@ class ReferenceReader:
         store: Store,
         options: EngineOptions,
         kernel_drops: Callable[[], int] | None = None,
+        max_datagram_bytes: int = 0,
     ) -> None:
+        self._max_bytes = max_datagram_bytes or options.max_datagram_bytes
         self._kernel_drops = kernel_drops
         self._listener = listener
         self._store = store
@@ -53,10 +55,10 @@ class ReferenceReader:
     def listener(self) -> str:
         return self._listener
 
-    def feed(self, datagram: bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
+    def feed(self, datagram: Bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
         if now_ns is None:
             now_ns = time.time_ns()
-        taken = datagram[: self._options.max_datagram_bytes]
+        taken = bytes(datagram[: self._max_bytes])
         lines = taken.split(b"\n")
         cut = truncated or len(taken) < len(datagram)
         if cut:
@@ -69,6 +71,11 @@ class ReferenceReader:
             accounts.whole += not cut
             for line in lines:
                 self._take(line.removesuffix(b"\r"), now_ns)
+
+    def discard_line(self) -> None:
+        with self._lock:
+            self._store.accounts.lines += 1
+            self._store.accounts.rejected["too_long"] += 1
 
     def stop(self, timeout_s: float) -> int:
         return 0

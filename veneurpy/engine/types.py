@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+Bytes = bytes | bytearray | memoryview
+"""What holds the bytes of a datagram; nobody keeps it."""
+
 
 class MetricType(IntEnum):
     """What a series is; the numbers are those of Veneur's `metricpb.Type`."""
@@ -148,11 +151,14 @@ class EngineOptions:
 
     The directory belongs to one engine at a time: a lock in it says so (OSError at the opening).
     """
+    coalesce: bool = True
+    """A reader that receives by itself may sleep for up to 1 ms, for datagrams to gather."""
     side_log_max_bytes: int = 4 << 20
     """Bytes of events and service checks that one reader keeps in one interval."""
 
 
 # Why a line or a value was rejected, in the order in which a line is checked: the first one counts.
+# The last is for lines of streams, of which nothing but the length is known.
 LINE_REASONS = (
     "no_colon_or_pipe",
     "bad_name",
@@ -163,6 +169,7 @@ LINE_REASONS = (
     "bad_event",
     "bad_check",
     "side_log_full",
+    "too_long",
 )
 VALUE_REASONS = ("bad_value", "store_full", "over_budget")
 # What a client sent and the engine passed over, the sample kept.
@@ -183,7 +190,7 @@ class Accounts:
     whole: int = 0
     truncated: int = 0
     lost_in_crash: int = 0
-    """Datagrams read and not applied when the process died: at most 64 a reader."""
+    """Datagrams taken from the socket and not applied when it died: at most 64 a reader."""
     kernel_drops: int = 0
     lines: int = 0
     accepted: int = 0

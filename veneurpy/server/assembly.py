@@ -15,10 +15,8 @@ from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
 from veneurpy.flush.summarise import plan_of
 from veneurpy.ledger import Ledger
-from veneurpy.listeners.udp import UdpListener
-from veneurpy.ports import Clock, Listener, Sink
+from veneurpy.ports import Clock, Sink
 from veneurpy.server.context import NodeContext
-from veneurpy.systemd import SocketStore
 from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.statsd import StatsSender
 
@@ -36,6 +34,7 @@ def engine_options(config: Config) -> EngineOptions:
         extend_tags=config.extend_tags,
         compression=config.digest_compression,
         max_datagram_bytes=config.metric_max_length,
+        coalesce=config.coalesce,
         store_max_bytes=config.store_max_bytes,
         budgets=(
             Budget(
@@ -50,20 +49,6 @@ def engine_options(config: Config) -> EngineOptions:
         side_log_max_bytes=config.side_log_max_bytes,
         arena_dir=config.arena_dir or None,
     )
-
-
-def new_listeners(config: Config, telemetry: Telemetry, store: SocketStore) -> list[Listener]:
-    """One for each URL."""
-    return [
-        UdpListener(
-            url,
-            num_readers=config.num_readers,
-            read_buffer_bytes=config.read_buffer_size_bytes,
-            telemetry=telemetry,
-            store=store,
-        )
-        for url in config.statsd_listen_addresses
-    ]
 
 
 def new_sinks(

@@ -44,12 +44,17 @@ cdef extern from "compat.h" nogil:
     int MEM_WORDS "VNP_MEM_WORDS"
     int meminfo "vnp_meminfo"(int, u32*)
     int refuse_new "vnp_refuse_new"(int)
+    bint is_unix "vnp_is_unix"(int)
+    void refuse_senders "vnp_refuse_senders"(int)
     int receive_timeout "vnp_receive_timeout"(int, i64)
 
     int BATCH "VNP_BATCH"
     ctypedef struct Batch "vnp_batch":
         pass
     Batch* batch_new "vnp_batch_new"(size_t)
+    void batch_move "vnp_batch_move"(Batch*, void*)
+    void batch_clear "vnp_batch_clear"(Batch*, int)
+    int batch_fetched "vnp_batch_fetched"(const void*)
     int batch_receive "vnp_batch_receive"(Batch*, int, bint)
     const u8* batch_data "vnp_batch_data"(const Batch*, int)
     size_t batch_len "vnp_batch_len"(const Batch*, int)

@@ -6,7 +6,7 @@ from typing_extensions import disjoint_base
 
 from veneurpy.engine import Interval
 from veneurpy.engine.native.interval import NativeInterval
-from veneurpy.engine.types import Accounts, EngineOptions
+from veneurpy.engine.types import Accounts, Bytes, EngineOptions
 
 @disjoint_base
 class NativeReader:
@@ -17,10 +17,13 @@ class NativeReader:
     @property
     def busy(self) -> list[int]:
         """Batches by the time they took: item i counts those of 2^(i-1) to 2^i nanoseconds."""
-    def __init__(self, engine: NativeEngine, listener: str, number: int) -> None: ...
-    def feed(
-        self, datagram: bytes, *, truncated: bool = False, now_ns: int | None = None
+    def __init__(
+        self, engine: NativeEngine, listener: str, number: int, max_datagram_bytes: int = 0
     ) -> None: ...
+    def feed(
+        self, datagram: Bytes, *, truncated: bool = False, now_ns: int | None = None
+    ) -> None: ...
+    def discard_line(self) -> None: ...
     def stop(self, timeout_s: float) -> int: ...
     def leave(self) -> None: ...
 
@@ -34,10 +37,13 @@ class NativeEngine:
     def committed_bytes(self) -> int:
         """Memory behind the arenas of all readers."""
 
-    def __init__(self, options: EngineOptions, *, start_ms: int) -> None: ...
+    def __init__(
+        self, options: EngineOptions, *, start_ms: int, hash_key: bytes | None = None
+    ) -> None:
+        """`hash_key` (32 bytes) is for those who count instructions: by default it is random."""
     def hash_of(self, name: bytes, tags: bytes = b"") -> int:
         """Where a name and its tags as sent belong in this engine's tables; no other agrees."""
-    def open_reader(self, listener: str) -> NativeReader: ...
+    def open_reader(self, listener: str, *, max_datagram_bytes: int = 0) -> NativeReader: ...
     def attach(self, fd: int, listener: str) -> NativeReader: ...
     def rotate(self, now_ms: int) -> NativeInterval: ...
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]: ...

@@ -8,13 +8,13 @@ import weakref
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    ARENA_FREE, Arena, ArenaName, arena_begin, arena_close, arena_collapse, arena_committed, arena_open,
-    arena_reserve_ahead,
+    ARENA_FREE, TOO_LONG, Arena, ArenaName, Header, arena_begin, arena_close, arena_collapse, arena_committed,
+    arena_open, arena_reserve_ahead,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.budget cimport CompiledRules
 from veneurpy.engine.native.compat cimport (
-    MEM_QUEUED, bell_new, bell_ring, bell_wait, i64, load_acquire, meminfo,
+    MEM_QUEUED, bell_new, is_unix, refuse_senders, bell_ring, bell_wait, i64, load_acquire, meminfo,
     realtime_ns, refuse_new, sleep_ns, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.counting cimport names_begin
@@ -26,7 +26,9 @@ from veneurpy.engine.native.receiver cimport (
     BUSY_BUCKETS, RUNNING, SWAP_ASKED, Receiver, receiver_attach, receiver_detach, receiver_new_drops,
     receiver_run, receiver_swap, receiver_take,
 )
-from veneurpy.engine.native.recover cimport NO_MEMORY, NOT_AN_ARENA, NOTHING_IN_IT, OTHER_BOOT, SALVAGED
+from veneurpy.engine.native.recover cimport (
+    NO_MEMORY, NO_NAME, NOT_AN_ARENA, NOTHING_IN_IT, OTHER_BOOT, SALVAGED,
+)
 from veneurpy.engine.native.store cimport store_begin, store_close, store_open
 
 from veneurpy.engine.arena_dir import ArenaDir, boot_id
@@ -38,6 +40,7 @@ _WHY_UNREADABLE = {
     NOT_AN_ARENA: "cut short, or of another version",
     OTHER_BOOT: "written before the machine was started anew",
     NO_MEMORY: "no memory to map it",
+    NO_NAME: "its header is damaged: nobody can tell what interval it was of",
 }
 
 
@@ -60,7 +63,7 @@ cdef class NativeReader:
             raise MemoryError
         memset(self._arenas, 0, sizeof(self._arenas))
 
-    def __init__(self, NativeEngine engine, str listener, int number):
+    def __init__(self, NativeEngine engine, str listener, int number, Py_ssize_t max_datagram_bytes=0):
         cdef object options = engine.options
         self.engine = engine
         self.listener = listener
@@ -69,10 +72,12 @@ cdef class NativeReader:
         self._thread = None
         self._files = []
         self._r.fd = -1
+        self._r.coalesces = options.coalesce
         if not store_open(&self._r.store, options.compression, options.max_timestamps, options.side_log_max_bytes,
                           &engine._rules.budget):
             raise MemoryError
-        if not parser_open(&self._r.parser, &self._r.store, &engine._context.key, options.max_datagram_bytes,
+        if not parser_open(&self._r.parser, &self._r.store, &engine._context.key,
+                           max_datagram_bytes or options.max_datagram_bytes,
                            <i64>(options.interval_s * 1000), <i64>(options.late_window_s * 1000)):
             raise MemoryError
         # Both arenas now: a file system that is full is to be noticed at the start, not at the first rotation.
@@ -140,6 +145,14 @@ cdef class NativeReader:
             with nogil:
                 receiver_take(self._r, data, size, truncated, now)
 
+    def discard_line(self):
+        """Counts a line that was too long. See veneurpy.engine.Reader."""
+        cdef Header* header
+        with self._lock:
+            header = self._r.arena.header
+            header.counters.lines += 1
+            header.counters.rejected[TOO_LONG] += 1
+
     cdef _attach(self, int fd):
         cdef bint ok
         with nogil:
@@ -161,20 +174,25 @@ cdef class NativeReader:
         if load_acquire(&self._r.stop_at_ns) == 0:
             refuse_new(self._r.fd)
             store_release(&self._r.stop_at_ns, <u64>(realtime_ns() + <i64>(timeout_s * 1e9)))
-        return self._end()
+        return self._end(True)
 
     def leave(self):
         """Stops after one more batch at the most, the socket as it is. See veneurpy.engine.Reader."""
         if self._thread is not None:
             if load_acquire(&self._r.stop_at_ns) == 0:
                 store_release(&self._r.stop_at_ns, 1)  # long ago
-            self._end()
+            self._end(False)
 
-    cdef u32 _end(self):
+    cdef u32 _end(self, bint drains):
         cdef u32 words[9]
         self._thread.join()
         with self._lock:
             if self._r.fd >= 0:
+                if drains and is_unix(self._r.fd):
+                    # No filter counts what it refuses there: senders are turned away, the rest is read.
+                    with nogil:
+                        refuse_senders(self._r.fd)
+                        receiver_run(self._r)
                 self._unread = words[MEM_QUEUED] if meminfo(self._r.fd, words) == 0 else 0
                 receiver_detach(self._r)
         return self._unread
@@ -229,18 +247,19 @@ cdef class NativeEngine:
     cdef bint _closed
     cdef object _dir                    # ArenaDir, or None
     cdef NativeInterval _resumed
+    cdef NativeInterval _last           # rotated, and perhaps left to a successor: its arenas are needed again
     cdef readonly list unreadable
     cdef int _bell
     cdef object _reserver
     cdef CompiledRules _rules
 
-    def __init__(self, options, *, start_ms):
+    def __init__(self, options, *, start_ms, bytes hash_key=None):
         self.options = options
         self._dir = None if options.arena_dir is None else ArenaDir(options.arena_dir)
         self._lock = threading.Lock()
         self._readers = []
         self.unreadable = []
-        self._context = MergeContext(os.urandom(sizeof(HashKey)), options.extend_tags)
+        self._context = MergeContext(hash_key or os.urandom(sizeof(HashKey)), options.extend_tags)
         self._rules = CompiledRules(options)
         self._digest_bytes = digest_block_bytes(options.compression)
         self._name_interval(uuids.uuid4(), start_ms)
@@ -292,6 +311,7 @@ cdef class NativeEngine:
         cdef NativeInterval interval
         if self._dir is None:
             return []
+        marks = self._dir.marks
         by_uuid = {}
         for path in self._dir.left_behind:
             found = RecoveredFile(str(path), boot_id())
@@ -303,13 +323,20 @@ cdef class NativeEngine:
             by_uuid.setdefault(found.uuid, []).append(found)
         out = []
         for raw, files in by_uuid.items():
+            uuid = uuids.UUID(bytes=raw)
+            if uuid in marks.settled:
+                for found in files:
+                    found.discard()
+                continue
             interval = NativeInterval(
-                self._context, uuids.UUID(bytes=raw), min(f.start_ms for f in files),
-                max(max(f.last_ms, f.start_ms) for f in files),
+                self._context, uuid, min(f.start_ms for f in files),
+                max(max(f.last_ms, f.start_ms) for f in files), None, marks,
             )
             for found in files:
                 interval.add(&found.arena, found.listener, 0, found)
             out.append(interval)
+        for uuid in marks.settled | (marks.unkept - {interval.uuid for interval in out}):
+            marks.forget(uuid)
         return sorted(out, key=lambda i: i.start_ms)
 
     def resume(self, NativeInterval interval not None):
@@ -320,10 +347,10 @@ cdef class NativeEngine:
             self._resumed = interval
             self._name_interval(interval.uuid, interval.start_ms)
 
-    def open_reader(self, str listener):
+    def open_reader(self, str listener, *, Py_ssize_t max_datagram_bytes=0):
         with self._lock:
             self._n_readers += 1
-            reader = NativeReader(self, listener, self._n_readers - 1)
+            reader = NativeReader(self, listener, self._n_readers - 1, max_datagram_bytes)
             self._readers.append(reader)
             return reader
 
@@ -339,7 +366,10 @@ cdef class NativeEngine:
         with self._lock:
             if self._held:
                 raise RuntimeError("the interval before was not released")
-            interval = NativeInterval(self._context, self._uuid, self._name.start_ms, now_ms, self._released)
+            if self._last is not None:
+                self._last.settled()
+            interval = NativeInterval(self._context, self._uuid, self._name.start_ms, now_ms, self._released,
+                                      None if self._dir is None else self._dir.marks)
             self._name_interval(uuids.uuid4(), now_ms)
             for reader in self._readers:
                 interval.add(reader._swap(self), reader.listener, receiver_new_drops(reader._r), reader)
@@ -347,6 +377,7 @@ cdef class NativeEngine:
                 interval.take_over(self._resumed)
                 self._resumed = None
             self._held = True
+            self._last = interval
             return interval
 
     def _released(self):
