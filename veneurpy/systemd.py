@@ -40,7 +40,7 @@ class Notifier:
 
 
 class SocketStore:
-    """Datagram sockets that the manager holds while no process lives: none of theirs is lost.
+    """Sockets that the manager holds while no process lives: what is queued there is not lost.
 
     They come from a socket unit, or from the file descriptor store, where `keep` puts them.
     """
@@ -52,10 +52,19 @@ class SocketStore:
     def __repr__(self) -> str:
         return f"SocketStore({[name for name, _ in self._held]})"
 
-    def take(self, name: str, addresses: Collection[tuple[str, int]]) -> list[socket.socket]:
-        """The sockets that were kept under a name, else those bound to one of the addresses."""
-        named = [held for held in self._held if held[0] == fd_name(name)]
-        bound = [held for held in self._held if _address(held[1]) in addresses]
+    def take(
+        self,
+        name: str,
+        addresses: Collection[tuple[str, int]] | Collection[str] = (),
+        kind: int = socket.SOCK_DGRAM,
+    ) -> list[socket.socket]:
+        """The sockets that were kept under a name, else those bound to one of the addresses.
+
+        `kind` is what they must be; 0 for any. A Unix socket's address is its path, or @ and name.
+        """
+        fitting = [held for held in self._held if kind in (0, held[1].type)]
+        named = [held for held in fitting if held[0] == fd_name(name)]
+        bound = [held for held in fitting if _address(held[1]) in addresses]
         taken = named or bound
         self._held = [held for held in self._held if held not in taken]
         return [held for _, held in taken]
@@ -81,23 +90,28 @@ def fd_name(name: str) -> str:
 
 
 def _inherited(environ: Mapping[str, str]) -> list[tuple[str, socket.socket]]:
-    """(name, socket) of each datagram socket that was passed to this very process, once each."""
+    """(name, socket) of each socket that was passed to this very process, once each."""
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return []
     count = int(environ.get("LISTEN_FDS", "0"))
     names = environ.get("LISTEN_FDNAMES", "").split(":")
     found: dict[int, tuple[str, socket.socket]] = {}
     for index in range(count):
-        held = socket.socket(fileno=FIRST_FD + index)
+        try:
+            held = socket.socket(fileno=FIRST_FD + index)
+        except OSError:  # a FIFO, say, that was meant for somebody else
+            continue
         held.set_inheritable(False)
         inode = os.fstat(held.fileno()).st_ino
-        if held.type != socket.SOCK_DGRAM or inode in found:
+        if inode in found:
             held.close()
             continue
         found[inode] = (names[index] if index < len(names) else "unknown", held)
     return list(found.values())
 
 
-def _address(held: socket.socket) -> tuple[str, int] | None:
+def _address(held: socket.socket) -> tuple[str, int] | str | None:
     name = held.getsockname()
-    return (name[0], name[1]) if isinstance(name, tuple) else None
+    if isinstance(name, tuple):
+        return name[0], name[1]
+    return "@" + name[1:].decode() if isinstance(name, bytes) and name else name or None

@@ -125,13 +125,15 @@ def test_what_nobody_takes_is_dropped(passed: Passed, udp: socket.socket) -> Non
     assert passed.ours.recv(100) == b"FDSTOREREMOVE=1\nFDNAME=left"
 
 
-def test_only_datagram_sockets_are_taken_and_once(passed: Passed, udp: socket.socket) -> None:
-    """A stream socket is none of ours; one that was kept in two ways is one."""
+def test_sockets_are_taken_by_their_kind_and_once(passed: Passed, udp: socket.socket) -> None:
+    """A listener of datagrams gets no stream socket; one that was kept in two ways is one."""
     with socket.socket() as stream:
         passed.add("a", stream)
         passed.add("b", udp)
         passed.add("c", udp)
-        assert ["b"] == passed.store().drop_others()
+        store = passed.store()
+        assert [] == store.take("a", ())
+        assert ["a", "b"] == store.drop_others()
 
 
 def test_what_is_meant_for_another_process_is_left_alone(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from veneurpy.config.address import HostPort, ListenUrl
+from veneurpy.config.address import HostPort
 from veneurpy.config.dump import effective, to_yaml
+from veneurpy.config.listen import ListenUrl
 from veneurpy.config.loader import LoadedConfig, load_config, parse_config
 from veneurpy.config.model import Config, SinkEntry
 from veneurpy.config.quantity import Duration, Size

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv6Address
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -13,10 +12,7 @@ from pydantic import BeforeValidator, PlainSerializer
 from veneurpy.config.called import Called
 from veneurpy.config.wrong import Wrong, shown
 
-UDP_SCHEMES = ("udp", "udp4", "udp6")
 SEND_SCHEMES = ("udp", "tcp")
-NOT_SERVED = ("tcp", "tcp4", "tcp6", "tls", "unix", "unixgram", "unixpacket")
-"""Schemes of listeners that are known and that this version does not serve."""
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _UNIX = re.compile(r"(unix|unixgram|unixpacket):")
@@ -33,21 +29,6 @@ class HostPort:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class ListenUrl:
-    """Where to receive datagrams: `udp://127.0.0.1:8125`.
-
-    `udp4` and `udp6` bind one family; `udp` binds what the host is, and both families for no host.
-    """
-
-    scheme: str
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{HostPort(self.host, self.port)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,60 +68,6 @@ def _check_ipv6(host: str, text: str) -> None:
         IPv6Address(host)
     except AddressValueError:
         raise Wrong(f'expected an IPv6 address in the brackets of "{text}"') from None
-
-
-def parse_listen_url(value: object) -> ListenUrl:
-    """Reads the URL of a StatsD listener. Raises Wrong."""
-    if isinstance(value, ListenUrl):
-        return value
-    if not isinstance(value, str):
-        raise Wrong(f'expected a URL such as "udp://127.0.0.1:8125", found {shown(value)}')
-    url = _URL.fullmatch(value)
-    if url is None:
-        raise _without_scheme(value)
-    scheme = url[1].lower()
-    if scheme not in UDP_SCHEMES:
-        raise _other_scheme(scheme, url[2])
-    try:
-        address = parse_host_port(url[2])
-    except Wrong as wrong:
-        suggestion = f"{scheme}://{wrong.suggestion}" if wrong.suggestion else ""
-        raise Wrong(f"{wrong} (in a URL such as udp://127.0.0.1:8125)", suggestion) from None
-    _check_family(scheme, address)
-    return ListenUrl(scheme, address.host, address.port)
-
-
-def _without_scheme(text: str) -> Wrong:
-    if unix := _UNIX.match(text):
-        return _other_scheme(unix[1], "")
-    expected = f'expected a URL such as "udp://127.0.0.1:8125", found {shown(text)}'
-    try:
-        return Wrong(expected, f"udp://{parse_host_port(text)}")
-    except Wrong as wrong:
-        return Wrong(expected, f"udp://{wrong.suggestion}" if wrong.suggestion else "")
-
-
-def _other_scheme(scheme: str, rest: str) -> Wrong:
-    served = ", ".join(f"{name}://" for name in UDP_SCHEMES)
-    if scheme in NOT_SERVED:
-        return Wrong(f"{scheme}:// listeners are not supported by this version (it has {served})")
-    close = get_close_matches(scheme, UDP_SCHEMES, n=1)
-    suggestion = f"{close[0]}://{rest}" if close else ""
-    return Wrong(f'unknown scheme "{scheme}": expected one of {served}', suggestion)
-
-
-def _check_family(scheme: str, address: HostPort) -> None:
-    other, family = {"udp4": (IPv6Address, "IPv4"), "udp6": (IPv4Address, "IPv6")}.get(
-        scheme, (None, "")
-    )
-    if other is None or not address.host:
-        return
-    try:
-        other(address.host)
-    except AddressValueError:
-        return
-    found = f'{scheme}:// needs an {family} address, found "{address.host}"'
-    raise Wrong(found, f"udp://{address}")
 
 
 def parse_http_address(value: object) -> HostPort | None:
@@ -205,12 +132,6 @@ def parse_send_url(value: object) -> SendUrl:
     return SendUrl(scheme, address.host or "127.0.0.1", address.port)
 
 
-ListenAddress = Annotated[
-    ListenUrl,
-    BeforeValidator(parse_listen_url),
-    PlainSerializer(str, when_used="json"),
-    Called("URL"),
-]
 HttpAddress = Annotated[
     HostPort | None,
     BeforeValidator(parse_http_address),

@@ -60,6 +60,11 @@ def check_plain(value: str) -> str:
     return value
 
 
+def check_pem(value: str) -> str:
+    """Raises Wrong for what is neither PEM text nor a path."""
+    return value if "-----BEGIN" in value else check_plain(value)
+
+
 def check_name(value: str) -> str:
     """Raises Wrong for a name that no tag could contain."""
     if "," in value:

@@ -14,6 +14,7 @@ from veneurpy.config.called import Called
 from veneurpy.config.dump import effective
 from veneurpy.config.model import BudgetEntry, Config, SinkEntry
 from veneurpy.config.quantity import format_size
+from veneurpy.config.secret import Secret
 
 GROUPS = (
     ("Receiving", "statsd_listen_addresses"),
@@ -113,7 +114,9 @@ def _kind(annotation: Any) -> str:
         return {SinkEntry: "sink", BudgetEntry: "budget"}.get(annotation, "mapping")
     if type(None) in arguments:
         return _kind(next(argument for argument in arguments if argument is not type(None)))
-    return {bool: "true or false", int: "whole number", float: "number", str: "text"}[annotation]
+    names: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number"}
+    names |= {str: "text", Secret: "secret text"}
+    return names[annotation]
 
 
 def _range(field: FieldInfo, shown: Callable[[Any], str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from veneurpy.config.budgets import check_budgets
 from veneurpy.config.durability import check_durability
+from veneurpy.config.encryption import check_encryption
 from veneurpy.config.environment import apply_environment, apply_overrides
 from veneurpy.config.explain import explain
 from veneurpy.config.model import Config
@@ -74,6 +75,7 @@ def parse_config(
     config = _validate(data, report)
     check_budgets(config, report)
     check_durability(config, report)
+    check_encryption(config, report)
     _warn_of_nothing(config, report)
     return LoadedConfig(config, report.rendered_warnings(), source)
 
@@ -114,7 +116,7 @@ def _validate(data: dict[str, Any], report: Report) -> Config:
 
 def _warn_of_nothing(config: Config, report: Report) -> None:
     """All are allowed, as in Veneur, and hardly ever meant."""
-    if not config.statsd_listen_addresses:
+    if not config.statsd_listen_addresses and not config.http_statsd:
         what = 'nothing is received: "statsd_listen_addresses" is empty'
         report.warning(report.places.whole, what)
     if not config.metric_sinks:

@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from veneurpy.config.address import HostPort, HttpAddress, ListenAddress, StatsAddress
+from veneurpy.config.address import HostPort, HttpAddress, StatsAddress
 from veneurpy.config.called import Called
 from veneurpy.config.checks import (
     DEFAULT_AGGREGATES,
@@ -21,12 +21,16 @@ from veneurpy.config.checks import (
     as_tuple,
     check_distinct,
     check_name,
+    check_pem,
     check_percentile,
     check_plain,
     check_sent_tag,
     check_tag,
 )
+from veneurpy.config.listen import ListenAddress
+from veneurpy.config.mode import UnixMode
 from veneurpy.config.quantity import Duration, OptionalDuration, Size
+from veneurpy.config.secret import Secret
 from veneurpy.config.section import Section
 from veneurpy.config.wrong import Wrong
 
@@ -74,8 +78,10 @@ class Config(Section):
     """The settings of a node, checked."""
 
     statsd_listen_addresses: Annotated[tuple[ListenAddress, ...], BeforeValidator(as_tuple)] = ()
-    """Where to receive StatsD and DogStatsD datagrams, as URLs: `udp://127.0.0.1:8125`,
-    `udp6://[::1]:8125`, `udp://:8125` (every address, IPv4 and IPv6)."""
+    """Where to receive StatsD and DogStatsD, as URLs: `udp://127.0.0.1:8125`, `udp6://[::1]:8125`,
+    `udp://:8125` (every address, IPv4 and IPv6); `tcp`, `tcp4`, `tcp6` and `tls` likewise;
+    `unixgram:///run/dsd.socket`, `unix:` (a stream), `unixpacket:`, each with a path or an abstract
+    name (`unix:@dsd`); `systemd://NAME`; `stdin:`."""
     num_readers: Annotated[int, Field(ge=1, le=128)] = 1
     """Sockets and threads that receive, for each listener (SO_REUSEPORT). One reads some hundred
     thousand datagrams a second; more of them help only where there are cores for them."""
@@ -88,6 +94,34 @@ class Config(Section):
     reader."""
     metric_max_length: Annotated[int, Field(ge=1, le=65507)] = 8192
     """The longest datagram in bytes. A longer one is cut and its complete lines count."""
+
+    stream_max_line_bytes: Annotated[Size, Field(ge=64, le=64 * KIB)] = 64 * KIB
+    """The longest line of a connection (TCP, TLS, Unix streams, stdin, HTTP). A longer one is
+    rejected and counted; the connection goes on."""
+    stream_max_connections: Annotated[int, Field(ge=1, le=1 << 20)] = 4096
+    """Connections that one listener takes at a time; more are closed at once and counted."""
+    stream_max_held_bytes: Annotated[Size, Field(ge=64 * KIB, le=1 << 40)] = 64 * MIB
+    """Memory of one listener for lines that have not ended yet. A connection that needs more is
+    closed and counted."""
+    stream_idle_timeout: Duration = 600.0
+    """A connection that has sent nothing for so long is closed."""
+    unix_socket_mode: UnixMode = 0o666
+    """The permissions of Unix sockets that are files: whoever may write to it may send."""
+    unix_socket_owner: Annotated[str, AfterValidator(check_plain)] = ""
+    """Their owner: `user`, `user:group` or `:group`. Empty: as the process."""
+    tls_certificate: Annotated[str, AfterValidator(check_pem)] = ""
+    """The certificate of `tls://` listeners with its chain, and of `tcp://` ones once it is set:
+    PEM text, or the path of a file. Files are read again when they change."""
+    tls_key: Secret = Secret("")
+    """The private key of `tls_certificate`, in the same two forms."""
+    tls_authority_certificate: Annotated[str, AfterValidator(check_pem)] = ""
+    """With it, clients must show a certificate that this authority has signed. The same two
+    forms."""
+    tls_allowed_names: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
+    """With `tls_authority_certificate`: a client's certificate must have one of these names
+    (subjectAltName or common name). Empty: any that is signed."""
+    http_statsd: bool = False
+    """Whether lines are also taken by HTTP, as `POST /api/v1/statsd` on `http_address`."""
 
     interval: Duration = 10.0
     """The flush period. Intervals are aligned with the clock: 10s ends at :00, :10, :20."""

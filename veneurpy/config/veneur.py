@@ -39,9 +39,6 @@ IGNORED: Mapping[str, str] = {
     "ssf_listen_addresses": "no SSF listens there: spans and samples sent to it are lost",
     "tags_exclude": "no sink of this version excludes tags: all of them are published",
     "tls": "nothing is forwarded, so nothing is encrypted on the way",
-    "tls_authority_certificate": "no listener of this version uses TLS",
-    "tls_certificate": "no listener of this version uses TLS",
-    "tls_key": "no listener of this version uses TLS",
     "trace_max_length_bytes": "spans are not received",
     "veneur_metrics_scopes": "the node's own metrics have no scope",
 }
@@ -105,6 +102,9 @@ SHARED_WITH_VENEUR = (
     "read_buffer_size_bytes",
     "stats_address",
     "statsd_listen_addresses",
+    "tls_authority_certificate",
+    "tls_certificate",
+    "tls_key",
     "veneur_metrics_additional_tags",
 )
 """Keys of Veneur that are keys of ours, with the same meaning."""

@@ -1,4 +1,6 @@
-"""The admin HTTP listener: read-only pages for probes, scrapers, `veneurpy status` and people.
+"""The admin HTTP listener: pages for probes, scrapers, `veneurpy status` and people to read.
+
+Nothing is changed through it; lines are taken (`ingest`) where that is asked for.
 
 There is no authentication. It listens on the loopback interface unless it is told otherwise.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import yaml
@@ -27,13 +30,21 @@ _SHUTDOWN_S = 1.0
 
 
 class AdminServer:
-    """Serves `view`, and what sinks exposed (`extra_routes`, path to handler), on `address`."""
+    """Serves `view`, and what sinks exposed (`extra_routes`, path to handler), on `address`.
+
+    `ingest`: what takes lines by POST, by path.
+    """
 
     def __init__(
-        self, view: NodeView, address: str, *, extra_routes: Mapping[str, Handler] | None = None
+        self,
+        view: NodeView,
+        address: str,
+        *,
+        extra_routes: Mapping[str, Handler] | None = None,
+        ingest: Mapping[str, Handler] | None = None,
     ) -> None:
         self._address = address
-        self._app = admin_app(view, extra_routes or {})
+        self._app = admin_app(view, extra_routes or {}, ingest or {})
         self._runner: web.AppRunner | None = None
 
     def __repr__(self) -> str:
@@ -59,7 +70,11 @@ class AdminServer:
             self._runner = None
 
 
-def admin_app(view: NodeView, extra_routes: Mapping[str, Handler]) -> web.Application:
+def admin_app(
+    view: NodeView,
+    extra_routes: Mapping[str, Handler],
+    ingest: Mapping[str, Handler] = MappingProxyType({}),
+) -> web.Application:
     """The pages as an aiohttp application. Raises ConfigError when a path is taken."""
     pages = _Pages(view)
     routes: dict[str, Handler] = {
@@ -81,6 +96,8 @@ def admin_app(view: NodeView, extra_routes: Mapping[str, Handler]) -> web.Applic
     app.router.add_get("/", _text_page(f"veneurpy {veneurpy.__version__}\n\n{listing}"))
     for path, handler in routes.items():
         app.router.add_get(path, handler)
+    for path, handler in ingest.items():
+        app.router.add_post(path, handler)
     return app
 
 
@@ -150,5 +167,6 @@ async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamRes
         if exc.status == 404:
             exc.text = f"there is nothing at {request.path}; / lists what there is\n"
         elif exc.status == 405:
-            exc.text = f"{request.method} is not possible here: everything is read with GET\n"
+            allowed = " and ".join(sorted(exc.headers.getall("Allow", ["GET"])))
+            exc.text = f"{request.method} is not possible here, but {allowed}\n"
         raise

@@ -20,6 +20,7 @@ from veneurpy.engine.types import (
     VALUE_REASONS,
     Accounts,
     Budget,
+    Bytes,
     ClientTop,
     EngineOptions,
     MemoryUse,
@@ -43,6 +44,7 @@ __all__ = [
     "VALUE_REASONS",
     "Accounts",
     "Budget",
+    "Bytes",
     "ClientTop",
     "Columns",
     "Engine",
@@ -81,7 +83,7 @@ class Reader(Protocol):
 
     def feed(
         self,
-        datagram: bytes,
+        datagram: Bytes,
         *,
         truncated: bool = False,
         now_ns: int | None = None,
@@ -94,6 +96,10 @@ class Reader(Protocol):
         asks the clock. `client` is who sent it, for the accounts of clients: an address without
         its port, say; its first 46 bytes count. Never raises on any bytes.
         """
+        ...
+
+    def discard_line(self) -> None:
+        """Counts a line of a stream that was longer than allowed and whose bytes are gone."""
         ...
 
     def stop(self, timeout_s: float) -> int:
@@ -196,8 +202,8 @@ class Interval(Protocol):
 class Engine(Protocol):
     """A sharded store of the open interval."""
 
-    def open_reader(self, listener: str) -> Reader:
-        """A reader that is fed by hand."""
+    def open_reader(self, listener: str, *, max_datagram_bytes: int = 0) -> Reader:
+        """A reader that is fed by hand, at most so many bytes at once (0: as the options say)."""
         ...
 
     def attach(self, fd: int, listener: str) -> Reader:

@@ -129,13 +129,19 @@ class ReferenceEngine:
         return f"<ReferenceEngine {self._uuid} from {self._start_ms}, {len(self._readers)} readers>"
 
     def open_reader(
-        self, listener: str, *, kernel_drops: Callable[[], int] | None = None
+        self,
+        listener: str,
+        *,
+        max_datagram_bytes: int = 0,
+        kernel_drops: Callable[[], int] | None = None,
     ) -> ReferenceReader:
         """A reader that is fed by hand. `kernel_drops` is asked at each rotation for the datagrams
         that the kernel discarded since it was last asked."""
         with self._lock:
             store = self._new_store(len(self._readers))
-            reader = ReferenceReader(listener, store, self._options, kernel_drops)
+            reader = ReferenceReader(
+                listener, store, self._options, kernel_drops, max_datagram_bytes
+            )
             self._readers.append(reader)
         return reader
 

@@ -19,7 +19,7 @@ from veneurpy.engine.reference_store import (
     SeriesKey,
     Store,
 )
-from veneurpy.engine.types import Accounts, EngineOptions, MetricType, Scope
+from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MetricType, Scope
 
 _SIDE_LOG_PREFIXES = (b"_e{", b"_sc|")
 _TIMESTAMPED = frozenset({MetricType.COUNTER, MetricType.GAUGE})
@@ -38,7 +38,9 @@ class ReferenceReader:
         store: Store,
         options: EngineOptions,
         kernel_drops: Callable[[], int] | None = None,
+        max_datagram_bytes: int = 0,
     ) -> None:
+        self._max_bytes = max_datagram_bytes or options.max_datagram_bytes
         self._kernel_drops = kernel_drops
         self._listener = listener
         self._store = store
@@ -56,7 +58,7 @@ class ReferenceReader:
 
     def feed(
         self,
-        datagram: bytes,
+        datagram: Bytes,
         *,
         truncated: bool = False,
         now_ns: int | None = None,
@@ -64,7 +66,7 @@ class ReferenceReader:
     ) -> None:
         if now_ns is None:
             now_ns = time.time_ns()
-        taken = datagram[: self._options.max_datagram_bytes]
+        taken = bytes(datagram[: self._max_bytes])
         lines = taken.split(b"\n")
         cut = truncated or len(taken) < len(datagram)
         if cut:
@@ -82,6 +84,11 @@ class ReferenceReader:
                 self._take(line.removesuffix(b"\r"), now_ns)
             if count is not None and before is not None:
                 count.settle(before, Look.at(accounts))
+
+    def discard_line(self) -> None:
+        with self._lock:
+            self._store.accounts.lines += 1
+            self._store.accounts.rejected["too_long"] += 1
 
     def stop(self, timeout_s: float) -> int:
         return 0

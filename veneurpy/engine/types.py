@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+Bytes = bytes | bytearray | memoryview
+"""What holds the bytes of a datagram; nobody keeps it."""
+
 
 class MetricType(IntEnum):
     """What a series is; the numbers are those of Veneur's `metricpb.Type`."""
@@ -196,6 +199,7 @@ class EngineOptions:
 
 
 # Why a line or a value was rejected, in the order in which a line is checked: the first one counts.
+# The last is for lines of streams, of which nothing but the length is known.
 LINE_REASONS = (
     "no_colon_or_pipe",
     "bad_name",
@@ -206,6 +210,7 @@ LINE_REASONS = (
     "bad_event",
     "bad_check",
     "side_log_full",
+    "too_long",
 )
 VALUE_REASONS = ("bad_value", "store_full", "over_budget")
 # What a client sent and the engine passed over, the sample kept.

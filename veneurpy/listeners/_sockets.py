@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import socket
 import struct
+import termios
 from array import array
 from dataclasses import dataclass
 
@@ -22,6 +24,7 @@ _MEMINFO = struct.Struct("9I")
 _MEMINFO_QUEUED, _MEMINFO_DROPS = 0, 8
 _BPF_RETURN_0 = struct.pack("HBBI", 0x06, 0, 0, 0)
 _U32 = 1 << 32
+_FLAG = {"udp": "u", "tcp": "t", "tls": "t"}
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 Address = tuple[str, int]
@@ -40,9 +43,9 @@ class Bound:
 
 def families(url: ListenUrl) -> list[tuple[socket.AddressFamily, str]]:
     """(family, host) to try in this order; the host may be a name yet."""
-    if url.scheme == "udp4":
+    if url.family == "4":
         return [(socket.AF_INET, url.host or "0.0.0.0")]
-    if url.scheme == "udp6":
+    if url.family == "6":
         return [(socket.AF_INET6, url.host or "::")]
     if not url.host:
         return [(socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")]
@@ -67,6 +70,20 @@ def bind(url: ListenUrl, addresses: list[tuple[int, Address]], *, count: int, bu
         return _bind(url, family, address, count, buffer)
     except OSError as exc:
         raise _explained(url, exc) from exc
+
+
+def bind_stream(url: ListenUrl, addresses: list[tuple[int, Address]]) -> socket.socket:
+    """Opens a TCP socket on the first (family, address) that this machine has.
+
+    Raises ListenError, which says how to mend it.
+    """
+    for family, address in addresses:
+        try:
+            return _open(url, family, address, share=False, kind=socket.SOCK_STREAM)
+        except OSError as exc:
+            if exc.errno not in _NO_IPV6 or (family, address) == addresses[-1]:
+                raise _explained(url, exc) from exc
+    raise ListenError(f"cannot listen on {url}: it has no address")
 
 
 def take_over(url: ListenUrl, sockets: list[socket.socket], *, buffer: int) -> Bound:
@@ -101,12 +118,22 @@ def _bind(url: ListenUrl, family: int, address: Address, count: int, buffer: int
     return Bound(tuple(sockets), name, granted)
 
 
-def _open(url: ListenUrl, family: int, address: Address, *, share: bool) -> socket.socket:
-    opened = socket.socket(family, socket.SOCK_DGRAM)
+def _open(
+    url: ListenUrl,
+    family: int,
+    address: Address,
+    *,
+    share: bool,
+    kind: int = socket.SOCK_DGRAM,
+) -> socket.socket:
+    opened = socket.socket(family, kind)
     try:
         if family == socket.AF_INET6:
-            only = url.scheme == "udp6"
+            only = url.family == "6"
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        if kind == socket.SOCK_STREAM:
+            # Connections that ended a moment ago do not keep the port.
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if share:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         opened.bind(address)
@@ -130,7 +157,8 @@ def _explained(url: ListenUrl, error: OSError) -> ListenError:
     mend = {
         errno.EADDRINUSE: (
             f"the address is in use, by another statsd daemon or by veneurpy itself: "
-            f"`ss -ulpn 'sport = :{url.port}'` shows by whom; stop it or choose another port"
+            f"`ss -{_FLAG[url.scheme[:3]]}lpn 'sport = :{url.port}'` shows by whom; "
+            "stop it or choose another port"
         ),
         errno.EACCES: (
             "permission denied: ports below 1024 need root or CAP_NET_BIND_SERVICE; "
@@ -148,8 +176,22 @@ def queued_bytes(opened: socket.socket) -> int:
     return _meminfo(opened)[_MEMINFO_QUEUED]
 
 
+def unread_bytes(fd: int) -> int:
+    """What the kernel has ready to be read; 0 for a descriptor that is closed (-1)."""
+    if fd < 0:
+        return 0
+    (count,) = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))
+    return int(count)
+
+
 def refuse_more(opened: socket.socket) -> None:
-    """From now on the kernel drops (and counts) every datagram that arrives; the queue stays."""
+    """From now on the kernel drops (and counts) every datagram that arrives; the queue stays.
+
+    A Unix socket's drops are counted by nobody: there the senders are turned away.
+    """
+    if opened.family == socket.AF_UNIX:
+        opened.shutdown(socket.SHUT_RD)
+        return
     program = array("B", _BPF_RETURN_0)
     # struct sock_fprog: the number of instructions and where they are.
     filters = struct.pack("HP", 1, program.buffer_info()[0])

@@ -18,6 +18,7 @@ from veneurpy.errors import SinkError, VeneurpyError
 from veneurpy.flush.late import LatePoints
 from veneurpy.flush.ticker import Ticker
 from veneurpy.ledger import Ledger
+from veneurpy.listeners.http import HttpListener
 from veneurpy.ports import Clock, Listener, Sink, SystemClock
 from veneurpy.server.assembly import (
     engine_options,
@@ -25,13 +26,13 @@ from veneurpy.server.assembly import (
     new_flusher,
     new_lane,
     new_late_points,
-    new_listeners,
     new_sinks,
     new_stats,
 )
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.durable import Durable
 from veneurpy.server.limits import Machine, check_arena_dir, check_memory
+from veneurpy.server.listening import Listeners
 from veneurpy.server.node import Node
 from veneurpy.server.recovery import Recovery
 from veneurpy.server.supervisor import Supervisor
@@ -87,7 +88,13 @@ class Server:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="flush")
         self._routes: dict[str, Any] = {}
         self._sinks = new_sinks(config, self.clock, logger, self._routes, sink_class)
-        self._listeners = new_listeners(config, self.telemetry, self._sockets)
+        self._listeners = Listeners(
+            config,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            store=self._sockets,
+            on_input_end=lambda: self.request_stop("end of input"),
+        ).make()
         self._ledger = Ledger(list(self._sinks))
         self._lanes = [
             new_lane(
@@ -123,6 +130,10 @@ class Server:
             return wanted
         return HostPort(wanted.host, self._admin.port)
 
+    @property
+    def _by_http(self) -> list[HttpListener]:
+        return [each for each in self._listeners if isinstance(each, HttpListener)]
+
     def request_stop(self, cause: str) -> None:
         """Makes `run` shut down and return. Idempotent."""
         self._supervisor.request_stop(cause)
@@ -157,7 +168,12 @@ class Server:
         await self._recover()
         if self.config.http_address is not None:
             address = str(self.config.http_address)
-            self._admin = AdminServer(self.node, address, extra_routes=self._routes)
+            self._admin = AdminServer(
+                self.node,
+                address,
+                extra_routes=self._routes,
+                ingest={each.name.removeprefix("http:"): each.handle for each in self._by_http},
+            )
             await self._admin.start()
         for listener in self._listeners:
             await listener.start(self._engine)

@@ -15,10 +15,8 @@ from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
 from veneurpy.flush.summarise import plan_of
 from veneurpy.ledger import Ledger
-from veneurpy.listeners.udp import UdpListener
-from veneurpy.ports import Clock, Listener, Sink
+from veneurpy.ports import Clock, Sink
 from veneurpy.server.context import NodeContext
-from veneurpy.systemd import SocketStore
 from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.statsd import StatsSender
 
@@ -66,20 +64,6 @@ def budgets_of(config: Config) -> tuple[Budget, ...]:
         for entry in config.budgets
     ]
     return (*own, rest)
-
-
-def new_listeners(config: Config, telemetry: Telemetry, store: SocketStore) -> list[Listener]:
-    """One for each URL."""
-    return [
-        UdpListener(
-            url,
-            num_readers=config.num_readers,
-            read_buffer_bytes=config.read_buffer_size_bytes,
-            telemetry=telemetry,
-            store=store,
-        )
-        for url in config.statsd_listen_addresses
-    ]
 
 
 def new_sinks(

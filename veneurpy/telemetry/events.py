@@ -111,6 +111,62 @@ class KernelDropped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StreamClosed(Event):
+    """A connection has ended, or was refused."""
+
+    level: ClassVar[Level] = "debug"
+    every_s: ClassVar[float] = 60.0
+    listener: str
+    reason: str
+
+    @property
+    def about(self) -> str:
+        return f"{self.listener} {self.reason}"
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.STREAM_CLOSED, 1, {"listener": self.listener, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptFailed(Event):
+    """The kernel had a connection and could not hand it out; it is tried again."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    listener: str
+    reason: str
+    mend: str = "raise the limit of open files (LimitNOFILE= of the unit, `ulimit -n`)"
+
+    @property
+    def about(self) -> str:
+        return self.listener
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.ACCEPT_ERRORS, 1, {"listener": self.listener}
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatesReloaded(Event):
+    """New connections get the certificates that the files have now."""
+
+    listener: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatesUnusable(Event):
+    """The files have changed and cannot be used: connections get the certificates from before."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    listener: str
+    reason: str
+
+    @property
+    def about(self) -> str:
+        return self.listener
+
+
+@dataclass(frozen=True, slots=True)
 class LeftUnread(Event):
     """The time to shut down ran out before the kernel's queue was read."""
 

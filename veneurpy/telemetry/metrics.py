@@ -88,6 +88,37 @@ UNREAD = Metric(
     _BY_LISTENER,
 )
 
+STREAM_CONNECTS = Metric(
+    "veneurpy_stream_connects_total", "counter", "Connections taken.", _BY_LISTENER
+)
+STREAM_CONNECTIONS = Metric(
+    "veneurpy_stream_connections", "gauge", "Connections that are open.", _BY_LISTENER
+)
+STREAM_CLOSED = Metric(
+    "veneurpy_stream_closed_total",
+    "counter",
+    "Connections that ended, and why; those that were refused too.",
+    ("listener", "reason"),
+)
+STREAM_HELD = Metric(
+    "veneurpy_stream_held_bytes",
+    "gauge",
+    "Bytes of lines that have not ended yet, of all connections.",
+    _BY_LISTENER,
+)
+STREAM_UNFINISHED = Metric(
+    "veneurpy_stream_unfinished_total",
+    "counter",
+    "Connections that ended within a line or frame, which is lost.",
+    _BY_LISTENER,
+)
+ACCEPT_ERRORS = Metric(
+    "veneurpy_accept_errors_total",
+    "counter",
+    "Failures of the kernel to hand out a connection: for want of descriptors, say.",
+    _BY_LISTENER,
+)
+
 INTERVALS = Metric("veneurpy_intervals_total", "counter", "Intervals closed.")
 TICKS_MISSED = Metric(
     "veneurpy_ticks_missed_total", "counter", "Flushes skipped because nobody was awake for them."

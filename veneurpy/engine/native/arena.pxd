@@ -18,7 +18,7 @@ from veneurpy.engine.native.table cimport Table
 
 cdef enum:
     ARENA_MAGIC = 0x414E5056            # "VPNA"
-    ARENA_VERSION = 2
+    ARENA_VERSION = 3
     HEADER_BYTES = 8192
     MESSAGES_AT = 4096                  # what the kernel says of the datagrams that it hands over: a page
     RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
@@ -26,7 +26,7 @@ cdef enum:
     SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
     DIGEST_CLASS = 9
     BLOCK_CLASSES = 10
-    LINE_REASONS = 9
+    LINE_REASONS = 10
     VALUE_REASONS = 3
     IGNORED_KINDS = 3
     SERIES_TYPES = 5
@@ -50,6 +50,7 @@ cdef enum:
     BAD_TAGS = 4
     BAD_VALUE = 5
     SIDE_LOG_FULL = 8
+    TOO_LONG = 9
 
 cdef enum:
     VALUE_BAD = 0

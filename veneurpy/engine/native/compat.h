@@ -264,12 +264,24 @@ static inline int vnp_meminfo(int fd, uint32_t out[VNP_MEM_WORDS]) {
     return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, out, &n) == 0 ? 0 : errno;
 }
 
-/* From now on the kernel queues nothing new on this socket: what comes is counted by it as dropped. */
+static inline int vnp_is_unix(int fd) {
+    int domain = 0;
+    socklen_t n = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 && domain == AF_UNIX;
+}
+
+/* From now on the kernel queues nothing new on this socket: what comes is counted by it as dropped. Not on Unix
+   sockets, where nobody would count it. */
 static inline int vnp_refuse_new(int fd) {
+    if (vnp_is_unix(fd))
+        return 0;
     struct sock_filter reject = {BPF_RET | BPF_K, 0, 0, 0};
     struct sock_fprog program = {1, &reject};
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 ? 0 : errno;
 }
+
+/* From now on senders get EPIPE; what is queued can still be read. */
+static inline void vnp_refuse_senders(int fd) { shutdown(fd, SHUT_RD); }
 
 static inline int vnp_receive_timeout(int fd, int64_t ns) {
     struct timeval t = {ns / 1000000000, (ns % 1000000000) / 1000};

@@ -42,6 +42,8 @@ cdef extern from "compat.h" nogil:
     int MEM_WORDS "VNP_MEM_WORDS"
     int meminfo "vnp_meminfo"(int, u32*)
     int refuse_new "vnp_refuse_new"(int)
+    bint is_unix "vnp_is_unix"(int)
+    void refuse_senders "vnp_refuse_senders"(int)
     int receive_timeout "vnp_receive_timeout"(int, i64)
 
     int BATCH "VNP_BATCH"

@@ -6,7 +6,7 @@ from typing_extensions import disjoint_base
 
 from veneurpy.engine import Interval
 from veneurpy.engine.native.interval import NativeInterval
-from veneurpy.engine.types import Accounts, EngineOptions, MemoryUse
+from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MemoryUse
 
 @disjoint_base
 class NativeReader:
@@ -17,15 +17,18 @@ class NativeReader:
     @property
     def busy(self) -> list[int]:
         """Batches by the time they took: item i counts those of 2^(i-1) to 2^i nanoseconds."""
-    def __init__(self, engine: NativeEngine, listener: str, number: int) -> None: ...
+    def __init__(
+        self, engine: NativeEngine, listener: str, number: int, max_datagram_bytes: int = 0
+    ) -> None: ...
     def feed(
         self,
-        datagram: bytes,
+        datagram: Bytes,
         *,
         truncated: bool = False,
         now_ns: int | None = None,
         client: str | None = None,
     ) -> None: ...
+    def discard_line(self) -> None: ...
     def stop(self, timeout_s: float) -> int: ...
     def leave(self) -> None: ...
 
@@ -47,7 +50,7 @@ class NativeEngine:
         """`hash_key` (32 bytes) is for those who count instructions: by default it is random."""
     def hash_of(self, name: bytes, tags: bytes = b"") -> int:
         """Where a name and its tags as sent belong in this engine's tables; no other agrees."""
-    def open_reader(self, listener: str) -> NativeReader: ...
+    def open_reader(self, listener: str, *, max_datagram_bytes: int = 0) -> NativeReader: ...
     def attach(self, fd: int, listener: str) -> NativeReader: ...
     def rotate(self, now_ms: int) -> NativeInterval: ...
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]: ...

@@ -9,13 +9,14 @@ cimport cython
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    ARENA_FREE, Arena, ArenaName, Weights, arena_begin, arena_close, arena_committed, arena_open, arena_reserve_ahead,
+    ARENA_FREE, TOO_LONG, Arena, ArenaName, Header, Weights, arena_begin, arena_close, arena_committed, arena_open,
+    arena_reserve_ahead,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.budget cimport CompiledRules
 from veneurpy.engine.native.clients cimport clients_begin
 from veneurpy.engine.native.compat cimport (
-    MEM_QUEUED, bell_new, bell_ring, bell_wait, i64, load_acquire, meminfo,
+    MEM_QUEUED, bell_new, is_unix, refuse_senders, bell_ring, bell_wait, i64, load_acquire, meminfo,
     realtime_ns, refuse_new, sleep_ns, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.counting cimport names_begin
@@ -72,7 +73,7 @@ cdef class NativeReader:
             raise MemoryError
         memset(self._arenas, 0, sizeof(self._arenas))
 
-    def __init__(self, NativeEngine engine, str listener, int number):
+    def __init__(self, NativeEngine engine, str listener, int number, Py_ssize_t max_datagram_bytes=0):
         cdef object options = engine.options
         self.engine = engine
         self.listener = listener
@@ -87,7 +88,8 @@ cdef class NativeReader:
         if not store_open(&self._r.store, options.compression, options.max_timestamps, options.side_log_max_bytes,
                           &engine._rules.budget, options.max_series_per_client):
             raise MemoryError
-        if not parser_open(&self._r.parser, &self._r.store, &engine._context.key, options.max_datagram_bytes,
+        if not parser_open(&self._r.parser, &self._r.store, &engine._context.key,
+                           max_datagram_bytes or options.max_datagram_bytes,
                            <i64>(options.interval_s * 1000), <i64>(options.late_window_s * 1000)):
             raise MemoryError
         # Both arenas now: a file system that is full is to be noticed at the start, not at the first rotation.
@@ -160,6 +162,14 @@ cdef class NativeReader:
             with nogil:
                 receiver_take(self._r, data, size, truncated, now, sender, sender_size)
 
+    def discard_line(self):
+        """Counts a line that was too long. See veneurpy.engine.Reader."""
+        cdef Header* header
+        with self._lock:
+            header = self._r.arena.header
+            header.counters.lines += 1
+            header.counters.rejected[TOO_LONG] += 1
+
     cdef _attach(self, int fd):
         cdef bint ok
         with nogil:
@@ -181,20 +191,25 @@ cdef class NativeReader:
         if load_acquire(&self._r.stop_at_ns) == 0:
             refuse_new(self._r.fd)
             store_release(&self._r.stop_at_ns, <u64>(realtime_ns() + <i64>(timeout_s * 1e9)))
-        return self._end()
+        return self._end(True)
 
     def leave(self):
         """Stops after one more batch at the most, the socket as it is. See veneurpy.engine.Reader."""
         if self._thread is not None:
             if load_acquire(&self._r.stop_at_ns) == 0:
                 store_release(&self._r.stop_at_ns, 1)  # long ago
-            self._end()
+            self._end(False)
 
-    cdef u32 _end(self):
+    cdef u32 _end(self, bint drains):
         cdef u32 words[9]
         self._thread.join()
         with self._lock:
             if self._r.fd >= 0:
+                if drains and is_unix(self._r.fd):
+                    # No filter counts what it refuses there: senders are turned away, the rest is read.
+                    with nogil:
+                        refuse_senders(self._r.fd)
+                        receiver_run(self._r)
                 self._unread = words[MEM_QUEUED] if meminfo(self._r.fd, words) == 0 else 0
                 receiver_detach(self._r)
         return self._unread
@@ -255,6 +270,7 @@ cdef class NativeEngine:
     cdef CompiledRules _rules
     cdef MemoryMeter _meter
     cdef Weights _weights
+    cdef Py_ssize_t _longest            # datagram, in bytes
     cdef u64 _limit                     # of each arena that is about to begin
 
     def __init__(self, options, *, start_ms, bytes hash_key=None):
@@ -263,6 +279,7 @@ cdef class NativeEngine:
         self._lock = threading.Lock()
         self._readers = []
         self.unreadable = []
+        self._longest = options.max_datagram_bytes
         self._meter = MemoryMeter()
         self._context = MergeContext(self._meter, hash_key or os.urandom(sizeof(HashKey)), options.extend_tags,
                                      options.compression)
@@ -316,7 +333,7 @@ cdef class NativeEngine:
         self._limit = <u64>max(limit, LEAST_ARENA)
 
     cdef i64 _usable(self):
-        return self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self.options.max_datagram_bytes
+        return self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self._longest
 
     cdef u64 _closing(self):
         """The limits of the open arenas together, and what was recovered into the open interval."""
@@ -373,14 +390,15 @@ cdef class NativeEngine:
             self._resumed = interval
             self._name_interval(interval.uuid, interval.start_ms)
 
-    def open_reader(self, str listener):
+    def open_reader(self, str listener, *, Py_ssize_t max_datagram_bytes=0):
         with self._lock:
             self._n_readers += 1
+            self._longest = max(self._longest, max_datagram_bytes)
             # What was recovered is closed together with what comes first: half of the rest is for that.
             self._share_out((self._usable() + self._resumed_weight()) // 2)
             for other in self._readers:
                 (<NativeReader>other)._r.arena.limit = min((<NativeReader>other)._r.arena.limit, self._limit)
-            reader = NativeReader(self, listener, self._n_readers - 1)
+            reader = NativeReader(self, listener, self._n_readers - 1, max_datagram_bytes)
             self._readers.append(reader)
             return reader
 

@@ -1,0 +1,154 @@
+"""Lines from the standard input, by HTTP, and on sockets that the service manager has opened."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from tests.unit.listeners.rig import KINDS, Rig, connect
+from veneurpy import systemd
+from veneurpy.errors import ListenError
+from veneurpy.listeners.http import HttpListener
+from veneurpy.listeners.stdin import StdinListener
+
+
+@contextmanager
+def handed_over(*sockets: socket.socket) -> Iterator[dict[str, str]]:
+    """The environment of a process to which these sockets were passed, each called `given`."""
+    first = max(each.fileno() for each in sockets) + 100
+    for index, each in enumerate(sockets):
+        os.dup2(each.fileno(), first + index)
+    before, systemd.FIRST_FD = systemd.FIRST_FD, first
+    names = ":".join(["given"] * len(sockets))
+    try:
+        yield {
+            "LISTEN_PID": str(os.getpid()),
+            "LISTEN_FDS": str(len(sockets)),
+            "LISTEN_FDNAMES": names,
+        }
+    finally:
+        systemd.FIRST_FD = before
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [(socket.AF_INET, "stream"), (socket.AF_INET, "dgram")]
+    + [(socket.AF_UNIX, kind) for kind in KINDS],
+    ids=lambda value: value.name if isinstance(value, socket.AddressFamily) else value,
+)
+async def test_systemd_sockets(transports: Rig, tmp_path: Path, family: int, kind: str) -> None:
+    """Whatever kind of socket a unit opens: what waits in it is read."""
+    with socket.socket(family, KINDS[kind]) as given, socket.socket(family, KINDS[kind]) as peer:
+        given.bind(("127.0.0.1", 0) if family == socket.AF_INET else str(tmp_path / "dsd"))
+        if kind != "dgram":
+            given.listen()
+        with handed_over(given) as environ:
+            peer.connect(given.getsockname())
+            peer.sendall(b"a:1|c\n")
+            await transports.listen("systemd://given", environ=environ)
+        await transports.until(lambda a: a.accepted == 1)
+
+
+async def test_a_socket_that_was_not_passed(transports: Rig) -> None:
+    """The error says what to write into the unit."""
+    with pytest.raises(ListenError, match="FileDescriptorName=given"):
+        await transports.listen("systemd://given")
+
+
+async def test_a_listening_socket_is_kept_by_its_url(transports: Rig) -> None:
+    """A TCP socket that the manager kept is taken by the listener of the same address."""
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        url = f"tcp://127.0.0.1:{given.getsockname()[1]}"
+        with socket.create_connection(given.getsockname()) as peer:
+            peer.sendall(b"a:1|c\n")
+            with handed_over(given) as environ:
+                listener = await transports.listen(url, environ=environ)
+            await transports.until(lambda a: a.accepted == 1)
+        assert url == listener.name
+
+
+async def test_standard_input(transports: Rig) -> None:
+    """Lines until its end, which is told."""
+    ours, theirs = os.pipe()
+    listener = StdinListener(
+        max_line_bytes=100, telemetry=transports.telemetry, on_end=transports._end, fd=ours
+    )
+    transports.listeners.append(listener)
+    await listener.start(transports.engine)
+    os.write(theirs, b"a:1|c\nb:2")
+    await transports.until(lambda a: a.accepted == 1)
+    os.write(theirs, b"|c")
+    os.close(theirs)
+    await transports.until(lambda a: a.accepted == 2)
+    async with asyncio.timeout(10):
+        while not transports.ended:  # noqa: ASYNC110 - the end is told by a call
+            await asyncio.sleep(0)
+    await listener.stop(1)
+    os.close(ours)
+
+
+async def test_standard_input_that_never_ends(transports: Rig) -> None:
+    """The stop does not wait for it, and says what is left."""
+    ours, theirs = os.pipe()
+    listener = StdinListener(max_line_bytes=100, telemetry=transports.telemetry, fd=ours)
+    await listener.start(transports.engine)
+    assert 0 == await listener.stop(1)
+    os.close(ours)
+    os.close(theirs)
+
+
+async def test_a_file_as_standard_input(transports: Rig, tmp_path: Path) -> None:
+    """A file is read to its end."""
+    (tmp_path / "lines").write_bytes(b"a:1|c\n" * 100_000)
+    with (tmp_path / "lines").open("rb") as file:
+        listener = StdinListener(
+            max_line_bytes=100, telemetry=transports.telemetry, fd=file.fileno()
+        )
+        await listener.start(transports.engine)
+        await transports.until(lambda a: a.accepted == 100_000)
+        await listener.stop(1)
+
+
+async def test_lines_by_http(transports: Rig) -> None:
+    """The body is lines, compressed or not; bad ones are counted and do not matter to others."""
+    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
+    app = web.Application()
+    app.router.add_post("/", listener.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    async with aiohttp.ClientSession() as session:
+        assert 503 == (await session.post(url, data=b"a:1|c")).status
+        await listener.start(transports.engine)
+        assert 202 == (await session.post(url, data=b"a:1|c\nbad\nb:2|c")).status
+        body, encoding = gzip.compress(b"c:3|c\n" * 10), {"Content-Encoding": "gzip"}
+        answer = await session.post(url, data=body, headers=encoding)
+        assert {"bytes": 60} == await answer.json()
+    await runner.cleanup()
+    accounts = transports.close_interval()
+    assert (12, 1) == (accounts.accepted, accounts.rejected["no_colon_or_pipe"])
+
+
+async def test_several_listeners_at_once(transports: Rig, tmp_path: Path) -> None:
+    """Each has its own accounts."""
+    urls = ["tcp://127.0.0.1:0", f"unix://{tmp_path}/a", f"unixgram://{tmp_path}/b"]
+    listeners = [await transports.listen(url) for url in urls]
+    for listener in listeners:
+        with connect(listener) as peer:
+            peer.sendall(b"a:1|c\n")
+    await transports.until(lambda a: a.accepted == 3)
+    accounts = dict(transports.engine.open_accounts())
+    assert {listener.name: 1 for listener in listeners} == {
+        name: each.accepted for name, each in accounts.items()
+    }

@@ -1,0 +1,169 @@
+"""TLS: who is let in, and certificates that change while the node runs."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.unit.listeners.rig import Rig, connect
+from veneurpy.errors import ListenError
+from veneurpy.ports import Listener
+from veneurpy.telemetry.metrics import STREAM_CONNECTIONS, STREAM_CONNECTS
+
+LAST_YEAR = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=365)
+
+
+@dataclass
+class Peers:
+    """Certificates of both sides."""
+
+    authority: trustme.CA
+    other: trustme.CA
+    server: trustme.LeafCert
+
+    def context(self, client: trustme.LeafCert | None) -> ssl.SSLContext:
+        """A client's, which shows a certificate or none."""
+        context = ssl.create_default_context()
+        self.authority.configure_trust(context)
+        if client is not None:
+            client.configure_cert(context)
+        return context
+
+    @property
+    def authority_pem(self) -> str:
+        return self.authority.cert_pem.bytes().decode()
+
+
+@pytest.fixture(scope="module")
+def peers() -> Peers:
+    authority = trustme.CA()
+    return Peers(authority, trustme.CA(), authority.issue_cert("localhost", "127.0.0.1"))
+
+
+def pem(certificate: trustme.LeafCert) -> dict[str, str]:
+    chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
+    return {
+        "tls_certificate": chain.decode(),
+        "tls_key": certificate.private_key_pem.bytes().decode(),
+    }
+
+
+async def speak(listener: Listener, context: ssl.SSLContext | None, text: bytes) -> None:
+    """Connects, says it and waits until the listener has closed or taken it."""
+
+    def session() -> None:
+        with connect(listener, context) as peer:
+            peer.sendall(text)
+            peer.unwrap() if isinstance(peer, ssl.SSLSocket) else peer.shutdown(1)
+
+    await asyncio.to_thread(session)
+
+
+Client = Callable[[Peers], ssl.SSLContext | None]
+CLIENTS: dict[str, Client] = {
+    "plain": lambda peers: None,
+    "no certificate": lambda peers: peers.context(None),
+    "other authority": lambda peers: peers.context(peers.other.issue_cert("client")),
+    "right authority": lambda peers: peers.context(peers.authority.issue_cert("client")),
+    "expired": lambda peers: peers.context(
+        peers.authority.issue_cert("client", not_after=LAST_YEAR)
+    ),
+    "wrong name": lambda peers: peers.context(peers.authority.issue_cert("stranger")),
+}
+SERVERS: dict[str, set[str]] = {
+    "plain": {"plain"},
+    "tls": {"no certificate", "other authority", "right authority", "expired", "wrong name"},
+    "client certificates": {"right authority", "wrong name"},
+    "names": {"right authority"},
+}
+
+
+def settings_of(server: str, peers: Peers) -> dict[str, object]:
+    settings: dict[str, object] = {}
+    if server != "plain":
+        settings |= pem(peers.server)
+    if server in ("client certificates", "names"):
+        settings["tls_authority_certificate"] = peers.authority_pem
+    if server == "names":
+        settings["tls_allowed_names"] = ("client",)
+    return settings
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("server", SERVERS)
+async def test_acceptance(transports: Rig, peers: Peers, server: str, client: str) -> None:
+    """Who gets a line in: by what the server asks for and what the client shows."""
+    listener = await transports.listen("tcp://127.0.0.1:0", **settings_of(server, peers))
+    speaking = asyncio.create_task(speak(listener, CLIENTS[client](peers), b"a:1|c\n"))
+    if server == "plain" and client != "plain":
+        # Such a server waits for the end of the line, and the client for an answer.
+        await transports.until_value(STREAM_CONNECTIONS, 1, listener=listener.name)
+        await listener.stop(0)
+    try:
+        await speaking
+    except (OSError, ssl.SSLError):
+        # A client may be told at the handshake, or only when it writes.
+        assert client not in SERVERS[server]
+    if client in SERVERS[server]:
+        await transports.until(lambda a: a.accepted == 1)
+    await listener.stop(5)
+    assert (client in SERVERS[server]) == transports.close_interval().accepted
+
+
+async def test_certificates_are_reloaded(transports: Rig, peers: Peers, tmp_path: Path) -> None:
+    """New connections get what the files have now; those that are open go on."""
+    certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
+
+    def install(cert: trustme.LeafCert) -> None:
+        found = pem(cert)
+        certificate.write_text(found["tls_certificate"])
+        key.write_text(found["tls_key"])
+
+    def shown() -> bytes:
+        with connect(listener, peers.context(None)) as peer:
+            assert isinstance(peer, ssl.SSLSocket)
+            return peer.getpeercert(binary_form=True) or b""
+
+    install(peers.server)
+    listener = await transports.listen(
+        "tls://127.0.0.1:0", tls_certificate=str(certificate), tls_key=str(key)
+    )
+    old = await asyncio.to_thread(connect, listener, peers.context(None))
+    before = await asyncio.to_thread(shown)
+    install(peers.authority.issue_cert("localhost"))
+    await transports.clock.run(2)
+    after = await asyncio.to_thread(shown)
+    assert before != after
+    certificate.write_text("-----BEGIN nonsense")
+    await transports.clock.run(2)
+    assert after == await asyncio.to_thread(shown)
+    old.sendall(b"a:1|c\n")
+    await transports.until(lambda a: a.accepted == 1)
+    old.close()
+    assert 1 == len(transports.log.of("certificates_reloaded"))
+    assert 1 == len(transports.log.of("certificates_unusable"))
+    assert 4 == transports.telemetry.value(STREAM_CONNECTS, listener=listener.name)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"tls_key": "-----BEGIN PRIVATE KEY-----\nMA==\n"}, "tls_certificate and tls_key"),
+        ({"tls_key": "/nowhere/tls.key"}, "tls_key: /nowhere/tls.key cannot be read"),
+        ({"tls_authority_certificate": "-----BEGIN nothing"}, "tls_authority_certificate cannot"),
+    ],
+    ids=["bad key", "no file", "bad authority"],
+)
+async def test_what_cannot_be_used_is_named(
+    transports: Rig, peers: Peers, change: dict[str, str], says: str
+) -> None:
+    """At the start, with the key of the configuration."""
+    with pytest.raises(ListenError, match=says):
+        await transports.listen("tls://127.0.0.1:0", **(pem(peers.server) | change))

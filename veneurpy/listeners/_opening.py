@@ -1,0 +1,118 @@
+"""Where a listener's sockets come from: the kernel, or whoever kept them for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from veneurpy.config import ListenUrl
+from veneurpy.errors import ListenError
+from veneurpy.listeners._sockets import Address, bind_stream, families
+from veneurpy.listeners._unix import UnixAccess, UnixPlace, lock_place, open_unix
+from veneurpy.systemd import SocketStore
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The sockets of one listener, and its name."""
+
+    name: str
+    """The URL with the port it really has."""
+    sockets: tuple[socket.socket, ...]
+    place: UnixPlace | None = None
+
+    def close(self, *, keeps_path: bool = False) -> None:
+        """Closes them; removes a Unix socket's file unless it is to be kept."""
+        if self.place is not None:
+            self.place.leave(keeps_path=keeps_path)
+        for opened in self.sockets:
+            opened.close()
+
+
+class Opener(Protocol):
+    """Opens once."""
+
+    async def open(self) -> Opened:
+        """Raises ListenError, with the way to mend it."""
+        ...
+
+
+class InetOpener:
+    """A listening TCP socket."""
+
+    def __init__(self, url: ListenUrl, store: SocketStore | None = None) -> None:
+        self._url = url
+        self._store = store
+
+    async def open(self) -> Opened:
+        addresses = await resolve(self._url, socket.SOCK_STREAM)
+        kept = _kept(self._store, self._url, [address for _, address in addresses])
+        if kept:
+            port = kept[0].getsockname()[1]
+            return Opened(str(ListenUrl(self._url.scheme, self._url.host, port)), tuple(kept))
+        opened = bind_stream(self._url, addresses)
+        if self._store is not None:
+            self._store.keep(str(self._url), [opened])
+        port = opened.getsockname()[1]
+        return Opened(str(ListenUrl(self._url.scheme, self._url.host, port)), (opened,))
+
+
+class UnixOpener:
+    """A Unix socket of a kind."""
+
+    def __init__(
+        self, url: ListenUrl, kind: int, access: UnixAccess, store: SocketStore | None = None
+    ) -> None:
+        self._url = url
+        self._kind = kind
+        self._access = access
+        self._store = store
+
+    async def open(self) -> Opened:
+        path = self._url.path
+        if kept := _kept(self._store, self._url, [path], self._kind):
+            place = None if path.startswith("@") else lock_place(self._url, Path(path))
+            return Opened(str(self._url), tuple(kept), place)
+        opened, place = open_unix(self._url, self._kind, self._access)
+        if self._store is not None:
+            self._store.keep(str(self._url), [opened])
+        return Opened(str(self._url), (opened,), place)
+
+
+class GivenOpener:
+    """Sockets that somebody else has opened."""
+
+    def __init__(self, name: str, sockets: list[socket.socket]) -> None:
+        self._opened = Opened(name, tuple(sockets))
+
+    async def open(self) -> Opened:
+        return self._opened
+
+
+async def resolve(url: ListenUrl, kind: int) -> list[tuple[int, Address]]:
+    """(family, address) of all that the URL may mean here. Raises ListenError."""
+    loop = asyncio.get_running_loop()
+    found: list[tuple[int, Address]] = []
+    for family, host in families(url):
+        with contextlib.suppress(socket.gaierror):
+            infos = await loop.getaddrinfo(host, url.port, family=family, type=kind)
+            found += [(info[0], (str(info[4][0]), int(info[4][1]))) for info in infos]
+    if not found:
+        raise ListenError(
+            f"cannot listen on {url}: {url.host!r} has no address here; "
+            "write an IP address, or the name as `getent hosts` knows it"
+        )
+    return found
+
+
+def _kept(
+    store: SocketStore | None,
+    url: ListenUrl,
+    addresses: list[Address] | list[str],
+    kind: int = socket.SOCK_STREAM,
+) -> list[socket.socket]:
+    return [] if store is None else store.take(str(url), addresses, kind)

@@ -1,0 +1,114 @@
+"""Server-side TLS from PEM text or files; files are read again when they change."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from veneurpy.errors import ListenError
+
+_PEM = "-----BEGIN"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Each is PEM text or the path of a file with it."""
+
+    key: str
+    certificate: str
+    authority: str = ""
+    """Of clients: with it they must show a certificate that it has signed."""
+    allowed_names: frozenset[str] = frozenset()
+    """One of them must be in a client's certificate (subjectAltName or common name)."""
+
+
+class TlsSource:
+    """The context for the next connection."""
+
+    def __init__(self, files: TlsFiles) -> None:
+        """Raises ListenError if they cannot be used."""
+        self._files = files
+        self._stamp = self._stamp_now()
+        self.context = _context(files)
+
+    def __repr__(self) -> str:
+        return f"TlsSource(asks_clients={bool(self._files.authority)})"
+
+    @property
+    def allowed_names(self) -> frozenset[str]:
+        return self._files.allowed_names
+
+    def refresh(self) -> bool:
+        """Reads files that have changed; whether there were any. The context stays if they are bad.
+
+        Raises ListenError then, once for each change.
+        """
+        stamp = self._stamp_now()
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        self.context = _context(self._files)
+        return True
+
+    def _stamp_now(self) -> tuple[object, ...]:
+        return tuple(
+            _stamp_of(text)
+            for text in (self._files.key, self._files.certificate, self._files.authority)
+        )
+
+
+def _stamp_of(text: str) -> object:
+    """Changes with the file, also when a link to it is turned to another."""
+    if not text or _PEM in text:
+        return None
+    try:
+        found = os.stat(text)
+    except OSError:
+        return "missing"
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _context(files: TlsFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    certificate, key = _pem("tls_certificate", files.certificate), _pem("tls_key", files.key)
+    try:
+        # Only files are taken; what is text is put into one that has no name.
+        both = os.memfd_create("veneurpy-tls", os.MFD_CLOEXEC)
+        try:
+            os.write(both, f"{certificate}\n{key}\n".encode())
+            context.load_cert_chain(f"/proc/self/fd/{both}")
+        finally:
+            os.close(both)
+    except ssl.SSLError as exc:
+        raise ListenError(
+            f"tls_certificate and tls_key cannot be used: {exc.reason or exc}: the first must be a "
+            "certificate (with its chain) in PEM, the second its private key without a password"
+        ) from exc
+    if files.authority:
+        _require_clients(context, _pem("tls_authority_certificate", files.authority))
+    return context
+
+
+def _require_clients(context: ssl.SSLContext, authority: str) -> None:
+    try:
+        context.load_verify_locations(cadata=authority)
+    except (ssl.SSLError, ValueError) as exc:
+        raise ListenError(
+            f"tls_authority_certificate cannot be used: {exc}: expected certificates in PEM"
+        ) from exc
+    context.verify_mode = ssl.CERT_REQUIRED
+
+
+def _pem(key: str, text: str) -> str:
+    if _PEM in text:
+        return text
+    try:
+        return Path(text).read_text()
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "not a text"
+        raise ListenError(
+            f"{key}: {text} cannot be read ({why}): expected PEM text or the path of a file with it"
+        ) from exc

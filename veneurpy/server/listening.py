@@ -1,0 +1,138 @@
+"""From the URLs of the configuration to listeners."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from veneurpy.config import Config, ListenUrl
+from veneurpy.errors import ListenError
+from veneurpy.listeners._connections import ConnectionListener, Connector
+from veneurpy.listeners._hub import StreamLimits
+from veneurpy.listeners._opening import GivenOpener, InetOpener, Opener, UnixOpener
+from veneurpy.listeners._tls import TlsFiles, TlsSource
+from veneurpy.listeners._unix import UnixAccess
+from veneurpy.listeners.http import HttpListener
+from veneurpy.listeners.stdin import StdinListener
+from veneurpy.listeners.stream import TcpConnector, TlsConnector, UnixStreamConnector
+from veneurpy.listeners.udp import UdpListener
+from veneurpy.listeners.unixgram import UnixDatagramListener
+from veneurpy.listeners.unixpacket import PacketConnector
+from veneurpy.ports import Clock, Listener
+from veneurpy.systemd import SocketStore
+from veneurpy.telemetry import Telemetry
+
+UNIX_KINDS = {
+    "unix": socket.SOCK_STREAM,
+    "unixgram": socket.SOCK_DGRAM,
+    "unixpacket": socket.SOCK_SEQPACKET,
+}
+
+
+class Listeners:
+    """Makes the listeners of a node."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock,
+        telemetry: Telemetry,
+        store: SocketStore,
+        on_input_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_input_end` is called when `stdin:` has ended and there is no other listener."""
+        self._config = config
+        self._clock = clock
+        self._telemetry = telemetry
+        self._store = store
+        self._on_input_end = on_input_end
+        self._limits = StreamLimits(
+            max_connections=config.stream_max_connections,
+            max_line_bytes=config.stream_max_line_bytes,
+            max_held_bytes=config.stream_max_held_bytes,
+            idle_timeout_s=config.stream_idle_timeout,
+        )
+
+    def make(self) -> list[Listener]:
+        """One for each URL, and one for HTTP where it is on. Raises ListenError."""
+        urls = self._config.statsd_listen_addresses
+        listeners = [self._listener(url) for url in urls]
+        if self._config.http_statsd:
+            listeners.append(
+                HttpListener(max_line_bytes=self._limits.max_line_bytes, telemetry=self._telemetry)
+            )
+        return listeners
+
+    def _listener(self, url: ListenUrl) -> Listener:
+        if url.scheme == "stdin":
+            return self._stdin()
+        if url.scheme == "systemd":
+            return self._given(url)
+        if url.scheme in UNIX_KINDS:
+            return self._unix(url)
+        if url.scheme.startswith("udp"):
+            return UdpListener(
+                url,
+                num_readers=self._config.num_readers,
+                read_buffer_bytes=self._config.read_buffer_size_bytes,
+                telemetry=self._telemetry,
+                store=self._store,
+            )
+        return self._connections(url, InetOpener(url, self._store), self._inet_connector())
+
+    def _stdin(self) -> Listener:
+        is_alone = len(self._config.statsd_listen_addresses) == 1 and not self._config.http_statsd
+        return StdinListener(
+            max_line_bytes=self._limits.max_line_bytes,
+            telemetry=self._telemetry,
+            on_end=self._on_input_end if is_alone else lambda: None,
+        )
+
+    def _unix(self, url: ListenUrl) -> Listener:
+        config = self._config
+        access = UnixAccess(config.unix_socket_mode, config.unix_socket_owner)
+        kind = UNIX_KINDS[url.scheme]
+        opener = UnixOpener(url, kind, access, self._store)
+        return self._by_kind(url, opener, socket.AF_UNIX, kind)
+
+    def _given(self, url: ListenUrl) -> Listener:
+        sockets = self._store.take(url.path, kind=0)
+        if not sockets:
+            raise ListenError(
+                f"cannot listen on {url}: the service manager has passed no socket of that name; "
+                f"write `FileDescriptorName={url.path}` into the socket unit and start it"
+            )
+        opener = GivenOpener(str(url), sockets)
+        return self._by_kind(url, opener, sockets[0].family, sockets[0].type)
+
+    def _by_kind(self, url: ListenUrl, opener: Opener, family: int, kind: int) -> Listener:
+        if kind == socket.SOCK_DGRAM:
+            return UnixDatagramListener(url, opener, telemetry=self._telemetry)
+        if kind == socket.SOCK_SEQPACKET:
+            return self._connections(url, opener, PacketConnector())
+        if family == socket.AF_UNIX:
+            return self._connections(url, opener, UnixStreamConnector())
+        return self._connections(url, opener, self._inet_connector())
+
+    def _inet_connector(self) -> Connector:
+        config = self._config
+        if not config.tls_certificate:
+            return TcpConnector()
+        files = TlsFiles(
+            config.tls_key.reveal(),
+            config.tls_certificate,
+            config.tls_authority_certificate,
+            frozenset(config.tls_allowed_names),
+        )
+        return TlsConnector(TlsSource(files), self._telemetry)
+
+    def _connections(self, url: ListenUrl, opener: Opener, connector: Connector) -> Listener:
+        return ConnectionListener(
+            url,
+            opener,
+            connector,
+            limits=self._limits,
+            clock=self._clock,
+            telemetry=self._telemetry,
+        )
