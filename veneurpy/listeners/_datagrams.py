@@ -6,7 +6,6 @@ import asyncio
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from veneurpy.engine import Engine, Reader
 from veneurpy.engine.reference import ReferenceEngine
@@ -101,9 +100,8 @@ class LoopDatagrams(asyncio.DatagramProtocol):
         return False
 
 
-def _client(address: Any) -> str | None:
-    """The host of a sender's address; an IPv4 one at an IPv6 socket as such.
-
-    Senders to Unix sockets have none.
-    """
-    return str(address[0]).removeprefix("::ffff:") if isinstance(address, tuple) else None
+def _client(address: object) -> str | None:
+    """The host of a sender's address, an IPv4 one as such; None of a Unix socket."""
+    if not isinstance(address, tuple):
+        return None
+    return str(address[0]).removeprefix("::ffff:")

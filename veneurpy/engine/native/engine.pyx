@@ -271,6 +271,7 @@ cdef class NativeEngine:
     cdef CompiledRules _rules
     cdef MemoryMeter _meter
     cdef Weights _weights
+    cdef Py_ssize_t _longest            # datagram, in bytes
     cdef u64 _limit                     # of each arena that is about to begin
 
     def __init__(self, options, *, start_ms, bytes hash_key=None):
@@ -279,6 +280,7 @@ cdef class NativeEngine:
         self._lock = threading.Lock()
         self._readers = []
         self.unreadable = []
+        self._longest = options.max_datagram_bytes
         self._meter = MemoryMeter()
         self._context = MergeContext(self._meter, hash_key or os.urandom(sizeof(HashKey)), options.extend_tags,
                                      options.compression)
@@ -338,7 +340,7 @@ cdef class NativeEngine:
         self._limit = <u64>max(limit, LEAST_ARENA)
 
     cdef i64 _usable(self):
-        return self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self.options.max_datagram_bytes
+        return self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self._longest
 
     cdef u64 _closing(self):
         """The limits of the open arenas together, and what was recovered into the open interval."""
@@ -398,6 +400,7 @@ cdef class NativeEngine:
     def open_reader(self, str listener, *, Py_ssize_t max_datagram_bytes=0):
         with self._lock:
             self._n_readers += 1
+            self._longest = max(self._longest, max_datagram_bytes)
             # What was recovered is closed together with what comes first: half of the rest is for that.
             self._share_out((self._usable() + self._resumed_weight()) // 2)
             for other in self._readers:

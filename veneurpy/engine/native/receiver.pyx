@@ -7,8 +7,8 @@ from veneurpy.engine.native.arena cimport (
 from veneurpy.engine.native.clients cimport IP4, IP6, TEXT, Client, client_of, client_settle
 from veneurpy.engine.native.compat cimport (
     MEM_DROPS, barrier, batch_clear, batch_cut, batch_data, batch_len, batch_move, batch_name, batch_new, batch_receive,
-    batch_sender, clz64, i64, is_unix, load_acquire, meminfo, monotonic_ns, realtime_ns, receive_buffer, receive_timeout,
-    sleep_ns, store_release, u8, u32, u64, unlikely,
+    batch_sender, clz64, i64, is_unix, load_acquire, meminfo, monotonic_ns, realtime_ns, receive_buffer,
+    receive_timeout, sleep_ns, store_release, u8, u32, u64, unlikely,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
 from veneurpy.engine.native.store cimport Store, store_begin
