@@ -128,10 +128,10 @@ def _run(
     engine = open_engine(kind, options, start_ms=START_MS)
     readers = [engine.open_reader(str(i)) for i in range(READERS)]
     tops, outcomes = [], []
-    for traffic in (first, second):
+    for traffic, now_ns in ((first, NOW_NS), (second, NOW_NS + 10_000_000_000)):
         for number, datagram in enumerate(traffic):
             sender = senders[number % len(senders)]
-            readers[datagram.reader].feed(datagram.data, now_ns=NOW_NS, client=sender)
+            readers[datagram.reader].feed(datagram.data, now_ns=now_ns, client=sender)
         closed = engine.rotate(START_MS)
         tops.append(sorted(top._replace(bytes=0) for top in closed.clients(1000)))
         outcomes.append(outcome_of(closed, PLAN))
