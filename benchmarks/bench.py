@@ -14,13 +14,14 @@ import click
 
 from benchmarks import machine, report
 from benchmarks.answers import Answer
-from benchmarks.questions import in_memory, instructions, interval_to_columns, peers, udp_cpu
+from benchmarks.questions import in_memory, instructions, interval_to_columns, peers, udp_cpu, wire
 
 QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "in_memory": in_memory.measure,
     "udp_cpu": udp_cpu.measure,
     "peers": peers.measure,
     "interval_to_columns": interval_to_columns.measure,
+    "wire": wire.measure,
     "instructions": instructions.measure,
 }
 

@@ -13,7 +13,7 @@ if not has_native():
     pytest.skip("the native engine is not built", allow_module_level=True)
 
 FINDINGS = Path(__file__).parent / "findings"
-TARGETS = ("lines", "sketches", "arenas")
+TARGETS = ("lines", "sketches", "arenas", "wire")
 
 
 @pytest.mark.parametrize("name", TARGETS)

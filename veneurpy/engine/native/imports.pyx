@@ -8,7 +8,7 @@ from veneurpy.engine.native.arena cimport (
 )
 from veneurpy.engine.native.blocks cimport (
     DENSE, DIGEST, DIGEST_WEIGHTED, EXACT, block_slots, scratch_close, scratch_open, set_add, timer_add, totals_clear,
-    word_block, word_length,
+    word_block,
 )
 from veneurpy.engine.native.compat cimport i64, store_pair, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport hash_mark, hash_pair
@@ -22,7 +22,7 @@ from veneurpy.engine.native.imported cimport (
 )
 from veneurpy.engine.native.lookup cimport find_spelling
 from veneurpy.engine.native.metric cimport (
-    METRIC_GOOD, METRIC_MALFORMED, METRIC_NO_MEMORY, SET_HASHES, SET_KEYS, SET_REGISTERS, Metric, digest_next,
+    METRIC_GOOD, METRIC_MALFORMED, METRIC_NO_MEMORY, SET_KEYS, SET_REGISTERS, Metric, digest_next,
     metric_read, tagger_close, tagger_open,
 )
 from veneurpy.engine.native.pair cimport COUNT_SHIFT, counted, pair_count
@@ -349,7 +349,8 @@ cdef int _next_message(Frame* f, Slice* rest, Slice* message) noexcept nogil:
         step = pb_next(rest, &field)
         while step == PB_FIELD and field.key != METRICS_FIELD:
             step = pb_next(rest, &field)
-        message[0] = field.data
+        if step == PB_FIELD:
+            message[0] = field.data
         return step
     if rest.size < PREFIX_BYTES:
         return PB_END

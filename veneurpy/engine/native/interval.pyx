@@ -16,7 +16,7 @@ from veneurpy.engine.native.merge cimport (
     ROWS_HOST, WIRE_HOST, WIRE_OWNER, Merge, MergeUse, count_samples, merge_arenas, merge_close, merge_open,
 )
 from veneurpy.engine.native.owners cimport CompiledOwners
-from veneurpy.engine.native.points cimport PlannedOutput, PointPlan, Points, Strings, points_free, points_make
+from veneurpy.engine.native.points cimport PlannedOutput, Points, Strings, points_free, points_make
 from veneurpy.engine.native.recover cimport salvage, salvage_close
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.top cimport seen_close, top_names

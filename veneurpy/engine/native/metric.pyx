@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Reading and checking, in the order of METRIC_*: the first thing that is wrong counts."""
-from libc.math cimport INFINITY, fabs, isfinite, isinf, isnan
+from libc.math cimport fabs, isfinite, isinf, isnan
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcmp, memcpy, memset
-from veneurpy.engine.native.arena cimport COUNTER, GAUGE, HISTOGRAM, SET, TIMER
+from libc.string cimport memcpy, memset
+from veneurpy.engine.native.arena cimport COUNTER, GAUGE, SET, TIMER
 from veneurpy.engine.native.blocks cimport Totals, totals_add, totals_clear
 from veneurpy.engine.native.compat cimport i64, likely, u8, u32, u64
 from veneurpy.engine.native.hll cimport HLL_PRECISION, HLL_REGISTERS
@@ -13,7 +13,7 @@ from veneurpy.engine.native.protobuf cimport (
 )
 from veneurpy.engine.native.slice cimport Slice, compare, cut, equal, find, next_part, sort_slices
 from veneurpy.engine.native.sort cimport Centroid
-from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, SINK_WORD, TagWord, tag_word
+from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, SINK_WORD, tag_word
 from veneurpy.engine.native.utf8 cimport is_text
 
 cdef enum:

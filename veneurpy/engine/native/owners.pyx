@@ -1,7 +1,7 @@
 # cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
 """Hashing series and asking the table."""
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from veneurpy.engine.native.compat cimport u8, u32, u64
 from veneurpy.engine.native.hll cimport metrohash64
 from veneurpy.engine.native.slice cimport Slice, cut, equal, find, next_part

@@ -89,7 +89,9 @@ cdef void _publish_part(const Merge* m, const Part* p, const Totals* all_, Total
     """Of mixed series hosts publish their own samples' aggregates."""
     cdef bint mixed = p.entry.flags & SCOPE_MASK == 0
     if p.arena.imported:
-        totals_join(published, entry_totals(p.entry) + 1 if mixed else all_)
+        if mixed:
+            all_ = entry_totals(p.entry) + 1
+        totals_join(published, all_)
     elif m.use != WIRE_HOST or not mixed:
         totals_join(published, all_)
 

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Writing merged series, one entry of a `MetricList` each."""
-from libc.math cimport INFINITY, fabs, isfinite, rint
+from libc.math cimport INFINITY, isfinite, rint
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset
 from veneurpy.engine.native.arena cimport COUNTER, GAUGE, SET
@@ -103,7 +103,6 @@ cdef bint _place(Wire* w, Payload* p, u8* start, u8* end, u64 samples) noexcept 
     """
     cdef u64 size = <u64>(end - start)
     cdef u64 whole = 1 + <u64>varint_size(size) + size
-    cdef Payload before = p[0]
     cdef u8* at
     if p.size and p.size + whole > w.max_bytes:
         if not _finish(w, p) or not _room(p, whole):
@@ -111,7 +110,7 @@ cdef bint _place(Wire* w, Payload* p, u8* start, u8* end, u64 samples) noexcept 
         at = put_varint(put_varint(p.data, 1 << 3 | BYTES), size)
         memcpy(at, start, size)
     else:
-        at = put_varint(put_varint(p.data + before.size, 1 << 3 | BYTES), size)
+        at = put_varint(put_varint(p.data + p.size, 1 << 3 | BYTES), size)
         memmove(at, start, size)
     p.size += whole
     p.series += 1
@@ -124,7 +123,7 @@ cdef inline i64 _integer(double value) noexcept nogil:
     if value >= 9223372036854775808.0:
         return 0x7FFFFFFFFFFFFFFF
     if value <= -9223372036854775808.0:
-        return -0x7FFFFFFFFFFFFFFF - 1
+        return <i64>(<u64>1 << 63)
     return <i64>rint(value)
 
 
