@@ -52,6 +52,14 @@ class OwnerTable:
     self_index: int | None = None
     """Which of the members this node is."""
 
+    def __post_init__(self) -> None:
+        if not self.members:
+            raise ValueError("a table needs a member")
+        if self.self_index is not None and not 0 <= self.self_index < len(self.members):
+            raise ValueError(
+                f"self_index {self.self_index} is not one of {len(self.members)} members"
+            )
+
     def owner(self, name: bytes, type_: MetricType, tags: tuple[bytes, ...]) -> int:
         """The index of the member that owns a series; its tags are sorted and distinct."""
         if self.ignore_tags:

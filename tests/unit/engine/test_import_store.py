@@ -257,7 +257,7 @@ def test_large_sets_lose_nothing(kind: EngineKind) -> None:
 
 @needs_native
 def test_percentiles_of_many_hosts() -> None:
-    """Digests of a hundred hosts, merged, are within the rank error that docs/accuracy.md states."""
+    """Digests of a hundred hosts, merged, are within the rank error of docs/accuracy.md."""
     draw = random.Random(7)
     samples = [draw.lognormvariate(3, 1) for _ in range(100_000)]
     owner = Owner("native")

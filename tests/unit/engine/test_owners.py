@@ -67,6 +67,13 @@ def test_a_member_that_leaves_moves_only_its_own() -> None:
     assert all(850 < share < 1150 for share in Counter(before).values())
 
 
+@pytest.mark.parametrize(("members", "self_index"), [((), None), (("a",), 1), (("a",), -1)])
+def test_tables_are_sound(members: tuple[str, ...], self_index: int | None) -> None:
+    """There is at least one member, and this node is one of them or none."""
+    with pytest.raises(ValueError, match="member"):
+        OwnerTable(members, self_index=self_index)
+
+
 def test_ignored_tags_route_alike() -> None:
     """Series that differ in ignored tags only have one owner."""
     table = OwnerTable(

@@ -359,6 +359,8 @@ cdef class NativeInterval:
         e.digest_bytes = digest_block_bytes(e.compression)
         e.max_bytes = max_bytes
         e.self_index = -1 if table.self_index is None else table.self_index
+        if not -1 <= e.self_index < <int>owners.owners.n:
+            raise ValueError(f"no member {e.self_index}")
         e.carry.data = <const u8*><const char*>carry
         e.carry.size = len(carry)
         foreign = bytes(owner in veneur_owners for owner in range(len(table.members)))
