@@ -26,6 +26,7 @@ from benchmarks.questions import (
     stalls,
     udp_cpu,
     udp_rates,
+    wire,
 )
 
 QUESTIONS: dict[str, Callable[[int], Answer]] = {
@@ -39,6 +40,7 @@ QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "columns_to_text": columns_to_text.measure,
     "event_loop": event_loop.measure,
     "memory": memory.measure,
+    "wire": wire.measure,
     "instructions": instructions.measure,
 }
 

@@ -5,15 +5,30 @@ from uuid import UUID
 
 from typing_extensions import disjoint_base
 
+from veneurpy.engine import ImportStore
 from veneurpy.engine.columns import Columns
-from veneurpy.engine.types import Accounts, NameTop, Plan
+from veneurpy.engine.exchange import Encoding
+from veneurpy.engine.owners import OwnerTable
+from veneurpy.engine.types import Accounts, NameTop, Plan, Role
 from veneurpy.engine.unkept import UnkeptMarks
 
 @disjoint_base
 class MergeContext:
     """What every merge of an engine needs: the hash's key, the implicit tags."""
 
-    def __new__(cls, secret: bytes, tags: Sequence[str]) -> MergeContext: ...
+    def __new__(cls, secret: bytes, tags: Sequence[str], compression: float) -> MergeContext: ...
+
+@disjoint_base
+class ArenaSource:
+    """What has an arena that an interval can be encoded with."""
+
+@disjoint_base
+class CompiledPlan:
+    """A Plan in C."""
+
+    def __new__(cls, plan: Plan) -> CompiledPlan: ...
+    @property
+    def role(self) -> int: ...
 
 @disjoint_base
 class RecoveredFile:
@@ -69,3 +84,13 @@ class NativeInterval:
     def is_doubtful(self) -> bool: ...
     def release(self, *, kept: bool = True) -> None: ...
     def settled(self) -> None: ...
+    def encode(
+        self,
+        table: OwnerTable,
+        *,
+        role: Role,
+        max_bytes: int = ...,
+        veneur_owners: frozenset[int] = ...,
+        carry: bytes = b"",
+        sources: Sequence[ImportStore] = (),
+    ) -> Encoding: ...
