@@ -18,7 +18,7 @@ class Kind(StrEnum):
     BUSY = "busy"
     """Not now; nothing was taken."""
     TOO_OLD = "too_old"
-    """Not taken and never will be. With the reason FORGOTTEN nobody knows if it was taken before."""
+    """Not taken, and never will be. With the reason FORGOTTEN: unless it was taken before."""
     REJECTED = "rejected"
     """Cannot be understood."""
     REFUSED = "refused"
