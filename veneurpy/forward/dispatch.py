@@ -121,9 +121,9 @@ class Dispatch:
                 outbox.mark(db, first, is_sent=False)
             self._first_time.difference_update(first)
 
-    def unanswered(self, batch: Batch) -> None:
+    def unanswered(self, id: BatchId) -> None:
         """It was sent, and nobody knows what became of it."""
-        self._first_time.discard(batch.id)
+        self._first_time.discard(id)
 
     def answered(self, database: Database, batch: Batch, answer: Answer) -> bool:
         """Does what an answer asks for; whether the next batch may be sent at once."""
