@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import TypeVar, cast
 from uuid import UUID
 
 from tests.model.stores import MemoryEngine, payload_of
-from veneurpy.engine import Plan
+from veneurpy.engine import Encoded, Encoding, Interval, OwnerTable, Plan
 from veneurpy.forward.batch import Batch
 from veneurpy.forward.desk import Desk, OwnerOptions
 from veneurpy.forward.dispatch import Dispatch, HostOptions
@@ -49,36 +49,27 @@ class FlakyDatabase(Database):
                 raise sqlite3.OperationalError("database or disk is full")
 
 
-class Piece(NamedTuple):
-    """What an engine encodes for one owner."""
-
-    owner: int
-    payload: bytes
-    series: int
-    samples: int
-
-
 Contents = tuple[dict[str, float], dict[str, tuple[int, str, float]]]
 
 
-def owner_of(name: str, epoch: Epoch) -> int:
+def owner_of(name: str, members: tuple[str, ...]) -> int:
     """Which member owns a series: some function of both."""
-    return (sum(name.encode()) * 7 + epoch.number) % len(epoch.members)
+    return (sum(name.encode()) * 7 + sum("".join(members).encode())) % len(members)
 
 
-def pieces_of(contents: Contents, epoch: Epoch) -> list[Piece]:
+def pieces_of(contents: Contents, members: tuple[str, ...]) -> list[Encoded]:
     """Cuts what a host has to the owners; half of an owner's series to a part."""
     counters, gauges = contents
     pieces = []
-    for owner in range(len(epoch.members)):
-        mine = sorted(name for name in (*counters, *gauges) if owner_of(name, epoch) == owner)
+    for owner in range(len(members)):
+        mine = sorted(name for name in (*counters, *gauges) if owner_of(name, members) == owner)
         for part in (mine[::2], mine[1::2]):
             if part:
                 payload = payload_of(
                     {name: counters[name] for name in part if name in counters},
                     {name: gauges[name] for name in part if name in gauges},
                 )
-                pieces.append(Piece(owner, payload, len(part), len(part)))
+                pieces.append(Encoded(owner, payload, len(part), len(part)))
     return pieces
 
 
@@ -96,6 +87,10 @@ class Arena:
     start_ms: int
     contents: Contents
 
+    def encode(self, table: OwnerTable, **_: object) -> Encoding:
+        """What it has for the members of an epoch."""
+        return Encoding(pieces_of(self.contents, table.members), b"")
+
 
 @dataclass(slots=True)
 class Host:
@@ -105,7 +100,7 @@ class Host:
     clock: FakeClock
     table: EpochTable
     new_uuid: Callable[[], UUID]
-    divided: Callable[[Batch, Sequence[Piece]], None]
+    divided: Callable[[Batch, Sequence[Encoded]], None]
     dies: Callable[[], bool]
     most_bytes: int = 1 << 20
     max_age_ms: int = ACCEPT_WINDOW_MS
@@ -148,18 +143,9 @@ class Host:
         return batches
 
     def _encode(self, arena: Arena) -> list[Batch]:
-        encoder = Encoder(self.name, INTERVAL_MS)
-
-        def encode(epoch: Epoch, carry: bytes) -> tuple[list[Piece], bytes]:
-            return pieces_of(arena.contents, epoch), b""
-
-        outgoing = encoder.batches(
-            arena.uuid,
-            arena.start_ms,
-            table=self.membership.table,
-            encode=encode,
-            carry=b"",
-        )
+        encoder = Encoder(self.name, INTERVAL_MS, owns=False)
+        interval = cast("Interval", arena)
+        outgoing = encoder.outgoing(interval, table=self.membership.table, carry=b"")
         end_ms = arena.start_ms + INTERVAL_MS
         is_new = self.database.commit(
             arena.uuid,
@@ -176,8 +162,8 @@ class Host:
         self.dispatch.encoded(outgoing.batches)
         return list(outgoing.batches)
 
-    def _divide(self, batch: Batch, epoch: Epoch) -> list[Piece]:
-        pieces = pieces_of(contents_of(batch.payload), epoch)
+    def _divide(self, batch: Batch, epoch: Epoch) -> list[Encoded]:
+        pieces = pieces_of(contents_of(batch.payload), epoch.members)
         self.divided(batch, pieces)
         return pieces
 

@@ -20,10 +20,10 @@ from tests.model.nodes import (
     Crash,
     Host,
     OwnerNode,
-    Piece,
     contents_of,
 )
 from veneurpy.accounts import Loss
+from veneurpy.engine import Encoded
 from veneurpy.forward import confirm, deliver, owner
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.epochs import Epoch, EpochTable
@@ -76,7 +76,7 @@ class World:
         self._under_way: set[tuple[str, UUID, int]] = set()
         self._cut: set[tuple[int, int]] = set()
         self._jumped: dict[int, float] = {}
-        self._divided: Sequence[Piece] = ()
+        self._divided: Sequence[Encoded] = ()
         self._divided_of: Batch | None = None
         self._closed_ms = START_MS
         bound = 10**6 if is_patient else 0
@@ -106,10 +106,11 @@ class World:
         """All steps, then the mending. Raises Violation."""
         events = self._events()
         weights = [weight for weight, _ in events]
-        for _ in range(self.steps):
+        for step in range(self.steps):
             _, event = self.rng.choices(events, weights)[0]
             event()
-            self._check_accounts()
+            if step % 4 == 0:
+                self._check_accounts()
         self._mend()
 
     def _events(self) -> list[tuple[float, Callable[[], None]]]:
@@ -166,16 +167,20 @@ class World:
     def _arena(self, host: Host, digit: int) -> Arena:
         names = [name for name in SERIES if self.rng.random() < 0.7] or ["a"]
         gauges = {"g": (self._closed_ms * 100 + digit, host.name, float(digit))}
-        contents = {name: 4.0**digit for name in names}, gauges
+        contents = dict.fromkeys(names, 4.0**digit), gauges
         return Arena(self._uuid(), self._closed_ms, contents)
 
     def _jump(self) -> None:
-        number = self.rng.randrange(len(self.hosts) + len(self.owners))
-        seconds = self.rng.choice([-40.0, -8.0, -1.5, 1.5, 8.0, 40.0, 3600.0])
-        seconds -= self._jumped.pop(number, 0.0) if self.rng.random() < 0.5 else 0.0
-        self._jumped[number] = self._jumped.get(number, 0.0) + seconds
-        [*self.hosts, *self.owners][number].clock.jump(seconds)
-        self._say(f"clock of node {number} jumps {seconds}")
+        """The clock of one node, or of all of them, is set; or is right again."""
+        everybody = range(len(self.hosts) + len(self.owners))
+        numbers = everybody if self.rng.random() < 0.4 else [self.rng.choice(everybody)]
+        seconds = self.rng.choice([-40.0, -8.0, -1.5, -0.8, 0.8, 1.5, 8.0, 40.0, 3600.0])
+        is_mending = self.rng.random() < 0.5
+        for number in numbers:
+            step_s = -self._jumped.get(number, 0.0) if is_mending else seconds
+            self._jumped[number] = self._jumped.get(number, 0.0) + step_s
+            [*self.hosts, *self.owners][number].clock.jump(step_s)
+            self._say(f"clock of node {number} jumps {step_s}")
 
     # Processes and disks
 
@@ -205,11 +210,12 @@ class World:
             batches = host.take_up()
         except Crash:
             batches = []
-            self._crash(host)
         except sqlite3.Error:
             return
         self._say(f"{host.name} encodes {arena.start_ms - START_MS}: {len(batches)}")
         self._note_batches(host, arena)
+        if arena in host.arenas:
+            self._crash(host)
 
     def _note_batches(self, host: Host, arena: Arena) -> None:
         """Remembers what is in the batches of an arena, as the database has them."""
@@ -220,7 +226,7 @@ class World:
             found = Contribution(arena.start_ms, digit, contents)
             self.contributions.setdefault((arena.uuid, part), found)
 
-    def _note_divided(self, batch: Batch, pieces: Sequence[Piece]) -> None:
+    def _note_divided(self, batch: Batch, pieces: Sequence[Encoded]) -> None:
         self._divided_of, self._divided = batch, pieces
 
     def _uuid(self) -> UUID:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
-from veneurpy.engine import Columns, Plan
-from veneurpy.forward.stores import FrameBroken, Imported, StoreFull
+from veneurpy.engine import Columns, FrameBroken, Imported, Plan, StoreFull, Streamed
 from veneurpy.model import Point, PointType, Scope
 from veneurpy.testing import columns_of
 
@@ -39,7 +37,9 @@ class MemoryStore:
     def memory_bytes(self) -> int:
         return self.series * SERIES_BYTES
 
-    def merge(self, payload: bytes, *, sender: str, received_ns: int) -> Imported:
+    def merge(
+        self, payload: bytes, *, sender: str, received_ns: int, foreign: bool = False
+    ) -> Imported:
         """All of it or nothing."""
         assert not self.is_released
         try:
@@ -58,6 +58,10 @@ class MemoryStore:
         self._touched |= counters.keys() | gauges.keys()
         return Imported(len(counters) + len(gauges), len(counters) + len(gauges), {})
 
+    def merge_stream(self, frames: bytes, *, sender: str, received_ns: int) -> Streamed:
+        """Nobody streams here."""
+        raise NotImplementedError
+
     def columns(self, plan: Plan, *, touched_only: bool = False) -> Columns:
         """One row a series."""
         assert not self.is_released
@@ -69,7 +73,7 @@ class MemoryStore:
             if not touched_only or name in self._touched
         )
 
-    def state(self, shards: int, max_bytes: int) -> Sequence[bytes]:
+    def state(self, shards: int, max_bytes: int) -> list[bytes]:
         """Counters apart from gauges, so that there is more than one shard."""
         return [payload_of(self._counters), payload_of({}, self._gauges)]
 

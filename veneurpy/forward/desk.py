@@ -8,12 +8,12 @@ from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from veneurpy.accounts import OwnerAccounts, Sums
-from veneurpy.engine import Plan
+from veneurpy.engine import ImportStore, Plan
 from veneurpy.forward.batch import BatchId
 from veneurpy.forward.clocks import SenderClocks
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
-from veneurpy.forward.stores import ImportEngine, ImportStore
+from veneurpy.forward.stores import ImportEngine
 from veneurpy.ports import Clock
 from veneurpy.spool import Owed, Record, seals
 from veneurpy.spool.database import Database

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from veneurpy.accounts import HostAccounts, Loss, LossWord
+from veneurpy.engine import Encoded
 from veneurpy.forward.answer import FORGOTTEN, Answer, Kind
 from veneurpy.forward.batch import Batch, BatchId
-from veneurpy.forward.encode import Part, divided
+from veneurpy.forward.encode import divided
 from veneurpy.forward.epochs import Epoch, EpochInvalid
 from veneurpy.forward.give_up import drop, give_up
 from veneurpy.forward.membership import Membership
@@ -23,7 +24,7 @@ from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import Head, Waiting
 from veneurpy.telemetry.events import EpochAdopted, Event, OwnerRefuses
 
-Divide = Callable[[Batch, Epoch], Sequence[Part]]
+Divide = Callable[[Batch, Epoch], Sequence[Encoded]]
 """Cuts a payload anew for the members of another epoch. Raises ValueError if it cannot be read."""
 
 
