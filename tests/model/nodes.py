@@ -159,7 +159,7 @@ class Host:
         )
         if not is_new:
             return []
-        self.dispatch.encoded(outgoing.batches)
+        self.dispatch.committed(outgoing.batches)
         return list(outgoing.batches)
 
     def _divide(self, batch: Batch, epoch: Epoch) -> list[Encoded]:
