@@ -62,6 +62,7 @@ class Owner:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="owner")
         self._waiting = 0
+        self._is_closed = False
         self._status: dict[str, Any] = {}
         self._desk = Desk(
             options,
@@ -146,8 +147,10 @@ class Owner:
 
     async def close(self) -> None:
         """Forgets what is not sealed: its senders still have it. Idempotent."""
-        await self._off_loop(self._release)
-        self._thread.shutdown(wait=False)
+        if not self._is_closed:
+            self._is_closed = True
+            await self._off_loop(self._release)
+            self._thread.shutdown(wait=False)
 
     def status(self) -> dict[str, Any]:
         """Plain data for the status page, as of the last tick."""
