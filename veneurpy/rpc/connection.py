@@ -32,6 +32,8 @@ class Connection(asyncio.Protocol):
             h2.config.H2Configuration(client_side=client_side, header_encoding=None)
         )
         self._h2.local_settings = _settings(client_side, limits)
+        self._h2.max_inbound_frame_size = limits.max_frame_bytes
+        self._h2.decoder.max_header_list_size = limits.max_header_bytes
         self._joiner = FrameJoiner(preface_bytes=0 if client_side else len(PREFACE))
         self._transport: asyncio.Transport | None = None
         self._may_write = asyncio.Event()
@@ -53,10 +55,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            events: list[h2.events.Event] = []
-            for piece in self._joiner.join(data, self._h2.max_inbound_frame_size):
-                events += self._h2.receive_data(piece)
-            for event in events:
+            joined = self._joiner.join(data, self._h2.max_inbound_frame_size)
+            for event in self._h2.receive_data(joined):
                 self.on_event(event)
         except Exception as exc:
             # Whatever a stranger can make h2 raise ends this connection and nothing else.

@@ -33,6 +33,8 @@ class RpcServer:
         self.failed = failed
         self.budget = Budget(limits.max_bytes_in_flight)
         self.connections: set[ServerConnection] = set()
+        self.is_stopping = False
+        """Whether new calls are answered UNAVAILABLE."""
         self._tls = tls
         self._opening: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None] | None = None
@@ -56,13 +58,13 @@ class RpcServer:
             self._socket.close()
         for opening in self._opening:
             opening.cancel()
-        for connection in list(self.connections):
-            connection.go_away()
+        self.is_stopping = True
         calls = [task for connection in self.connections for task in connection.calls]
         if calls:
             await asyncio.wait(calls, timeout=timeout_s)
         for connection in list(self.connections):
-            connection.abort()
+            connection.go_away()
+            connection.close()
         rest = [*calls, *self._opening]
         for task in rest:
             task.cancel()

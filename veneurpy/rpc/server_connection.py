@@ -129,6 +129,8 @@ class ServerConnection(Connection):
             self._end(stream)
 
     async def _handle(self, stream: Stream) -> None:
+        if self._server.is_stopping:
+            raise RpcError(Status.UNAVAILABLE, "the server stops")
         handler = self._server.methods.get(stream.headers.get(":path", ""))
         if handler is None:
             raise RpcError(Status.UNIMPLEMENTED, "there is no such method here")

@@ -43,6 +43,8 @@ class Stream:
         """Whether the headers of an answer went out, or came."""
         self.refused_by_peer = False
         """Whether the other end said that it has not looked at it."""
+        self.received_at_start = 0
+        """How much had come on the connection when a client began the call."""
         self.is_ended = False
         """Whether the other end has sent all."""
         self._connection = connection

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 from veneurpy.errors import ConfigError
 
@@ -78,14 +79,13 @@ def name_in_certificate(secured: ssl.SSLObject) -> str | None:
     shown = secured.getpeercert()
     if not shown:
         return None
-    for kind, value in shown.get("subjectAltName", ()):
+    alternatives = cast(Sequence[tuple[str, str]], shown.get("subjectAltName", ()))
+    for kind, value in alternatives:
         if kind == "DNS":
-            return str(value)
-    for pairs in shown.get("subject", ()):
-        for kind, value in pairs:
-            if kind == "commonName":
-                return str(value)
-    return None
+            return value
+    subject = cast(Sequence[Sequence[tuple[str, str]]], shown.get("subject", ()))
+    names = (value for pairs in subject for kind, value in pairs if kind == "commonName")
+    return next(names, None)
 
 
 def _server_context(files: TlsFiles) -> ssl.SSLContext:
