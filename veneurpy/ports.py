@@ -11,6 +11,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from veneurpy.engine import Columns, Engine
+from veneurpy.errors import VeneurpyError
+from veneurpy.forward.answer import Answer
+from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.model import Event, Point, PointType, Scope, ServiceCheck
 
 if TYPE_CHECKING:
@@ -231,4 +234,29 @@ class Listener(Protocol):
 
     async def leave(self) -> None:
         """Stops to read, and leaves the sockets to whoever else holds them."""
+        ...
+
+
+class PeerUnavailable(VeneurpyError):
+    """No answer. `may_have_been_applied` is False only if nothing can have left this node."""
+
+    def __init__(self, message: str, *, may_have_been_applied: bool) -> None:
+        super().__init__(message)
+        self.may_have_been_applied = may_have_been_applied
+
+
+class Peer(Protocol):
+    """Another node, as an owner of series. Called on the event loop; each call has a time-out."""
+
+    @property
+    def name(self) -> str:
+        """The member's name; its address may change."""
+        ...
+
+    async def deliver(self, batch: Batch) -> Answer:
+        """Hands a batch over; the same one any number of times. Raises PeerUnavailable."""
+        ...
+
+    async def confirm(self, ids: Sequence[BatchId]) -> Sequence[Answer]:
+        """DONE, HELD or UNKNOWN for each, in their order. Raises PeerUnavailable."""
         ...
