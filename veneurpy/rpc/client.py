@@ -11,6 +11,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 
+from veneurpy.rpc.address import split
 from veneurpy.rpc.connection import Connection, texts
 from veneurpy.rpc.limits import MIB, Limits
 from veneurpy.rpc.status import CallFailed, Status, decode_text
@@ -90,7 +91,7 @@ class Channel:
             return self._connection
 
     async def _connect(self) -> ClientConnection:
-        host, port = _split(self._address)
+        host, port = split(self._address)
         loop = asyncio.get_running_loop()
         if self._tls is None:
             _, plain = await loop.create_connection(ClientConnection, host, port)
@@ -223,8 +224,3 @@ def _check_status(stream: Stream) -> None:
         # Who does not know a method says so instead of an answer; no handler has run.
         unseen = status is Status.UNIMPLEMENTED and only_trailers
         raise CallFailed(f"{status.name}: {text}", status=status, may_have_been_applied=not unseen)
-
-
-def _split(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port)

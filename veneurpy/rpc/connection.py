@@ -19,6 +19,8 @@ from veneurpy.rpc.stream import Stream, StreamBroken
 Headers = Iterable[tuple[str, str]]
 
 _DEFAULT_WINDOW_BYTES = 65535
+_JOINED_BYTES = 1 << 20
+"""The longest frame that h2 is given: longer than any sender may send."""
 
 
 class Connection(asyncio.Protocol):
@@ -32,9 +34,13 @@ class Connection(asyncio.Protocol):
             h2.config.H2Configuration(client_side=client_side, header_encoding=None)
         )
         self._h2.local_settings = _settings(client_side, limits)
-        self._h2.max_inbound_frame_size = limits.max_frame_bytes
+        self._h2.max_inbound_frame_size = _JOINED_BYTES
         self._h2.decoder.max_header_list_size = limits.max_header_bytes
-        self._joiner = FrameJoiner(preface_bytes=0 if client_side else len(PREFACE))
+        self._joiner = FrameJoiner(
+            most_bytes=limits.max_frame_bytes,
+            longest_bytes=_JOINED_BYTES,
+            preface_bytes=0 if client_side else len(PREFACE),
+        )
         self._transport: asyncio.Transport | None = None
         self._may_write = asyncio.Event()
         self._may_write.set()
@@ -55,7 +61,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            joined = self._joiner.join(data, self._h2.max_inbound_frame_size)
+            joined = self._joiner.join(data)
             for event in self._h2.receive_data(joined):
                 self.on_event(event)
         except Exception as exc:

@@ -24,23 +24,23 @@ _DATA, _END_STREAM = 0, 1
 _HEADER = Struct(">HBBBL")
 
 
-def join_frames_plainly(data: bytes, longest_bytes: int) -> tuple[bytes, int]:
+class FrameTooLong(ValueError):
+    """A frame is longer than was announced to be allowed."""
+
+
+def join_frames_plainly(data: bytes, most_bytes: int, longest_bytes: int) -> tuple[bytes, int]:
     """The whole frames with runs of DATA joined, and how many bytes of `data` they were.
 
-    A run is of one stream, unpadded, and at most `longest_bytes` long. A frame that is longer is
-    given on as far as it is there: whoever reads it refuses it by its header.
+    It stops before a frame of more than `most_bytes`. A run is of one stream, unpadded, and joined
+    as long as that stays within `longest_bytes`.
     """
-    at, end, out = 0, len(data), []
+    at, end, out = 0, len(data), list[bytes]()
     run, run_stream, run_flags = -1, 0, 0  # where in `out` the header of the run stands
     run_bytes = 0
     while end - at >= HEADER_BYTES:
         high, low, kind, flags, stream = _HEADER.unpack_from(data, at)
         length = high << 8 | low
-        if length > longest_bytes:
-            out.append(data[at:])
-            at = end
-            break
-        if length > end - at - HEADER_BYTES:
+        if length > most_bytes or length > end - at - HEADER_BYTES:
             break
         body = data[at + HEADER_BYTES : at + HEADER_BYTES + length]
         is_plain = kind == _DATA and flags & ~_END_STREAM == 0
@@ -66,20 +66,23 @@ except ImportError:  # not compiled here
 class FrameJoiner:
     """Takes a connection's bytes as they come and gives them back with runs of DATA joined.
 
-    What is not a whole frame yet is kept: at most one frame.
+    A frame may have `most_bytes` and is joined to at most `longest_bytes`. What is no whole frame
+    yet is kept.
     """
 
-    def __init__(self, *, preface_bytes: int = 0) -> None:
-        self._rest = b""
+    def __init__(self, *, most_bytes: int, longest_bytes: int, preface_bytes: int = 0) -> None:
+        self._most_bytes = most_bytes
+        self._longest_bytes = longest_bytes
         self._preface_bytes = preface_bytes
+        self._rest = b""
 
-    def join(self, data: bytes, longest_bytes: int) -> bytes:
-        """The whole frames; no joined one is longer than `longest_bytes`."""
-        if self._preface_bytes:
-            preface, data = data[: self._preface_bytes], data[self._preface_bytes :]
-            self._preface_bytes -= len(preface)
-            return preface + self.join(data, longest_bytes)
-        data = self._rest + data
-        joined, taken = join_frames(data, longest_bytes)
+    def join(self, data: bytes) -> bytes:
+        """The frames that are whole now. Raises FrameTooLong."""
+        preface = data[: self._preface_bytes]
+        self._preface_bytes -= len(preface)
+        data = self._rest + data[len(preface) :]
+        joined, taken = join_frames(data, self._most_bytes, self._longest_bytes)
         self._rest = data[taken:]
-        return joined
+        if int.from_bytes(self._rest[:3], "big") > self._most_bytes and len(self._rest) >= 3:
+            raise FrameTooLong
+        return preface + joined

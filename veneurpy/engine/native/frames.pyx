@@ -56,19 +56,13 @@ cdef bint _joins(const Frame* run, const Frame* frame, Py_ssize_t longest) noexc
     )
 
 
-cdef Py_ssize_t _join(Slice data, Py_ssize_t longest, u8* out, Py_ssize_t* taken) noexcept nogil:
+cdef Py_ssize_t _join(Slice data, Py_ssize_t most, Py_ssize_t longest, u8* out, Py_ssize_t* taken) noexcept nogil:
     """Writes the whole frames to `out`, which is as large as `data`; returns the bytes written."""
     cdef Py_ssize_t at = 0, written = 0, head = -1
-    cdef Frame frame, run
+    cdef Frame frame, run = Frame(0, DATA, 0, 0)
     cdef Slice body
     while _read(data, at, &frame):
-        if frame.length > longest:  # whoever reads it refuses it by its header
-            body = cut(data.data, data.size, at, data.size)
-            memcpy(out + written, body.data, <size_t>body.size)
-            written += body.size
-            at = data.size
-            break
-        if frame.length > data.size - at - HEADER:
+        if frame.length > most or frame.length > data.size - at - HEADER:
             break
         body = cut(data.data, data.size, at + HEADER, at + HEADER + frame.length)
         if head >= 0 and _joins(&run, &frame, longest):
@@ -91,7 +85,7 @@ cdef Py_ssize_t _join(Slice data, Py_ssize_t longest, u8* out, Py_ssize_t* taken
     return written
 
 
-def join_frames(bytes data not None, Py_ssize_t longest_bytes):
+def join_frames(bytes data not None, Py_ssize_t most_bytes, Py_ssize_t longest_bytes):
     """The whole frames with runs of DATA joined, and how many bytes of `data` they were."""
     cdef Py_ssize_t taken = 0, written
     cdef Slice source
@@ -100,5 +94,5 @@ def join_frames(bytes data not None, Py_ssize_t longest_bytes):
     cdef bytes out = PyBytes_FromStringAndSize(NULL, source.size)
     cdef u8* target = <u8*>PyBytes_AS_STRING(out)
     with nogil:
-        written = _join(source, longest_bytes, target, &taken)
+        written = _join(source, most_bytes, longest_bytes, target, &taken)
     return out[:written], taken
