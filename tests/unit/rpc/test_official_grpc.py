@@ -24,9 +24,7 @@ TIMEOUT_S = 20.0
 async def official() -> AsyncIterator[str]:
     """The address of an official server that has the methods of `HANDLERS`."""
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler("test.Test", HANDLERS),)
-    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Test", HANDLERS),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     yield f"127.0.0.1:{port}"
