@@ -26,7 +26,6 @@ from veneurpy.forward.grpc_peer import GrpcPeer
 from veneurpy.forward.veneur_peer import EitherPeer, OnDoubt, VeneurPeer
 from veneurpy.ports import PeerUnavailable
 
-WAIT_S = 20.0
 GLOBAL = 2
 DIGEST = b"".join(
     bytes_field(1, double_field(1, value) + double_field(2, 1.0)) for value in (1.0, 2, 7, 8, 100)
@@ -89,9 +88,7 @@ async def test_a_host_of_veneurs_forwards_to_us(tmp_path: Path, streams: bool) -
         host = await asyncio.to_thread(running.__enter__)
         try:
             host.send("a.hits:3|c|#veneurglobalonly,x:y")
-            async with asyncio.timeout(WAIT_S):
-                while "Completed forward" not in host.log.read_text():
-                    await asyncio.sleep(0.02)
+            await asyncio.to_thread(host.wait_for, "Completed forward")
         finally:
             await asyncio.to_thread(running.__exit__, None, None, None)
     hits = bytes.fromhex("0a06612e686974731203783a792a0208034802")
@@ -164,7 +161,7 @@ async def test_a_veneur_that_is_not_there_has_applied_nothing(on_doubt: OnDoubt)
 
 
 async def test_a_connection_that_breaks_leaves_a_doubt() -> None:
-    """What was sent and not answered is IN_DOUBT with `drop`, and to be sent again with `resend`."""
+    """What was sent and not answered is IN_DOUBT with `drop`, and sent again with `resend`."""
 
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)

@@ -40,6 +40,14 @@ class Veneur:
             for line in lines:
                 client.sendto(line.encode(), ("127.0.0.1", self.statsd_port))
 
+    def wait_for(self, text: str, seconds: float = 20.0) -> None:
+        """Returns once it has logged this."""
+        deadline = time.monotonic() + seconds
+        while text not in self.log.read_text():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {text!r} in {self.log.read_text()[-2000:]}")
+            time.sleep(0.02)
+
 
 class Repeated:
     """What a Veneur's sink sends: every point of every flush, as a line of StatsD."""
