@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -14,6 +14,7 @@ from veneurpy.engine import Columns, Engine
 from veneurpy.errors import VeneurpyError
 from veneurpy.forward.answer import Answer
 from veneurpy.forward.batch import Batch, BatchId
+from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.model import Event, Point, PointType, Scope, ServiceCheck
 
 if TYPE_CHECKING:
@@ -259,4 +260,70 @@ class Peer(Protocol):
 
     async def confirm(self, ids: Sequence[BatchId]) -> Sequence[Answer]:
         """DONE, HELD or UNKNOWN for each, in their order. Raises PeerUnavailable."""
+        ...
+
+
+class Member(Peer, Protocol):
+    """A peer that also goes by member lists, and can be given one."""
+
+    async def table(self) -> EpochTable:
+        """The member lists it goes by. Raises PeerUnavailable."""
+        ...
+
+    async def adopt(self, epoch: Epoch) -> bool:
+        """Whether it goes by this list from now on; False if it comes too late for it.
+
+        Raises PeerUnavailable.
+        """
+        ...
+
+
+class ImportRefused(VeneurpyError):
+    """What a Veneur sent was not taken. `is_full` says that it was no fault of its own."""
+
+    def __init__(self, reason: str, *, is_full: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_full = is_full
+
+
+class ImportTarget(Protocol):
+    """Takes what other nodes send. Called on the event loop, by several senders at a time."""
+
+    async def deliver(self, batch: Batch) -> Answer:
+        """The answer to a batch of a node of ours. Raises PeerUnavailable if there is none."""
+        ...
+
+    async def confirm(self, ids: Sequence[BatchId]) -> Sequence[Answer]:
+        """What became of batches. Raises PeerUnavailable if that cannot be said now."""
+        ...
+
+    def table(self) -> EpochTable:
+        """The member lists this node goes by."""
+        ...
+
+    async def adopt(self, epoch: Epoch) -> bool:
+        """Keeps a member list; False if it comes too late. Raises EpochInvalid."""
+        ...
+
+    async def take_veneur(self, frames: bytes, *, sender: str) -> int:
+        """Merges a run of gRPC messages, each a Metric; returns the bytes of the whole ones.
+
+        Raises ImportRefused.
+        """
+        ...
+
+    async def take_list(self, payload: bytes, *, sender: str) -> None:
+        """Merges a MetricList of a Veneur. Raises ImportRefused."""
+        ...
+
+
+class Discovery(Protocol):
+    """Where members are. It never says who is a member."""
+
+    def addresses(self) -> AsyncIterator[Mapping[str, str]]:
+        """Name to `host:port`: what is known now, then again whenever it has changed.
+
+        Never raises and never ends: what fails is told to telemetry, and what was known stays.
+        """
         ...

@@ -25,6 +25,8 @@ class Kind(StrEnum):
     """Not for this owner, by its table or its interval's length; nothing was taken."""
     UNKNOWN = "unknown"
     """Not here, or lost in a restart: to be delivered again."""
+    IN_DOUBT = "in_doubt"
+    """Sent to one who keeps no names of batches, and nobody knows whether it came: final."""
 
 
 FORGOTTEN = "forgotten"

@@ -189,6 +189,8 @@ class Dispatch:
             self._settle(database, batch, "given_up" if is_certain else "in_doubt", answer.reason)
         elif answer.kind is Kind.REJECTED:
             self._settle(database, batch, "rejected", answer.reason)
+        elif answer.kind is Kind.IN_DOUBT:
+            self._settle(database, batch, "in_doubt", answer.reason)
         elif answer.kind is Kind.REFUSED:
             return self._refused(database, batch, answer)
         return answer.kind not in (Kind.BUSY, Kind.UNKNOWN)

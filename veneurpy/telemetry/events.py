@@ -464,6 +464,81 @@ class StateUnreadable(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class GrpcListening(Event):
+    """Other nodes can send."""
+
+    address: str
+    port: int
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SenderRefused(Event):
+    """Another node broke a limit, or speaks no gRPC. The status page counts by sender."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    reason: str
+    sender: str
+
+    @property
+    def about(self) -> str:
+        return self.reason
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.SENDERS_REFUSED, 1, {"reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class CallCrashed(Event):
+    """Answering another node's call raised: a bug of veneurpy, please report it."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    sender: str
+    error: str
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.INTERNAL_ERRORS, 1, {"task": "grpc"}
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateUnusable(Event):
+    """Changed certificate files cannot be used: the ones before stay in use."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    what: str
+    error: str
+    mend: str = "put a certificate and the key that belongs to it there, the key first"
+
+    @property
+    def about(self) -> str:
+        return self.what
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.CERTIFICATES_UNUSABLE, 1, {}
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryFailed(Event):
+    """Members' addresses could not be looked up: those known before stay in use."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    kind: str
+    reason: str
+    error: str
+
+    @property
+    def about(self) -> str:
+        return f"{self.kind} {self.reason}"
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.DISCOVERY_FAILURES, 1, {"kind": self.kind, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerViolated(Event):
     """An equation of the ledger does not hold: a bug of veneurpy, please report it."""
 

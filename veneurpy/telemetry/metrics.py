@@ -243,6 +243,24 @@ STATS_ERRORS = Metric(
     "Failures to send these numbers to stats_address, or to look up its name.",
 )
 
+SENDERS_REFUSED = Metric(
+    "veneurpy_senders_refused_total",
+    "counter",
+    "Connections and calls of other nodes that were refused, by the limit or rule they broke.",
+    ("reason",),
+)
+CERTIFICATES_UNUSABLE = Metric(
+    "veneurpy_certificates_unusable_total",
+    "counter",
+    "Times that changed certificate files could not be used: the ones before stay in use.",
+)
+DISCOVERY_FAILURES = Metric(
+    "veneurpy_discovery_failures_total",
+    "counter",
+    "Look-ups of members' addresses that failed or found none: those known before stay in use.",
+    ("kind", "reason"),
+)
+
 METRICS = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 """All of them, in the order above."""
 
