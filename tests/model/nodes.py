@@ -151,7 +151,7 @@ class Host:
             arena.uuid,
             start_ms=arena.start_ms,
             end_ms=end_ms,
-            record=b"",
+            record=(),
             owed=(),
             late=(),
             forget_late_before_ms=0,
