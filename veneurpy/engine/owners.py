@@ -69,10 +69,8 @@ def series_hash(name: bytes, type_: MetricType, tags: tuple[bytes, ...]) -> int:
 
 def rendezvous_owner(members: tuple[str, ...], series: int) -> int:
     """The index of the member with the highest score."""
-    hashes = member_hashes(members)
-    return max(
-        range(len(members)), key=lambda i: (_mixed(series ^ hashes[i]), _reversed(members)[i])
-    )
+    hashes, ranks = member_hashes(members), member_ranks(members)
+    return max(range(len(members)), key=lambda i: (_mixed(series ^ hashes[i]), -ranks[i]))
 
 
 @lru_cache(maxsize=16)
@@ -82,10 +80,10 @@ def member_hashes(members: tuple[str, ...]) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=16)
-def _reversed(members: tuple[str, ...]) -> tuple[int, ...]:
-    """The lower a name, the higher its number."""
+def member_ranks(members: tuple[str, ...]) -> tuple[int, ...]:
+    """How many members have a lower name, bytewise."""
     ranked = sorted(range(len(members)), key=lambda i: members[i].encode())
-    return tuple(-ranked.index(i) for i in range(len(members)))
+    return tuple(ranked.index(i) for i in range(len(members)))
 
 
 def _mixed(x: int) -> int:

@@ -107,6 +107,8 @@ class ReferenceInterval:
         carry: bytes = b"",
         sources: Sequence[ImportStore] = (),
     ) -> Encoding:
+        if role is Role.STANDALONE:
+            return Encoding([], carry)
         remainders = ReferenceImportStore(
             self._options, self._start_ms, Memory(self._options.import_max_bytes)
         )

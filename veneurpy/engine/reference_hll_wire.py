@@ -73,7 +73,7 @@ def read_set(data: bytes) -> HllSet:
     if data[3]:
         return HllSet(_read_keys(data), b"")
     base, (size,) = data[2], struct.unpack_from(">I", data, 4)
-    if size != _HALF or len(data) != 8 + _HALF:
+    if base > HIGHEST or size != _HALF or len(data) != 8 + _HALF:
         raise BadSet("size")
     registers = bytes(base + half for byte in data[8:] for half in (byte >> 4, byte & 15))
     if max(registers) > HIGHEST:

@@ -164,12 +164,15 @@ def _read_tags(raw: _Raw) -> tuple[tuple[bytes, ...], frozenset[bytes]]:
     sent = [tag for text in raw.tags for tag in text.split(b",")]
     sinks = {sink for text in raw.sinks for sink in text.split(b",")}
     sinks |= {tag.removeprefix(_SINK_ONLY) for tag in sent if tag.startswith(_SINK_ONLY)}
-    size = sum(len(text) + 1 for text in raw.tags)
-    size += sum(len(text) + len(_SINK_ONLY) + 1 for text in raw.sinks)
-    if size > LONGEST_KEY or not all(map(is_clean, [*raw.tags, *raw.sinks])):
-        raise Rejected("bad_tags")
     tags = {tag for tag in sent if tag and tag.partition(b":")[0] not in _MAGIC}
-    return tuple(sorted(tags)), frozenset(sinks - {b""})
+    sinks.discard(b"")
+    size = sum(len(tag) + 1 for tag in tags) + sum(len(_SINK_ONLY + sink) + 1 for sink in sinks)
+    raw_size = sum(len(text) + 1 for text in [*raw.tags, *raw.sinks])
+    if size > LONGEST_KEY or raw_size > 2 * LONGEST_KEY:
+        raise Rejected("bad_tags")
+    if not all(map(is_clean, [*raw.tags, *raw.sinks])):
+        raise Rejected("bad_tags")
+    return tuple(sorted(tags)), frozenset(sinks)
 
 
 def _read_counter(message: bytes) -> CounterValue:

@@ -19,6 +19,7 @@ from veneurpy.engine.native.compat cimport (
 from veneurpy.engine.native.counting cimport names_begin
 from veneurpy.engine.native.entries cimport reserve_begin
 from veneurpy.engine.native.hash cimport HashKey, hash_pair
+from veneurpy.engine.native.import_store cimport ImportBudget, NativeImportStore
 from veneurpy.engine.native.interval cimport MergeContext, NativeInterval, RecoveredFile, counters_accounts
 from veneurpy.engine.native.parser cimport parser_close, parser_open
 from veneurpy.engine.native.receiver cimport (
@@ -231,6 +232,7 @@ cdef class NativeEngine:
     cdef int _bell
     cdef object _reserver
     cdef CompiledRules _rules
+    cdef ImportBudget _imports
 
     def __init__(self, options, *, start_ms):
         self.options = options
@@ -238,7 +240,8 @@ cdef class NativeEngine:
         self._lock = threading.Lock()
         self._readers = []
         self.unreadable = []
-        self._context = MergeContext(os.urandom(sizeof(HashKey)), options.extend_tags)
+        self._context = MergeContext(os.urandom(sizeof(HashKey)), options.extend_tags, options.compression)
+        self._imports = ImportBudget(options.import_max_bytes)
         self._rules = CompiledRules(options)
         self._digest_bytes = digest_block_bytes(options.compression)
         self._name_interval(uuids.uuid4(), start_ms)
@@ -323,6 +326,9 @@ cdef class NativeEngine:
         cdef NativeReader reader = self.open_reader(listener)
         reader._attach(fd)
         return reader
+
+    def open_import(self, i64 start_ms):
+        return NativeImportStore(self._context, self._imports, start_ms, self.options.compression, self._digest_bytes)
 
     def rotate(self, i64 now_ms):
         """Swaps every reader's arena. See veneurpy.engine.Engine."""

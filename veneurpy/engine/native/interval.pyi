@@ -5,14 +5,31 @@ from uuid import UUID
 
 from typing_extensions import disjoint_base
 
+from veneurpy.engine import ImportStore
 from veneurpy.engine.columns import Columns
-from veneurpy.engine.types import Accounts, NameTop, Plan
+from veneurpy.engine.exchange import Encoding
+from veneurpy.engine.owners import OwnerTable
+from veneurpy.engine.types import Accounts, NameTop, Plan, Role
 
 @disjoint_base
 class MergeContext:
     """What every merge of an engine needs: the hash's key, the implicit tags."""
 
-    def __new__(cls, secret: bytes, tags: Sequence[str]) -> MergeContext: ...
+    def __new__(
+        cls, secret: bytes, tags: Sequence[str], compression: float
+    ) -> MergeContext: ...
+
+@disjoint_base
+class ArenaSource:
+    """What has an arena that an interval can be encoded with."""
+
+@disjoint_base
+class CompiledPlan:
+    """A Plan in C."""
+
+    def __new__(cls, plan: Plan) -> CompiledPlan: ...
+    @property
+    def role(self) -> int: ...
 
 @disjoint_base
 class RecoveredFile:
@@ -63,4 +80,14 @@ class NativeInterval:
     def type_conflicts(self) -> Sequence[str]: ...
     def top(self, most: int) -> Sequence[NameTop]: ...
     def columns(self, plan: Plan) -> Columns: ...
+    def encode(
+        self,
+        table: OwnerTable,
+        *,
+        role: Role,
+        max_bytes: int = ...,
+        veneur_owners: frozenset[int] = ...,
+        carry: bytes = b"",
+        sources: Sequence[ImportStore] = (),
+    ) -> Encoding: ...
     def release(self) -> None: ...
