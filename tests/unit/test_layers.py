@@ -18,6 +18,7 @@ PACKAGE = ROOT / "veneurpy"
 # its own part; of two parts on one layer neither may import the other, but on the layers of FREE.
 LAYERS = {
     "veneurpy.engine": 0,
+    "veneurpy.accounts": 1,
     "veneurpy.dogstatsd": 1,
     "veneurpy.errors": 1,
     "veneurpy.forward.answer": 1,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from veneurpy.engine import Columns, PointType
+from veneurpy.engine import Columns, PointType, StoreFull
 from veneurpy.forward.deliver import restore_state
 from veneurpy.forward.desk import Desk, OpenInterval
 from veneurpy.forward.seal import publish
-from veneurpy.forward.stores import StoreFull
 from veneurpy.telemetry.events import SealFailed
 
 Key = tuple[bytes, bytes, int, frozenset[str]]

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from veneurpy.engine import FrameBroken, StoreFull
 from veneurpy.forward.answer import DONE, FORGOTTEN, Answer, Kind
 from veneurpy.forward.batch import MOST_BYTES, Batch
 from veneurpy.forward.desk import Desk, OpenInterval
-from veneurpy.forward.stores import FrameBroken, StoreFull
 from veneurpy.spool import seals
 from veneurpy.spool.database import Database
 from veneurpy.spool.seals import Bounds

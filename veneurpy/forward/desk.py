@@ -8,12 +8,12 @@ from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from veneurpy.accounts import OwnerAccounts, Sums
-from veneurpy.engine import Plan
+from veneurpy.engine import ImportStore, Plan
 from veneurpy.forward.batch import BatchId
 from veneurpy.forward.clocks import SenderClocks
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
-from veneurpy.forward.stores import ImportEngine, ImportStore
+from veneurpy.forward.stores import ImportEngine
 from veneurpy.ports import Clock
 from veneurpy.spool import Owed, Record, seals
 from veneurpy.spool.database import Database
@@ -21,8 +21,6 @@ from veneurpy.spool.seals import Bounds, Seal
 from veneurpy.telemetry.events import Event
 
 NS_PER_MS = 1_000_000
-MARGIN_MS = 600_000
-"""How much longer than `accept_window` identities are kept: clocks differ."""
 
 _T = TypeVar("_T")
 
@@ -56,6 +54,8 @@ class OwnerOptions:
     """How long after its end, or after its first batch, an interval is sealed (`global_hold`)."""
     accept_window_ms: int = 6 * 3600 * 1000
     late_window_ms: int = 600_000
+    margin_ms: int = 600_000
+    """How much longer than the windows identities and states are kept: clocks differ."""
     late_max_bytes: int = 256 << 20
     max_bytes: int = 1 << 30
     """Memory of all that is open or late."""

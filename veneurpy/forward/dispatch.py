@@ -5,15 +5,17 @@ No I/O but the database's. Everything runs on the spool's thread, but for what s
 
 from __future__ import annotations
 
-from collections import defaultdict
+import sqlite3
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from veneurpy.accounts import HostAccounts, Loss, LossWord
+from veneurpy.engine import Encoded
 from veneurpy.forward.answer import FORGOTTEN, Answer, Kind
 from veneurpy.forward.batch import Batch, BatchId
-from veneurpy.forward.encode import Part, divided
+from veneurpy.forward.encode import divided
 from veneurpy.forward.epochs import Epoch, EpochInvalid
 from veneurpy.forward.give_up import drop, give_up
 from veneurpy.forward.membership import Membership
@@ -21,9 +23,18 @@ from veneurpy.ports import Clock
 from veneurpy.spool import outbox
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import Head, Waiting
-from veneurpy.telemetry.events import EpochAdopted, Event, OwnerRefuses
+from veneurpy.telemetry.events import (
+    BatchesLost,
+    BatchesUnspooled,
+    EpochAdopted,
+    Event,
+    OwnerRefuses,
+)
 
-Divide = Callable[[Batch, Epoch], Sequence[Part]]
+BOOKED_REMEMBERED = 64
+"""Intervals of which it is remembered that they were booked."""
+
+Divide = Callable[[Batch, Epoch], Sequence[Encoded]]
 """Cuts a payload anew for the members of another epoch. Raises ValueError if it cannot be read."""
 
 
@@ -61,6 +72,8 @@ class Dispatch:
         self._divide = divide
         self._emit = emit
         self._new_uuid = new_uuid
+        self._unspooled: list[Batch] = []
+        self._booked: deque[UUID] = deque(maxlen=BOOKED_REMEMBERED)
         self._held: defaultdict[str, set[BatchId]] = defaultdict(set)
         self._first_time: set[BatchId] = set()
         self._window_ms = options.max_age_ms
@@ -83,13 +96,49 @@ class Dispatch:
             pending.batches = pending.series = pending.samples = 0
             for each in self.waiting.values():
                 pending.add(each.batches, each.series, each.samples)
+            for batch in self._unspooled:
+                pending.add(1, batch.series, batch.samples)
 
-    def encoded(self, batches: Sequence[Batch]) -> None:
-        """Books batches that were committed just now. Any thread."""
+    def committed(self, batches: Sequence[Batch]) -> None:
+        """Books batches that were committed just now."""
         with self.accounts.lock:
-            for batch in batches:
-                self.accounts.encoded.add(1, batch.series, batch.samples)
-                self.accounts.pending.add(1, batch.series, batch.samples)
+            self._book(batches)
+            self._unspooled = [batch for batch in self._unspooled if batch not in batches]
+
+    def hold_back(self, batches: Sequence[Batch]) -> None:
+        """Books batches that the disk has not taken: none is sent before it does. Any thread.
+
+        Nothing happens if it has, only later than anybody would wait.
+        """
+        with self.accounts.lock:
+            if not self._book(batches):
+                return
+            self._unspooled += batches
+            held, size = self._unspooled, sum(len(batch.payload) for batch in self._unspooled)
+        self._emit(BatchesUnspooled(len(held), size))
+
+    def spool_held_back(self, database: Database) -> list[Loss]:
+        """Tries again to keep what the disk did not take; returns what there is no room for.
+
+        It may be there after all, if the disk was only slow.
+        """
+        with self.accounts.lock:
+            held = list(self._unspooled)
+        try:
+            if held:
+                with database.transaction() as db:
+                    outbox.keep(db, held)
+            kept, lost = held, list[Batch]()
+        except sqlite3.Error:
+            size, kept, lost = sum(len(batch.payload) for batch in held), [], []
+            for batch in held:
+                if size <= self._options.max_bytes:
+                    break
+                lost.append(batch)
+                size -= len(batch.payload)
+        with self.accounts.lock:
+            self._unspooled = [b for b in self._unspooled if b not in kept and b not in lost]
+        return self._lost([_loss(batch, "given_up", "disk") for batch in lost])
 
     def next(self, database: Database, owner: str) -> list[Batch]:
         """What to send to an owner now, the oldest interval first; it counts as sent from here on.
@@ -121,9 +170,9 @@ class Dispatch:
                 outbox.mark(db, first, is_sent=False)
             self._first_time.difference_update(first)
 
-    def unanswered(self, batch: Batch) -> None:
+    def unanswered(self, id: BatchId) -> None:
         """It was sent, and nobody knows what became of it."""
-        self._first_time.discard(batch.id)
+        self._first_time.discard(id)
 
     def answered(self, database: Database, batch: Batch, answer: Answer) -> bool:
         """Does what an answer asks for; whether the next batch may be sent at once."""
@@ -155,8 +204,11 @@ class Dispatch:
 
     def confirmed(
         self, database: Database, owner: str, ids: Sequence[BatchId], answers: Sequence[Answer]
-    ) -> None:
-        """Takes what an owner said: what is DONE goes, what is UNKNOWN is delivered again."""
+    ) -> int:
+        """Takes what an owner said: what is DONE goes, what is UNKNOWN is delivered again.
+
+        Returns how many were done.
+        """
         kinds = dict(zip(ids, (answer.kind for answer in answers), strict=True))
         for id, kind in kinds.items():
             if kind is Kind.UNKNOWN:
@@ -171,6 +223,7 @@ class Dispatch:
             for head in heads:
                 self.accounts.done.add(1, head.series, head.samples)
                 self.accounts.pending.add(-1, -head.series, -head.samples)
+        return len(heads)
 
     def give_up(self, database: Database) -> list[Loss]:
         """Lets go of what is too old, or has no room, and books it."""
@@ -184,6 +237,17 @@ class Dispatch:
         heads = outbox.oldest_first(database.connection)
         return self._lost(drop(database, [(head, reason) for head in heads]))
 
+    def _book(self, batches: Sequence[Batch]) -> bool:
+        """Books what was encoded, once; whether it was not booked before. Under the lock."""
+        uuids = {batch.id.uuid for batch in batches}
+        if not uuids or uuids & set(self._booked):
+            return False
+        self._booked.extend(uuids)
+        for batch in batches:
+            self.accounts.encoded.add(1, batch.series, batch.samples)
+            self.accounts.pending.add(1, batch.series, batch.samples)
+        return True
+
     def _done(self, database: Database, batch: Batch) -> None:
         if self._drop(database, batch):
             with self.accounts.lock:
@@ -191,12 +255,11 @@ class Dispatch:
 
     def _settle(self, database: Database, batch: Batch, word: LossWord, reason: str) -> None:
         if self._drop(database, batch):
-            loss = Loss(
-                *(word, reason, batch.owner, batch.id.uuid, batch.id.part, batch.start_ms),
-                *(batch.series, batch.samples),
-            )
+            loss = _loss(batch, word, reason)
             with self.accounts.lock:
                 self.accounts.lose(loss)
+            sums = (1, batch.series, batch.samples)
+            self._emit(BatchesLost(batch.owner, word, reason, *sums, batch.start_ms))
 
     def _drop(self, database: Database, batch: Batch) -> bool:
         """Whether it was still there: what was given up meanwhile has its account already."""
@@ -252,3 +315,8 @@ class Dispatch:
                 accounts.pieces.add(1, piece.series, piece.samples)
                 accounts.pending.add(1, piece.series, piece.samples)
         return True
+
+
+def _loss(batch: Batch, word: LossWord, reason: str) -> Loss:
+    uuid, part, _ = batch.id
+    return Loss(word, reason, batch.owner, uuid, part, batch.start_ms, batch.series, batch.samples)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from veneurpy.engine import Columns
 from veneurpy.forward.batch import MOST_BYTES
-from veneurpy.forward.desk import MARGIN_MS, Desk, OpenInterval
+from veneurpy.forward.desk import Desk, OpenInterval
 from veneurpy.spool import Part, Record, seals
 from veneurpy.spool.codec import encode
 from veneurpy.spool.database import Database
@@ -117,7 +117,7 @@ def _sealing(desk: Desk, interval: OpenInterval) -> Sealing:
         interval.identities,
         states,
         _bounds(desk),
-        desk.now_ms - options.interval_ms - options.late_window_ms - MARGIN_MS,
+        desk.now_ms - options.interval_ms - options.late_window_ms - options.margin_ms,
         options.late_max_bytes,
         set(desk.late) - {start_ms},
     )
@@ -128,7 +128,7 @@ def _bounds(desk: Desk) -> Bounds:
     options, clocks = desk.options, desk.clocks
     if clocks.ahead_ms is None or not clocks.agree(options.interval_ms):
         return desk.bounds
-    kept_ms = options.interval_ms + options.accept_window_ms + MARGIN_MS
+    kept_ms = options.interval_ms + options.accept_window_ms + options.margin_ms
     before_ms = max(desk.now_ms - kept_ms, desk.bounds.forgotten_before_ms)
     return replace(
         desk.bounds,

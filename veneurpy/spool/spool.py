@@ -37,6 +37,10 @@ class Committed:
     """Older intervals that had to go, by age or for want of room."""
 
 
+def nothing_more() -> None:
+    """Few are interested."""
+
+
 class Spool:
     """`spool.db` in a directory, or in memory. All of SQLite runs on one thread of its own.
 
@@ -91,11 +95,15 @@ class Spool:
         late: Sequence[LateRow] = (),
         forget_late_before_ms: int = 0,
         also: Also = nothing_else,
+        after: Callable[[], None] = nothing_more,
     ) -> Committed:
         """Keeps an interval and what is owed of it, once: with the mark that it was encoded.
 
-        `also` writes more in the same transaction. Call it off the event loop. It returns within
-        COMMIT_TIMEOUT_S, whatever the disk does, and never raises for it.
+        `also` writes more in the same transaction; `after` is called on the spool's thread when it
+        is committed, even if that took longer than the caller was made to wait.
+
+        Call it off the event loop. It returns within COMMIT_TIMEOUT_S, whatever the disk does, and
+        never raises for it.
         """
         self._commits = {waiting for waiting in self._commits if not waiting.done()}
         if len(self._commits) >= MOST_COMMITS_WAITING:
@@ -103,7 +111,11 @@ class Spool:
             return Committed(kept=False)
 
         def work() -> Committed:
-            return self._commit(record, owed, end_ms, now_ms, late, forget_late_before_ms, also)
+            committed = self._commit(
+                record, owed, end_ms, now_ms, late, forget_late_before_ms, also
+            )
+            after()
+            return committed
 
         future = self._worker.submit(self._guarded, "commit", work, Committed(kept=False))
         self._commits.add(future)
