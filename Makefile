@@ -40,6 +40,7 @@ soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" f
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 	$(BIN)/python -m benchmarks.kills
 	VENEURPY_RECOVERY=long $(BIN)/pytest -rP tests/recovery
+	VENEURPY_SCHEDULES=4000 $(BIN)/pytest tests/model
 
 asan: build $(VENV)/.dev ## The native tests with address and undefined behaviour sanitizers; ARGS="-k digest"
 	@$(MAKE) --no-print-directory --jobs $(JOBS) $(ASAN)

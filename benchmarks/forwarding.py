@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvloop
-from structlog import get_logger
 
 from veneurpy.engine import EngineOptions, ImportStore, open_engine
 from veneurpy.engine.reference_protobuf import bytes_field, double_field, varint_field
@@ -154,9 +153,16 @@ def owner() -> Iterator[OwnerProcess]:
         process.communicate()
 
 
+class _Silent:
+    """Standard output is for the figures."""
+
+    def log(self, level: int, event: str, **kwargs: Any) -> None:
+        """Forgets the line."""
+
+
 async def _serve() -> None:
     target = MergingOwner()
-    telemetry = Telemetry(get_logger(), SystemClock())
+    telemetry = Telemetry(_Silent(), SystemClock())
     listener = GrpcImportListener(
         "127.0.0.1:0", target, telemetry=telemetry, is_healthy=lambda: True
     )

@@ -206,6 +206,16 @@ class Ledger:
         self.violations += len(broken)
         return broken
 
+    def publish(self, points: int, unrouted: int, elsewhere: Mapping[str, int]) -> None:
+        """Adds points that were sealed here, and how many of them are kept from which sink.
+
+        Call it when they have been offered to the sinks.
+        """
+        self.total.store.points += points
+        self.total.store.unrouted += unrouted
+        for name, count in elsewhere.items():
+            self.total.sinks[name].elsewhere += count
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {

@@ -116,7 +116,6 @@ class Host:
     def start(self) -> None:
         """A process begins."""
         self.membership = Membership(self.table)
-        self.membership.restore(self.database)
         self.dispatch = Dispatch(
             HostOptions(
                 self.name,
@@ -151,7 +150,7 @@ class Host:
             arena.uuid,
             start_ms=arena.start_ms,
             end_ms=end_ms,
-            record=b"",
+            record=(),
             owed=(),
             late=(),
             forget_late_before_ms=0,
@@ -211,7 +210,6 @@ class OwnerNode:
     def start(self) -> None:
         """A process begins."""
         membership = Membership(self.table)
-        membership.restore(self.database)
         self.engine = MemoryEngine(self.most_bytes)
         self.desk = Desk(
             OwnerOptions(

@@ -35,23 +35,30 @@ class Keeper:
         Returns the intervals that the spool has given up for it. What cannot be kept is delivered
         from memory.
         """
-        owed = [
-            Owed(record.uuid, record.start_ms, lane.name, lane.kind, call.number, call.rows)
-            for lane in self._lanes
-            for call in lane.calls(shares[lane.name])
-        ]
         committed = self._spool.commit(
             record,
-            owed,
+            self.owed(record, shares),
             end_ms=tick.end_ms,
             now_ms=self._clock.now_ns() // NS_PER_MS,
             late=late,
             forget_late_before_ms=forget_late_before_ms,
         )
         if committed.kept:
-            for lane in self._lanes:
-                shares[lane.name].cursor = self._cursor(record.uuid, lane)
+            self.tie(record.uuid, shares)
         return committed.given_up
+
+    def owed(self, record: Record, shares: Mapping[str, Delivery]) -> list[Owed]:
+        """What each sink is owed of an interval. Any thread."""
+        return [
+            Owed(record.uuid, record.start_ms, lane.name, lane.kind, call.number, call.rows)
+            for lane in self._lanes
+            for call in lane.calls(shares[lane.name])
+        ]
+
+    def tie(self, uuid: UUID, shares: Mapping[str, Delivery]) -> None:
+        """Says of shares that the spool has them. Any thread."""
+        for lane in self._lanes:
+            shares[lane.name].cursor = self._cursor(uuid, lane)
 
     async def restore(self) -> tuple[int, int, list[Owed]]:
         """Offers the lanes what is owed, oldest first, before anything else.

@@ -147,6 +147,7 @@ class Desk:
             if dying is not None:
                 with database.transaction() as db:
                     seals.quarantine(db, *dying, now_ms)
+            self.membership.restore(database)
             db = database.connection
             self.sealed = seals.seals(db)
             self.bounds = seals.bounds(db)

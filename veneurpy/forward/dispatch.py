@@ -83,6 +83,7 @@ class Dispatch:
 
     def restore(self, database: Database) -> None:
         """Takes over what a process before this one left."""
+        self._membership.restore(database)
         self.recount(database)
         with self.accounts.lock:
             for each in self.waiting.values():

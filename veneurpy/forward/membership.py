@@ -20,7 +20,7 @@ class Membership:
         return f"Membership({self.table!r})"
 
     def restore(self, database: Database) -> None:
-        """Takes over what was adopted before. On the spool's thread."""
+        """Takes over what was adopted before. On the spool's thread, any number of times."""
         if kept := outbox.epochs(database.connection):
             self.table = self.table.merged(EpochTable(kept))
 

@@ -10,7 +10,7 @@ from veneurpy.engine import Columns
 from veneurpy.forward.batch import MOST_BYTES
 from veneurpy.forward.desk import Desk, OpenInterval
 from veneurpy.spool import Part, Record, seals
-from veneurpy.spool.codec import encode
+from veneurpy.spool.codec import pieces_of
 from veneurpy.spool.database import Database
 from veneurpy.spool.seals import Bounds, Seal, Sealing
 from veneurpy.telemetry.events import IntervalSealed, SealFailed
@@ -84,7 +84,7 @@ def publish(
 def commit(desk: Desk, record: Record, sealing: Sealing) -> dict[int, Seal]:
     """The one transaction. Returns all seals. Raises sqlite3.Error and OSError."""
     owed = desk.publisher.owed(record)
-    blob = encode(record) if owed else b""
+    pieces = pieces_of(record) if owed else ()
     # The patience for sinks begins now, however old the interval is.
     end_ms = max(record.start_ms + desk.options.interval_ms, desk.now_ms)
 
@@ -93,7 +93,7 @@ def commit(desk: Desk, record: Record, sealing: Sealing) -> dict[int, Seal]:
             record.uuid,
             start_ms=record.start_ms,
             end_ms=end_ms,
-            record=blob,
+            record=pieces,
             owed=owed,
             late=(),
             forget_late_before_ms=0,

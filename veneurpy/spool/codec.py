@@ -41,6 +41,11 @@ class Unreadable(ValueError):
 
 def encode(record: Record) -> bytes:
     """The record as one blob."""
+    return b"".join(pieces_of(record))
+
+
+def pieces_of(record: Record) -> list[bytes | memoryview]:
+    """The blob in the pieces that it consists of: to join large ones would hold up every thread."""
     buffers = [*_buffers(record.columns), *_rows(record.parts), *_pairs(record.before)]
     head = json.dumps(_head_of(record, [(view.format, len(view)) for view in buffers])).encode()
     pieces: list[bytes | memoryview] = [head, _padding(_HEAD.size + len(head))]
@@ -49,7 +54,7 @@ def encode(record: Record) -> bytes:
     crc = 0
     for piece in pieces:
         crc = zlib.crc32(piece, crc)
-    return b"".join([_HEAD.pack(_MAGIC, SCHEMA_VERSION, crc, len(head)), *pieces])
+    return [_HEAD.pack(_MAGIC, SCHEMA_VERSION, crc, len(head)), *pieces]
 
 
 def decode(blob: bytes) -> Record:

@@ -16,6 +16,7 @@ VERSION = 2
 MARK_KEPT_MS = 24 * 3600 * 1000
 """How long it is remembered that an interval was committed; its arenas are gone long before."""
 LARGEST_WAL = 64 << 20
+WRITTEN_AT_ONCE = 1 << 20
 
 _SCHEMA = """
 CREATE TABLE intervals (
@@ -97,7 +98,7 @@ class Database:
         *,
         start_ms: int,
         end_ms: int,
-        record: bytes,
+        record: Sequence[bytes | memoryview],
         owed: Sequence[Owed],
         late: Sequence[LateRow],
         forget_late_before_ms: int,
@@ -105,8 +106,8 @@ class Database:
     ) -> bool:
         """Keeps an interval, marks it as encoded; False if it was already.
 
-        An interval that nobody is owed leaves its mark only. `also` writes more in the same
-        transaction.
+        `record` is in pieces. An interval that nobody is owed leaves its mark only. `also` writes
+        more in the same transaction.
         """
         raw = uuid.bytes
         with self.transaction() as db:
@@ -115,8 +116,10 @@ class Database:
                 return False
             db.execute("DELETE FROM encoded WHERE at_ms < ?", (end_ms - MARK_KEPT_MS,))
             if owed:
-                row = (raw, start_ms, end_ms, record)
-                db.execute("INSERT INTO intervals VALUES (NULL, ?, ?, ?, ?)", row)
+                size = sum(len(piece) for piece in record)
+                row = (raw, start_ms, end_ms, size)
+                insert = "INSERT INTO intervals VALUES (NULL, ?, ?, ?, zeroblob(?))"
+                _fill(db, db.execute(insert, row).lastrowid, record)
             db.executemany(
                 "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, 0)",
                 [(raw, call.sink, call.number, call.kind, call.rows) for call in owed],
@@ -221,6 +224,16 @@ class Database:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+
+def _fill(db: sqlite3.Connection, row: int | None, pieces: Sequence[bytes | memoryview]) -> None:
+    """Writes a record by and by: SQLite copies what it is given, and no thread runs meanwhile."""
+    assert row is not None
+    with db.blobopen("intervals", "record", row) as blob:
+        for piece in pieces:
+            view = memoryview(piece)
+            for at in range(0, len(view), WRITTEN_AT_ONCE):
+                blob.write(view[at : at + WRITTEN_AT_ONCE])
 
 
 def _place(db: sqlite3.Connection, sink: str, position: str | None) -> None:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from veneurpy.errors import VeneurpyError
-from veneurpy.spool.codec import Unreadable, decode, encode
+from veneurpy.spool.codec import Unreadable, decode, pieces_of
 from veneurpy.spool.database import Also, Database, nothing_else
 from veneurpy.spool.record import LateRow, Owed, Record
 
@@ -253,7 +253,7 @@ class Spool:
             record.uuid,
             start_ms=record.start_ms,
             end_ms=end_ms,
-            record=encode(record) if owed else b"",
+            record=pieces_of(record) if owed else (),
             owed=owed,
             late=late,
             forget_late_before_ms=forget_late_before_ms,

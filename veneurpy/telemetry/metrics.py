@@ -178,6 +178,12 @@ BATCHES_ANSWERED = Metric(
     "Batches that came, by the answer: done, held, busy, too_old, rejected or refused.",
     ("answer",),
 )
+VENEUR_METRICS = Metric(
+    "veneurpy_veneur_metrics_total",
+    "counter",
+    "Metrics that Veneurs sent: taken, or why not.",
+    ("fate",),
+)
 LATENESS_SECONDS = Metric(
     "veneurpy_lateness_seconds",
     "histogram",

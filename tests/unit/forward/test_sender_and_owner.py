@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet import INTERVAL_MS, Fleet
-from veneurpy.engine import Output, Plan, PointType, Statistic
-from veneurpy.forward.epochs import Epoch
+from tests.fleet import INTERVAL_MS, Fleet, batch
+from veneurpy.engine import EngineOptions, Output, Plan, PointType, Statistic, open_engine
+from veneurpy.forward.encode import Encoder
+from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.telemetry import metrics
 from veneurpy.testing import START_MS
 
+TABLE = EpochTable([Epoch(1, 0, ("o0",))])
 LATER_MS = START_MS + INTERVAL_MS
 
 
@@ -178,3 +180,32 @@ async def test_a_disk_that_fails_holds_batches_back(fleet: Fleet) -> None:
     await fleet.until(lambda: not fleet.pending)
     assert {("a", START_MS): (0, 1.0)} == fleet.kept["o0"].rows
     holds(fleet)
+
+
+def digest_of(*values: int) -> bytes:
+    """A batch's payload with a mixed timer, as another host would send it."""
+    engine = open_engine("python", EngineOptions(), start_ms=START_MS)
+    engine.open_reader("test").feed(f"t:{':'.join(map(str, values))}|ms|#veneurglobalonly".encode())
+    interval = engine.rotate(START_MS + INTERVAL_MS)
+    encoder = Encoder("h1", INTERVAL_MS, owns=False)
+    (made,) = encoder.outgoing(interval, table=TABLE, carry=b"").batches
+    engine.close()
+    return made.payload
+
+
+async def test_a_late_digest_amends_the_published_one() -> None:
+    """The revision is of all samples; of the count it says what was there before."""
+    outputs = [Output(".50percentile", Statistic.QUANTILE, PointType.GAUGE, 0.5)]
+    outputs.append(Output(".count", Statistic.COUNT, PointType.COUNTER))
+    fleet = Fleet(plan=Plan(tuple(outputs)))
+    await fleet.start()
+    fleet.clock.advance(INTERVAL_MS / 1000)
+    owner, rows = fleet.owners["o0"], fleet.kept["o0"]
+    await owner.deliver(batch(digest_of(1, 2, 3), uuid=1))
+    await fleet.until(lambda: len(rows.records) == 1)
+    await owner.deliver(batch(digest_of(4, 5, 6, 7), uuid=2))
+    await fleet.until(lambda: len(rows.records) == 2)
+    assert {("t.50percentile", START_MS): (1, 4.0), ("t.count", START_MS): (1, 7.0)} == rows.rows
+    assert [3.0] == list(rows.records[1].before.values())
+    holds(fleet)
+    await fleet.close()
