@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import uvloop
@@ -45,13 +46,14 @@ def counter(number: int) -> bytes:
     )
 
 
-def digest(number: int, centroids: int = 50) -> bytes:
-    """A histogram of so many centroids."""
-    points = (number % 7 + i * 1.37 for i in range(centroids))
+def digest(number: int, chance: Random, centroids: int = 50) -> bytes:
+    """A histogram of so many centroids, of latencies as they are: they do not compress well."""
+    means = sorted(chance.lognormvariate(3.0, 1.0) for _ in range(centroids))
     data = b"".join(
-        bytes_field(1, double_field(1, point + 0.5) + double_field(2, 1.0)) for point in points
+        bytes_field(1, double_field(1, mean) + double_field(2, float(chance.randint(1, 9))))
+        for mean in means
     )
-    data += double_field(2, 100.0) + double_field(3, 0.5) + double_field(4, 0.5 + centroids * 1.4)
+    data += double_field(2, 100.0) + double_field(3, means[0]) + double_field(4, means[-1])
     return b"".join(
         (
             bytes_field(1, b"request.time.%d" % (number % SERIES)),

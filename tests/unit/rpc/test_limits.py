@@ -120,7 +120,7 @@ async def until(holds: Callable[[], bool]) -> None:
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200), id="TLS"),
         pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100, id="no frames"),
         pytest.param(
-            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0\0\xff\xff\1\4\0\0\0\1" + bytes(90),
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0\2\xff\xff\1\4\0\0\0\1" + bytes(90),
             id="a frame that is too long",
         ),
         pytest.param(
