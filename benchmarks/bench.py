@@ -14,13 +14,21 @@ import click
 
 from benchmarks import machine, report
 from benchmarks.answers import Answer
-from benchmarks.questions import in_memory, instructions, interval_to_columns, peers, udp_cpu
+from benchmarks.questions import (
+    forward,
+    in_memory,
+    instructions,
+    interval_to_columns,
+    peers,
+    udp_cpu,
+)
 
 QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "in_memory": in_memory.measure,
     "udp_cpu": udp_cpu.measure,
     "peers": peers.measure,
     "interval_to_columns": interval_to_columns.measure,
+    "forward": forward.measure,
     "instructions": instructions.measure,
 }
 

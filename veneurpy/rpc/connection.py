@@ -30,6 +30,8 @@ class Connection(asyncio.Protocol):
         self.limits = limits
         self.streams: dict[int, Stream] = {}
         self.is_closed = False
+        self.lost = asyncio.Event()
+        """Set when nothing more will be called."""
         self._h2 = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=client_side, header_encoding=None)
         )
@@ -80,6 +82,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
+        self.lost.set()
         self._may_write.set()
         for stream in list(self.streams.values()):
             self.break_stream(stream, "the connection is lost")

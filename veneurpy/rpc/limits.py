@@ -38,7 +38,7 @@ class Limits:
     """Received and not yet handled, of all connections together."""
     stream_window_bytes: int = 1 * MIB
     connection_window_bytes: int = 4 * MIB
-    max_frame_bytes: int = 16 * KIB
+    max_frame_bytes: int = 64 * KIB
     max_unread_bytes: int = 1 * MIB
     """Answers that wait for a sender who does not read."""
     max_control_frames: int = 10_000

@@ -11,6 +11,8 @@ from veneurpy.rpc.limits import Budget, Limits, Refused
 from veneurpy.rpc.server_connection import ServerConnection
 from veneurpy.rpc.tls import ServerTls
 
+_FAREWELL_S = 1.0
+
 
 class RpcServer:
     """Serves `methods` ("/package.Service/Method" to handler) on a listening socket.
@@ -65,10 +67,21 @@ class RpcServer:
         for connection in list(self.connections):
             connection.go_away()
             connection.close()
+        await self._until_closed()
         rest = [*calls, *self._opening]
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+
+    async def _until_closed(self) -> None:
+        """TLS says farewell; whoever does not answer is left."""
+        closing = [asyncio.create_task(c.lost.wait()) for c in self.connections]
+        if closing:
+            _, slow = await asyncio.wait(closing, timeout=_FAREWELL_S)
+            for task in slow:
+                task.cancel()
+        for connection in list(self.connections):
+            connection.abort()
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()

@@ -117,7 +117,7 @@ class Stream:
         length = message_length(data, 0, max_bytes)
         if length is None or MESSAGE_PREFIX.size + length != len(data):
             raise RpcError(Status.INVALID_ARGUMENT, "expected one whole message")
-        return bytes(data[MESSAGE_PREFIX.size :])
+        return bytes(memoryview(data)[MESSAGE_PREFIX.size :])
 
 
 def message_length(data: bytes | bytearray, at: int, max_bytes: int) -> int | None:
