@@ -43,6 +43,7 @@ soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" f
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 	$(BIN)/python -m benchmarks.kills
 	VENEURPY_RECOVERY=long $(BIN)/pytest -rP tests/recovery
+	VENEURPY_SCHEDULES=4000 $(BIN)/pytest tests/model
 
 asan: build $(VENV)/.dev ## The native tests with address and undefined behaviour sanitizers; ARGS="-k digest"
 	@$(MAKE) --no-print-directory --jobs $(JOBS) $(ASAN)
@@ -58,7 +59,9 @@ docs: build $(VENV)/.dev ## Write the pages that are computed: configuration and
 	$(BIN)/python -m veneurpy.config.document > docs/configuration.md
 	$(BIN)/python -m benchmarks.accuracy
 
-services: ## Install what tests need beside Python packages, where it is missing: clang, for `make fuzz`
+services: ## Install what tests need beside Python packages, where it is missing: clang for `make fuzz`, Veneur where there is Go
+	@command -v go >/dev/null && $(MAKE) --no-print-directory build/peers/veneur-proxy || \
+		echo "veneurpy: Veneur is not built: its tests are skipped (install Go, with access to its module proxy)" >&2
 	@command -v clang >/dev/null || { export DEBIAN_FRONTEND=noninteractive; \
 		apt-get update --quiet=2 && \
 		apt-get install --quiet=2 --no-install-recommends clang libclang-rt-dev >/dev/null; } || \
@@ -92,6 +95,12 @@ build/fuzz/%.so: $(HERE)%.c $(HERE)compat.h
 	@command -v clang >/dev/null || $(call FAIL,clang is needed: 'make services' installs it.)
 	@echo "clang -fsanitize=fuzzer-no-link,address,undefined $<"
 	@clang $(SANITIZED) -w -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=pointer-overflow -o $@ $<
+
+# Stripe's Veneur, for the tests of interoperation: both programs by one build
+build/peers/veneur-proxy: tests/interop/veneur/go.mod tests/interop/veneur/go.sum
+	@mkdir -p $(@D)
+	cd tests/interop/veneur && go build -buildvcs=false -o $(CURDIR)/$(@D)/ \
+		github.com/stripe/veneur/v14/cmd/veneur github.com/stripe/veneur/v14/cmd/veneur-proxy
 
 # What the targets stand on
 

@@ -17,6 +17,7 @@ from benchmarks.answers import Answer
 from benchmarks.questions import (
     columns_to_text,
     event_loop,
+    forward,
     in_memory,
     instructions,
     interval_to_columns,
@@ -41,6 +42,7 @@ QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "event_loop": event_loop.measure,
     "memory": memory.measure,
     "wire": wire.measure,
+    "forward": forward.measure,
     "instructions": instructions.measure,
 }
 
