@@ -38,7 +38,7 @@ class ServerConnection(Connection):
 
     def __init__(self, server: RpcServer, sender: str) -> None:
         super().__init__(client_side=False, limits=server.limits)
-        self.sender = sender
+        self.sender = self.address = sender
         self.calls: set[asyncio.Task[None]] = set()
         self._server = server
         self._control_frames = 0

@@ -173,6 +173,15 @@ async def test_too_many_connections(connect: Connect) -> None:
         assert await works(server)
 
 
+async def test_too_many_connections_from_one_address(connect: Connect) -> None:
+    """One address cannot take the places of all others."""
+    async with served(limits=Limits(max_connections_per_address=1)) as server:
+        await connect(server.address)
+        second = await connect(server.address)
+        assert b"" == await second.reader.read()
+        assert {"connections": 1} == server.listener.refusals.page()[HERE]
+
+
 @pytest.mark.parametrize("path", [LIST, STREAM])
 async def test_a_message_that_is_too_long(connect: Connect, path: str) -> None:
     """A message that announces more than is allowed is refused before it is there."""
