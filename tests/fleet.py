@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from tests.recording import Recorder
-from veneurpy.engine import Engine, EngineOptions, Plan, open_engine
+from veneurpy.engine import Engine, EngineKind, EngineOptions, Plan, open_engine
 from veneurpy.forward.answer import Answer
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.desk import OwnerOptions
@@ -94,13 +94,16 @@ class Fleet:
         names: Sequence[str] = ("o0",),
         plan: Plan | None = None,
         clock: FakeClock | None = None,
+        engine: EngineKind = "python",
     ) -> None:
         self.clock = clock or FakeClock()
         self.log = Recorder()
         self.telemetry = Telemetry(self.log, self.clock)
         self.failures: list[tuple[str, str]] = []
         self.table = EpochTable([Epoch(1, 0, tuple(names))])
-        self.engine: Engine = open_engine("python", EngineOptions(), start_ms=START_MS)
+        self.engine: Engine = open_engine(
+            engine, EngineOptions(), start_ms=self.clock.now_ns() // 1_000_000
+        )
         self.reader = self.engine.open_reader("test")
         self.spools: list[Spool] = []
         self.kept = {name: Kept() for name in names}

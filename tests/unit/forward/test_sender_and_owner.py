@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ TABLE = EpochTable([Epoch(1, 0, ("o0",))])
 LATER_MS = START_MS + INTERVAL_MS
 
 
-@pytest.fixture
-async def fleet() -> AsyncIterator[Fleet]:
+@pytest.fixture(params=["native", "python"])
+async def fleet(request: pytest.FixtureRequest) -> AsyncIterator[Fleet]:
     """One host, one owner, in memory."""
-    made = Fleet()
+    made = Fleet(engine=request.param)
     await made.start()
     yield made
     await made.close()
@@ -138,6 +139,22 @@ async def test_batches_outlive_the_host(tmp_path: Path) -> None:
     await again.until(lambda: not again.pending)
     assert {("a", START_MS): (0, 1.0)} == again.kept["o0"].rows
     await again.close()
+
+
+async def test_what_rounding_leaves_over_outlives_the_host(tmp_path: Path) -> None:
+    """A Veneur gets integers, whose sum over time is that of what was received."""
+    clock, totals = None, list[float]()
+    for _ in range(2):
+        fleet = Fleet(tmp_path, clock=clock)
+        fleet.encoder = replace(fleet.encoder, veneur_owners=frozenset({"o0"}))
+        await fleet.start()
+        await fleet.flush("a:1.5|c|#veneurglobalonly")
+        await fleet.until(lambda fleet=fleet: not fleet.pending)  # type: ignore[misc]
+        totals += [value for _, value in fleet.kept["o0"].rows.values()]
+        await fleet.close()
+        clock = fleet.clock
+    assert 3.0 == sum(totals)
+    assert all(total.is_integer() for total in totals)
 
 
 async def test_an_owner_s_death_costs_nothing(tmp_path: Path) -> None:

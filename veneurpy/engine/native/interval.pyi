@@ -15,9 +15,7 @@ from veneurpy.engine.types import Accounts, NameTop, Plan, Role
 class MergeContext:
     """What every merge of an engine needs: the hash's key, the implicit tags."""
 
-    def __new__(
-        cls, secret: bytes, tags: Sequence[str], compression: float
-    ) -> MergeContext: ...
+    def __new__(cls, secret: bytes, tags: Sequence[str], compression: float) -> MergeContext: ...
 
 @disjoint_base
 class ArenaSource:
