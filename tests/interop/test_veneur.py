@@ -98,6 +98,27 @@ async def test_a_host_of_veneurs_forwards_to_us(tmp_path: Path, streams: bool) -
 
 
 @needs_veneur
+async def test_a_host_of_veneurs_forwards_through_their_proxy(tmp_path: Path) -> None:
+    """What a Veneur forwards through a veneur-proxy arrives as well."""
+    async with served() as server:
+        proxies = veneur_proxy(tmp_path, server.address)
+        between = await asyncio.to_thread(proxies.__enter__)
+        hosts = veneur_host(tmp_path, between.grpc_address)
+        host = await asyncio.to_thread(hosts.__enter__)
+        try:
+            host.send("a.hits:3|c|#veneurglobalonly,x:y")
+            await asyncio.to_thread(host.wait_for, "Completed forward")
+            async with asyncio.timeout(20):
+                while not server.target.lists:  # noqa: ASYNC110 (the proxy answers before)
+                    await asyncio.sleep(0.02)
+        finally:
+            await asyncio.to_thread(hosts.__exit__, None, None, None)
+            await asyncio.to_thread(proxies.__exit__, None, None, None)
+    hits = bytes.fromhex("0a06612e686974731203783a792a0208034802")
+    assert [bytes_field(1, hits)] == server.target.lists
+
+
+@needs_veneur
 async def test_we_send_to_a_global_of_veneurs(tmp_path: Path, sink: Repeated) -> None:
     """A batch is published by a Veneur with the values that were in it."""
     running = veneur_global(tmp_path, sink)

@@ -133,8 +133,8 @@ class Connection(asyncio.Protocol):
         view, at = memoryview(data), 0
         while True:
             await self._may_write.wait()
-            if stream.broken:
-                raise StreamBroken(stream.broken)
+            if stream.broken or self.is_closed:
+                raise StreamBroken(stream.broken or "the connection is closed")
             room = self._room(stream)
             count = min(room, len(view) - at)
             if count or at == len(view):

@@ -12,7 +12,7 @@ Refused: TypeAlias = Callable[[str, str], None]
 """Told of whatever is refused: the reason, one of REFUSALS, and the sender."""
 
 REFUSALS = (
-    "connections",  # more at once than max_connections
+    "connections",  # more at once than max_connections, or from one address
     "handshake",  # no TLS, a certificate that is not accepted, or too slow
     "protocol",  # not HTTP/2, or a breach of it
     "flood",  # frames that only make work: resets, pings, settings
@@ -31,6 +31,8 @@ class Limits:
 
     max_connections: int = 1024
     """At once, of all senders together."""
+    max_connections_per_address: int = 256
+    """At once, so that nobody takes the places of all others."""
     max_streams: int = 128
     max_header_bytes: int = 16 * KIB
     max_message_bytes: int = 4 * MIB

@@ -38,7 +38,7 @@ class RpcServer:
         self.is_stopping = False
         """Whether new calls are answered UNAVAILABLE."""
         self._tls = tls
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening: dict[asyncio.Task[None], str] = {}
         self._accepting: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
 
@@ -92,13 +92,20 @@ class RpcServer:
                 await asyncio.sleep(0.1)
                 continue
             sender = sender_of(address)
-            if len(self.connections) + len(self._opening) >= self.limits.max_connections:
+            if not self._has_room(sender):
                 accepted.close()
                 self.refused("connections", sender)
                 continue
             task = asyncio.create_task(self._open(accepted, sender))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            self._opening[task] = sender
+            task.add_done_callback(self._opening.pop)
+
+    def _has_room(self, address: str) -> bool:
+        held = [*self._opening.values(), *(each.address for each in self.connections)]
+        return (
+            len(held) < self.limits.max_connections
+            and held.count(address) < self.limits.max_connections_per_address
+        )
 
     async def _open(self, accepted: socket.socket, sender: str) -> None:
         loop = asyncio.get_running_loop()

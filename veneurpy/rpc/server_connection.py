@@ -38,7 +38,7 @@ class ServerConnection(Connection):
 
     def __init__(self, server: RpcServer, sender: str) -> None:
         super().__init__(client_side=False, limits=server.limits)
-        self.sender = sender
+        self.sender = self.address = sender
         self.calls: set[asyncio.Task[None]] = set()
         self._server = server
         self._control_frames = 0
@@ -135,7 +135,7 @@ class ServerConnection(Connection):
         if handler is None:
             raise RpcError(Status.UNIMPLEMENTED, "there is no such method here")
         answer = await handler(Call(stream, self.sender, self.limits))
-        if stream.broken:
+        if stream.broken or self.is_closed:
             return
         self._h2.send_headers(stream.number, _RESPONSE)
         stream.answered = True

@@ -51,6 +51,7 @@ class Stream:
         self._idle_s = idle_s
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
+        self._held_bytes = 0
         self._unacknowledged = 0
         self._news = asyncio.Event()
 
@@ -82,10 +83,11 @@ class Stream:
         except TimeoutError:
             raise StreamIdle from None
 
-    async def read(self) -> bytes:
+    async def read(self, *, hold: bool = False) -> bytes:
         """What has come since the last time; nothing (b"") after all of it.
 
-        Raises StreamBroken where the rest will not come.
+        With `hold` it counts as in flight until the call ends. Raises StreamBroken where the rest
+        will not come, and StreamIdle.
         """
         while not self._waiting:
             if self.is_ended:
@@ -94,12 +96,19 @@ class Stream:
                 raise StreamBroken(self.broken)
             await self.changed()
         data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
-        self.drop()
+        self._held_bytes += self._waiting_bytes
+        self._take(0 if hold else self._held_bytes)
         return data
 
     def drop(self) -> None:
-        """Forgets what waits, and lets the sender send as much again."""
-        self._connection.took(self, self._waiting_bytes, self._unacknowledged)
+        """Forgets what waits and what is held: the call has ended."""
+        self._held_bytes += self._waiting_bytes
+        self._take(self._held_bytes)
+
+    def _take(self, count: int) -> None:
+        """Empties what waits, lets the sender send as much again, and frees so many bytes."""
+        self._connection.took(self, count, self._unacknowledged)
+        self._held_bytes -= count
         self._waiting, self._waiting_bytes, self._unacknowledged = [], 0, 0
 
     async def message(self, max_bytes: int) -> bytes | None:
@@ -108,8 +117,9 @@ class Stream:
         Raises RpcError for what is no such message, StreamBroken as `read`.
         """
         data = bytearray()
-        while chunk := await self.read():
+        while chunk := await self.read(hold=True):
             data += chunk
+            message_length(data, 0, max_bytes)
             if len(data) > max_bytes + MESSAGE_PREFIX.size:
                 raise too_long(max_bytes)
         if not data:

@@ -173,13 +173,22 @@ async def test_too_many_connections(connect: Connect) -> None:
         assert await works(server)
 
 
+async def test_too_many_connections_from_one_address(connect: Connect) -> None:
+    """One address cannot take the places of all others."""
+    async with served(limits=Limits(max_connections_per_address=1)) as server:
+        await connect(server.address)
+        second = await connect(server.address)
+        assert b"" == await second.reader.read()
+        assert {"connections": 1} == server.listener.refusals.page()[HERE]
+
+
 @pytest.mark.parametrize("path", [LIST, STREAM])
 async def test_a_message_that_is_too_long(connect: Connect, path: str) -> None:
     """A message that announces more than is allowed is refused before it is there."""
     async with served(limits=Limits(max_message_bytes=1000)) as server:
         raw = await connect(server.address)
         raw.begin(path)
-        raw.h2.send_data(1, MESSAGE_PREFIX.pack(0, 5000) + bytes(2000))
+        raw.h2.send_data(1, MESSAGE_PREFIX.pack(0, 5000) + bytes(10))
         raw.flush()
         assert "RESOURCE_EXHAUSTED" == await raw.status()
         assert {"message_size": 1} == server.listener.refusals.page()[HERE]
@@ -264,6 +273,27 @@ async def test_too_much_in_flight(connect: Connect) -> None:
         raw.h2.send_data(1, MESSAGE_PREFIX.pack(0, 12_000) + bytes(12_000), end_stream=True)
         raw.flush()
         assert "RESOURCE_EXHAUSTED" == await raw.status()
+        assert await works(server)
+
+
+async def test_a_message_is_in_flight_until_it_is_handled(connect: Connect) -> None:
+    """What is gathered of a message that is not whole counts, window after window."""
+    limits = Limits(max_bytes_in_flight=200_000, stream_window_bytes=65_535)
+    async with served(limits=limits) as server:
+        raw, sent = await connect(server.address), 0
+        raw.begin(LIST)
+        raw.h2.send_data(1, MESSAGE_PREFIX.pack(0, 1_000_000))
+        raw.flush()
+        status = asyncio.create_task(raw.status())
+        while not status.done() and sent < 1_000_000:
+            room = min(16_384, raw.h2.local_flow_control_window(1))
+            if room and not status.done():
+                raw.h2.send_data(1, bytes(room))
+                raw.flush()
+                sent += room
+            await asyncio.sleep(0)
+        assert "RESOURCE_EXHAUSTED" == await status
+        assert "bytes_in_flight" in server.listener.refusals.page()[HERE]
         assert await works(server)
 
 
