@@ -39,7 +39,7 @@ def translate_proxy(data: dict[str, Any], report: Report) -> None:
     if not isinstance(addresses, list) or not all(isinstance(each, str) for each in addresses):
         report.fail(place, _members_missing(given))
     data["forward"] = {
-        "members": {address: "" for address in addresses},
+        "members": dict.fromkeys(addresses, ""),
         "hash": "veneur",
         "ignore_tags": _ignored(given.get("ignore_tags")),
     }
