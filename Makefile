@@ -13,7 +13,7 @@ BUILD_EXT = $(BIN)/python -W ignore -c 'import setuptools; setuptools.setup()' -
 FAIL = { echo "veneurpy: $(1)" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench asan fuzz soak docs services clean build
+.PHONY: help run test check bench peers asan fuzz soak docs services clean build
 .DELETE_ON_ERROR:
 
 help: ## Show these targets
@@ -35,6 +35,9 @@ check: build $(VENV)/.dev ## Format, lint, types, stubs, layers
 
 bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_cpu" asks one question only
 	$(BIN)/python -m benchmarks.bench $(ARGS)
+
+peers: build ## Build the other daemons that `make bench` measures beside ours; needs Go
+	$(BIN)/python -m benchmarks.peers.build
 
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
@@ -76,6 +79,7 @@ ASAN := $(PYX:$(HERE)%.pyx=build/asan/%.so)
 FUZZ := $(PYX:$(HERE)%.pyx=build/fuzz/%.so)
 SECONDS ?= 60
 ASAN_TESTS := tests/golden tests/property tests/unit/engine tests/unit/listeners \
+	tests/unit/flush tests/unit/sinks tests/unit/server/test_recovery.py tests/fuzz \
 	tests/recovery/test_corruption.py tests/recovery/test_arena_dir.py
 
 build/asan/%.so: $(HERE)%.c $(HERE)compat.h

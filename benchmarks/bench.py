@@ -1,6 +1,6 @@
 """`make bench`: asks every question, prints the figures and writes docs/performance.md.
 
-    python -m benchmarks.bench [--rounds N] [QUESTION ...]
+    python -m benchmarks.bench [--rounds N] [--keep] [QUESTION ...]
 
 With questions named, only those are asked and the page is left alone.
 """
@@ -14,34 +14,59 @@ import click
 
 from benchmarks import machine, report
 from benchmarks.answers import Answer
-from benchmarks.questions import in_memory, instructions, interval_to_columns, peers, udp_cpu, wire
+from benchmarks.questions import (
+    columns_to_text,
+    event_loop,
+    in_memory,
+    instructions,
+    interval_to_columns,
+    memory,
+    peers,
+    readers,
+    stalls,
+    udp_cpu,
+    udp_rates,
+    wire,
+)
 
 QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "in_memory": in_memory.measure,
+    "readers": readers.measure,
     "udp_cpu": udp_cpu.measure,
+    "udp_rates": udp_rates.measure,
     "peers": peers.measure,
+    "stalls": stalls.measure,
     "interval_to_columns": interval_to_columns.measure,
     "wire": wire.measure,
+    "columns_to_text": columns_to_text.measure,
+    "event_loop": event_loop.measure,
+    "memory": memory.measure,
     "instructions": instructions.measure,
 }
 
 
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="How often each is measured.")
+@click.option("--keep", is_flag=True, help="Compare later runs with these instructions.")
 @click.argument("questions", nargs=-1, type=click.Choice(list(QUESTIONS)))
-def main(rounds: int, questions: tuple[str, ...]) -> None:
+def main(rounds: int, keep: bool, questions: tuple[str, ...]) -> None:
     """Asks the QUESTIONS, or all. Exits 1 when a figure misses its target."""
     described, when = machine.describe(), time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     click.echo(described)
     answers = []
     for name in questions or asked_by_default():
+        start_s = time.monotonic()
         answer = QUESTIONS[name](rounds)
         report.write_json(name, answer, machine=described, when=when)
         click.echo(report.terminal_table(answer))
+        click.echo(f"\n{name} took {time.monotonic() - start_s:.0f} s")
+        if keep and name == "instructions":
+            instructions.keep(answer)
         answers.append(answer)
+    click.echo(f"\n{report.verdict(answers)}")
     if not questions:
         report.write_page(answers, machine=described, when=when, rounds=rounds)
-    if any(figure.met is False for answer in answers for figure in answer.figures):
+    if report.missed(answers):
         raise click.exceptions.Exit(1)
 
 

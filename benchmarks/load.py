@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.build import build
+from benchmarks.namespaces import entering
 
-Mix = Literal["mixed", "counters", "timers"]
+Mix = Literal["mixed", "counters", "timers", "sets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,16 @@ def start_sending(
     datagrams: int | None = None,
     burst: int = 16,
     sockets: int = 1,
+    receiver_pid: int | None = None,
 ) -> subprocess.Popen[str]:
     """Starts to send to 127.0.0.1:`port`, at `rate` datagrams/s (0: as fast as possible).
 
     Ends by itself after `seconds` or `datagrams`, whichever is first; `finish` tells what it sent.
     Datagrams leave in bursts of `burst`, or up to 64 when late; the bursts go round the `sockets`.
+    It runs in the network namespace of `receiver_pid`, by default in our own.
     """
-    command = [str(build("loadgen")), "--port", str(port), "--rate", str(rate)]
+    command = [*entering(receiver_pid), str(build("loadgen")), "--port", str(port)]
+    command += ["--rate", str(rate)]
     command += ["--seconds", str(seconds), "--burst", str(burst), "--sockets", str(sockets)]
     if datagrams is not None:
         command += ["--datagrams", str(datagrams)]

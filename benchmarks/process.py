@@ -23,22 +23,28 @@ def rss_bytes(pid: int) -> int:
     return resident_pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def udp_drops(port: int) -> int:
-    """Datagrams that the kernel dropped, so far, at the IPv4 sockets bound to `port`."""
-    return sum(int(fields[-1]) for fields in _udp_sockets(port))
+def udp_drops(port: int, pid: int | None = None) -> int:
+    """Datagrams that the kernel dropped, so far, at the sockets bound to `port`.
+
+    Of the network namespace of the process `pid`, by default our own; so below.
+    """
+    return sum(int(fields[-1]) for fields in _udp_sockets(port, pid))
 
 
-def udp_queued_bytes(port: int) -> int:
-    """Bytes that wait unread at the IPv4 sockets bound to `port`."""
-    return sum(int(fields[4].rpartition(":")[2], 16) for fields in _udp_sockets(port))
+def udp_queued_bytes(port: int, pid: int | None = None) -> int:
+    """Bytes that wait unread at the sockets bound to `port`."""
+    return sum(int(fields[4].rpartition(":")[2], 16) for fields in _udp_sockets(port, pid))
 
 
-def udp_is_open(port: int) -> bool:
-    """Whether an IPv4 socket is bound to `port`."""
-    return bool(_udp_sockets(port))
+def udp_is_open(port: int, pid: int | None = None) -> bool:
+    """Whether a socket is bound to `port`."""
+    return bool(_udp_sockets(port, pid))
 
 
-def _udp_sockets(port: int) -> list[list[str]]:
-    """The fields of the lines of /proc/net/udp whose local port is `port`."""
-    lines = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+def _udp_sockets(port: int, pid: int | None) -> list[list[str]]:
+    """The fields of the lines of /proc/PID/net/udp and udp6 whose local port is `port`."""
+    whose = "self" if pid is None else str(pid)
+    tables = [Path(f"/proc/{whose}/net/{name}") for name in ("udp", "udp6")]
+    text = [table.read_text() for table in tables if table.exists()]
+    lines = [line.split() for table in text for line in table.splitlines()[1:]]
     return [fields for fields in lines if int(fields[1].rpartition(":")[2], 16) == port]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from benchmarks.build import SOURCES, build
 
@@ -22,27 +23,37 @@ class Receiver:
 
     pid: int
     port: int
+    said: dict[str, Any] = field(default_factory=dict)
+    """What a yardstick says when it has ended; empty until then."""
 
 
 @contextmanager
 def _yardstick(command: list[str]) -> Iterator[Receiver]:
     """Runs a program that says "ready PORT" on its first line; ends it with SIGTERM."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    receiver = None
     try:
         assert process.stdout is not None
         word, _, port = process.stdout.readline().partition(" ")
         if word != "ready":
             raise RuntimeError(f"{command[0]} did not start")
-        yield Receiver(process.pid, int(port))
+        receiver = Receiver(process.pid, int(port))
+        yield receiver
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        said, _ = process.communicate(timeout=10)
+        if receiver is not None:
+            receiver.said.update(json.loads(said))
 
 
 @contextmanager
-def bare(*, sleep_us: int = 0) -> Iterator[Receiver]:
-    """The recvmmsg loop that only counts; with `sleep_us` it sleeps so long after a short batch."""
+def bare(*, sleep_us: int = 0, times: bool = False) -> Iterator[Receiver]:
+    """The recvmmsg loop that only counts; with `sleep_us` it sleeps so long after a short batch.
+
+    With `times` it says at its end how long its batches took, under "busy".
+    """
     command = [str(build("bare")), "0", str(RCVBUF_BYTES), str(sleep_us)]
+    command += ["times"] if times else []
     with _yardstick(command) as receiver:
         yield receiver
 

@@ -1,16 +1,21 @@
-"""Shows answers: as a table on the terminal, as JSON, as docs/performance.md."""
+"""Shows answers: as a table on the terminal, as JSON, as docs/performance.md with its charts."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.answers import Answer, Figure
+from benchmarks.charts import number, svg
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+CHARTS = "performance"
+"""The folder of the charts, beside the page."""
+
+HEAD = ("median", "from … to", "target")
 
 INTRODUCTION = """\
 # Performance
@@ -19,15 +24,19 @@ Written by `make bench`; every figure on this page is of one run, {when}.
 
 Machine: {machine}.
 
-A figure is the median of {rounds} rounds, in which what is compared ran by turns; "from … to" are
-the extremes of the rounds. The speed of a shared machine moves while one looks: compare ratios, not
-absolute figures. [benchmarks/README.md](../benchmarks/README.md) tells the method and its limits.
+A figure is the median of its rounds ({rounds}), in which what is compared ran by turns; "from … to"
+are the extremes of the rounds; "always" is a target of every round. The speed of a shared machine
+moves while one looks: compare ratios, not absolute figures.
+[benchmarks/README.md](../benchmarks/README.md) tells the method and its limits.
+
+## Targets
+
+{verdict}
+
+| what | unit | median | target | |
+|---|---|--:|--:|---|
+{targets}
 """
-
-
-def number(value: float) -> str:
-    """Three significant digits."""
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
 def row(figure: Figure) -> tuple[str, str, str, str]:
@@ -45,11 +54,30 @@ def by_unit(answer: Answer) -> dict[str, list[tuple[str, str, str, str]]]:
     return rows
 
 
+def with_targets(answers: Sequence[Answer]) -> Iterator[tuple[Answer, Figure]]:
+    """Every figure that has a target."""
+    for answer in answers:
+        for figure in answer.figures:
+            if figure.target is not None:
+                yield answer, figure
+
+
+def missed(answers: Sequence[Answer]) -> list[Figure]:
+    """The figures that miss their targets."""
+    return [figure for _, figure in with_targets(answers) if figure.met is False]
+
+
+def verdict(answers: Sequence[Answer]) -> str:
+    """How many targets are met, in a sentence."""
+    total = len(list(with_targets(answers)))
+    return f"{total - len(missed(answers))} of {total} targets are met."
+
+
 def terminal_table(answer: Answer) -> str:
     """An answer as lines of text."""
     lines = [f"\n{answer.question}"]
     for unit, rows in by_unit(answer).items():
-        table = [(unit, "median", "from … to", "target"), *rows]
+        table = [(unit, *HEAD), *rows]
         widths = [max(len(cells[i]) for cells in table) for i in range(4)]
         lines += [
             "",
@@ -67,13 +95,42 @@ def write_json(name: str, answer: Answer, *, machine: str, when: str) -> None:
     (RESULTS / f"{name}.json").write_text(text + "\n")
 
 
-def write_page(answers: Sequence[Answer], *, machine: str, when: str, rounds: int) -> None:
-    """Writes docs/performance.md."""
-    parts = [INTRODUCTION.format(when=when, machine=machine, rounds=rounds)]
-    for answer in answers:
-        parts.append(f"## {answer.question}\n\n{answer.method}\n")
-        for unit, rows in by_unit(answer).items():
-            table = [f"| {unit} | median | from … to | target |", "|---|--:|--:|---|"]
-            table += [f"| {' | '.join(cells)} |" for cells in rows]
-            parts.append("\n".join(table) + "\n")
-    PAGE.write_text("\n".join(parts))
+def write_page(
+    answers: Sequence[Answer], *, machine: str, when: str, rounds: int, page: Path = PAGE
+) -> None:
+    """Writes docs/performance.md, and its charts into the folder beside it."""
+    parts = [
+        INTRODUCTION.format(
+            when=when,
+            machine=machine,
+            rounds=rounds,
+            verdict=verdict(answers),
+            targets="\n".join(target_row(*each) for each in with_targets(answers)),
+        )
+    ]
+    parts += [section(answer) for answer in answers]
+    page.write_text("\n".join(parts))
+    folder = page.parent / CHARTS
+    folder.mkdir(exist_ok=True)
+    for stale in folder.glob("*.svg"):
+        stale.unlink()
+    for chart in (chart for answer in answers for chart in answer.charts):
+        (folder / f"{chart.name}.svg").write_text(svg(chart))
+
+
+def target_row(answer: Answer, figure: Figure) -> str:
+    """A figure in the table of all targets."""
+    outcome = "met" if figure.met else "**missed**"
+    cells = (f"{answer.question}: {figure.what}", figure.unit, number(figure.value))
+    return f"| {' | '.join(cells)} | {figure.target} | {outcome} |"
+
+
+def section(answer: Answer) -> str:
+    """A question's part of the page."""
+    parts = [f"## {answer.question}\n\n{answer.method}\n"]
+    parts += [f"![{chart.title}]({CHARTS}/{chart.name}.svg)\n" for chart in answer.charts]
+    for unit, rows in by_unit(answer).items():
+        table = [f"| {' | '.join((unit, *HEAD))} |", "|---|--:|--:|---|"]
+        table += [f"| {' | '.join(cells)} |" for cells in rows]
+        parts.append("\n".join(table) + "\n")
+    return "\n".join(parts)

@@ -20,6 +20,7 @@ from veneurpy.engine import (
     MetricType,
     Plan,
     PointType,
+    Reader,
     Scope,
     open_engine,
 )
@@ -90,16 +91,18 @@ def run(
     """Feeds one interval to a fresh engine and closes it."""
     engine = open_engine(kind, options or EngineOptions(), start_ms=START_MS)
     try:
-        opened = [engine.open_reader(f"reader {i}") for i in range(readers)]
-        for datagram in datagrams:
-            opened[datagram.reader].feed(
-                in_buffer(datagram.data, kind),
-                truncated=datagram.truncated,
-                now_ns=datagram.now_ns,
-            )
+        feed([engine.open_reader(f"reader {i}") for i in range(readers)], datagrams, kind)
         return close_interval(engine, plan)
     finally:
         engine.close()
+
+
+def feed(readers: Sequence[Reader], datagrams: Iterable[Datagram], kind: EngineKind) -> None:
+    """Each to its reader."""
+    for datagram in datagrams:
+        readers[datagram.reader].feed(
+            in_buffer(datagram.data, kind), truncated=datagram.truncated, now_ns=datagram.now_ns
+        )
 
 
 def in_buffer(data: bytes, kind: EngineKind) -> bytes:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.build import BINARIES
 from benchmarks.daemon import free_port
+from benchmarks.namespaces import making
 from benchmarks.process import udp_is_open
 from benchmarks.receivers import Receiver
 
@@ -36,7 +37,10 @@ def program(name: str) -> str | None:
 
 @contextmanager
 def running(peer: Peer) -> Iterator[Receiver | None]:
-    """Runs a peer until the end; None if it is not installed."""
+    """Runs a peer until the end, in a network namespace of its own where that is allowed.
+
+    None if it is not installed.
+    """
     with TemporaryDirectory() as folder:
         port = free_port(socket.SOCK_DGRAM)
         command = peer.command(Path(folder), port)
@@ -44,7 +48,10 @@ def running(peer: Peer) -> Iterator[Receiver | None]:
             yield None
             return
         process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*making(), *command],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         try:
             _wait_until_open(peer, process, port)
@@ -56,7 +63,7 @@ def running(peer: Peer) -> Iterator[Receiver | None]:
 
 def _wait_until_open(peer: Peer, process: subprocess.Popen[bytes], port: int) -> None:
     give_up_s = time.monotonic() + READY_S
-    while not udp_is_open(port):
+    while not udp_is_open(port, process.pid):
         if process.poll() is not None or time.monotonic() > give_up_s:
             raise RuntimeError(f"{peer.name} did not start")
         time.sleep(0.05)

@@ -3,32 +3,72 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Literal
 
-from benchmarks.answers import Answer, Figure, Target, ratios
+from benchmarks.answers import Answer, Figure, Target, none_dropped, ratios
+from benchmarks.charts import Bar, Chart
 from benchmarks.daemon import running_daemon
 from benchmarks.load import Load
 from benchmarks.receivers import RCVBUF_BYTES, bare, python_counter
-from benchmarks.windows import WARM_S, WINDOW_S, Windows
+from benchmarks.windows import WARM_S, WINDOW_S, Receiving, Windows
 
-RATE = 100_000
+PLAIN_RATE = 100_000
+PACKED_RATE = 5_000
+PACKED = 20
+"""Lines in a datagram of some 1,400 bytes."""
+
+Mode = Literal["blocking", "coalescing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A daemon, a load, what it may cost."""
+
+    mode: Mode
+    what: str
+    load: Load
+    to_bare: Target | None = None
+    to_coalesced: Target | None = None
+
+    @property
+    def name(self) -> str:
+        """In the tables."""
+        return f"{self.mode}: {self.what}"
+
+    @property
+    def rate(self) -> float:
+        """Datagrams/s: as many lines/s in any case."""
+        return PACKED_RATE if self.load.lines_each > 1 else PLAIN_RATE
+
 
 COUNTERS = Load(mix="counters")
+MANY = Load(series=100_000)
+PACKED_COUNTERS = Load(mix="counters", lines_each=PACKED)
+PACKED_MANY = Load(series=100_000, lines_each=PACKED)
 
 CASES = (
-    ("counters, 1,000 series", COUNTERS, Target("<=", 1.3)),
-    ("mix, 1,000 series", Load(), None),
-    ("mix, 100,000 series", Load(series=100_000), None),
+    Case("blocking", "counters, 1,000 series", COUNTERS, Target("<=", 1.1)),
+    Case("blocking", "mix, 1,000 series", Load(), Target("<=", 1.25)),
+    Case("blocking", "mix, 100,000 series", MANY, Target("<=", 1.35)),
+    Case("coalescing", "mix, 1,000 series", Load(), Target("<=", 0.65), Target("<=", 1.2)),
+    Case("coalescing", "mix, 100,000 series", MANY),
+    Case("blocking", f"counters, {PACKED} a datagram", PACKED_COUNTERS, Target("<=", 1.65)),
+    Case("blocking", f"mix, {PACKED} a datagram, 100,000 series", PACKED_MANY, Target("<=", 2.0)),
+    Case("coalescing", f"mix, {PACKED} a datagram, 100,000 series", PACKED_MANY),
 )
 
 METHOD = f"""\
-{RATE:,} datagrams/s over loopback, one metric each, sent in bursts of 16. The receiver runs all
-the time; after {WARM_S:g} s of load its CPU time (user and system, all threads) is read, a
-window of {WINDOW_S:g} s is sent, and the CPU time is read again when the socket is empty. That
-is divided by the datagrams sent less those that the kernel dropped. The daemon has one reader,
-`blackhole` as its sink, an interval of 10 s (a flush that falls into a window is part of it) and
-its HTTP listener open; every receiver asks for a socket buffer of {RCVBUF_BYTES >> 20} MiB.
-`bare` is a blocking recvmmsg loop that only counts; each case is measured immediately after a
-window of `bare`. `bare_coalesced` sleeps 1 ms after a batch that was not full."""
+{PLAIN_RATE:,} datagrams/s over loopback, one metric each, sent in bursts of 16; or
+{PACKED_RATE:,}/s of {PACKED} metrics each, some 1,400 bytes. The receiver runs all the time;
+after {WARM_S:g} s of load its CPU time (user and system, all threads) is read, a window of
+{WINDOW_S:g} s is sent, and the CPU time is read again when the socket is empty. That is divided
+by the datagrams sent less those that the kernel dropped. The daemon has one reader, `blackhole`
+as its sink, an interval of 10 s (a flush that falls into a window is part of it) and its HTTP
+listener open; "blocking" is one with `coalesce: false`. Every receiver asks for a socket buffer
+of {RCVBUF_BYTES >> 20} MiB. `bare` is a blocking recvmmsg loop that only counts; each case is
+measured immediately after a window of `bare` with the same load. `bare_coalesced` sleeps 1 ms
+after a batch that was not full."""
 
 SETTINGS = {
     "interval": "10s",
@@ -39,37 +79,56 @@ SETTINGS = {
 
 def measure(rounds: int) -> Answer:
     """Answers it."""
-    windows = Windows(RATE)
+    windows = Windows()
     with ExitStack() as stack:
+        daemons: dict[Mode, Receiving] = {
+            "blocking": stack.enter_context(running_daemon({**SETTINGS, "coalesce": False})),
+            "coalescing": stack.enter_context(running_daemon(SETTINGS)),
+        }
         counting = stack.enter_context(bare())
-        coalesced = stack.enter_context(bare(sleep_us=1000))
-        daemon = stack.enter_context(running_daemon(SETTINGS))
-        asyncio_counter = stack.enter_context(python_counter("asyncio"))
-        uvloop_counter = stack.enter_context(python_counter("uvloop"))
+        others: dict[str, Receiving] = {
+            "bare": counting,
+            "bare_coalesced": stack.enter_context(bare(sleep_us=1000)),
+            "Python, asyncio, only counting": stack.enter_context(python_counter("asyncio")),
+            "Python, uvloop, only counting": stack.enter_context(python_counter("uvloop")),
+        }
         for _ in range(rounds):
-            for what, load, _ in CASES:
-                windows.take(f"bare before {what}", counting, COUNTERS)
-                windows.take(what, daemon, load)
-            windows.take("bare", counting, COUNTERS)
-            windows.take("bare_coalesced", coalesced, COUNTERS)
-            windows.take("Python, asyncio, only counting", asyncio_counter, COUNTERS)
-            windows.take("Python, uvloop, only counting", uvloop_counter, COUNTERS)
-    return Answer("UDP over loopback", METHOD, tuple(figures_of(windows)))
+            for case in CASES:
+                windows.take(f"bare before {case.name}", counting, case.load, case.rate)
+                windows.take(case.name, daemons[case.mode], case.load, case.rate)
+            for name, receiver in others.items():
+                windows.take(name, receiver, COUNTERS, PLAIN_RATE)
+    names = list(others)
+    return Answer("UDP over loopback", METHOD, figures_of(windows, names), (chart(windows, names),))
 
 
-def figures_of(windows: Windows) -> list[Figure]:
+def figures_of(windows: Windows, others: list[str]) -> tuple[Figure, ...]:
     """Ratios first, then what they are made of."""
-    cpu_us = windows.cpu_us
-    others = [what for what in cpu_us if what.startswith(("bare_", "Python"))]
+    cpu_us, drops = windows.cpu_us, windows.drops
     figures = [
-        ratios(what, cpu_us[what], cpu_us[f"bare before {what}"], "× bare", target)
-        for what, _, target in CASES
+        ratios(c.name, cpu_us[c.name], cpu_us[f"bare before {c.name}"], "× bare", c.to_bare)
+        for c in CASES
     ]
+    figures += [ratios(name, cpu_us[name], cpu_us["bare"], "× bare") for name in others[1:]]
     figures += [
-        ratios(what, cpu_us[what], cpu_us["bare_coalesced"], "× bare_coalesced")
-        for what, _, _ in CASES
+        ratios(c.name, cpu_us[c.name], cpu_us["bare_coalesced"], "× bare_coalesced", c.to_coalesced)
+        for c in CASES
+        if c.mode == "coalescing" and c.rate == PLAIN_RATE
     ]
-    figures += [ratios(what, cpu_us[what], cpu_us["bare"], "× bare") for what in others]
-    shown = [*(what for what, _, _ in CASES), "bare", *others]
-    figures += [Figure(what, "µs CPU a datagram", tuple(cpu_us[what])) for what in shown]
-    return figures + [Figure(what, "kernel drops", tuple(windows.drops[what])) for what in shown]
+    names = [*(c.name for c in CASES), *others]
+    figures += [Figure(name, "µs CPU a datagram", tuple(cpu_us[name])) for name in names]
+    figures.append(none_dropped(drops, [case.name for case in CASES]))
+    figures += [Figure(name, "kernel drops", tuple(drops[name])) for name in others]
+    return tuple(figures)
+
+
+def chart(windows: Windows, others: list[str]) -> Chart:
+    """One metric a datagram: ours and the yardsticks."""
+    plain = [case.name for case in CASES if case.rate == PLAIN_RATE]
+    costs = {name: Figure(name, "", tuple(windows.cpu_us[name])).value for name in plain + others}
+    return Chart(
+        "udp",
+        "CPU time a datagram of one metric",
+        f"µs of the receiver, {PLAIN_RATE:,} datagrams/s; less is better",
+        tuple(Bar(name, cost, name in plain) for name, cost in costs.items()),
+    )

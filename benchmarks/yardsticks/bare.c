@@ -1,8 +1,10 @@
 /* bare: the least that a UDP receiver can do. A blocking recvmmsg loop with 64 buffers that only counts.
  *
- *   bare PORT RCVBUF_BYTES SLEEP_US
+ *   bare PORT RCVBUF_BYTES SLEEP_US [times]
  *
- * SLEEP_US 0 is `bare`; 1000 is `bare_coalesced`: it sleeps that long after a batch that was not full.
+ * SLEEP_US 0 is `bare`; 1000 is `bare_coalesced`: it sleeps that long after a batch that was not full. With "times"
+ * it also counts its batches by the time from one's arrival until it was counted ("busy": item i holds those below
+ * 2^i ns), which takes two looks at the clock.
  * Prints "ready PORT" when it listens (PORT 0: any) and, at SIGTERM, one JSON object.
  */
 #define _GNU_SOURCE
@@ -18,10 +20,11 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { BATCH = 64, BUFFER = 8192 };
+enum { BATCH = 64, BUFFER = 8192, BUSY_BUCKETS = 40 };
 
 static volatile sig_atomic_t stopping;
 static char buffers[BATCH][BUFFER];
+static uint64_t busy[BUSY_BUCKETS];
 
 static void stop(int signal) {
     (void)signal;
@@ -48,8 +51,26 @@ static int open_socket(int port, int rcvbuf_bytes) {
     return fd;
 }
 
+static uint64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void count_busy(uint64_t ns) {
+    int bucket = 64 - __builtin_clzll(ns | 1);
+    busy[bucket < BUSY_BUCKETS ? bucket : BUSY_BUCKETS - 1]++;
+}
+
+static void print_busy(void) {
+    printf(", \"busy\": [");
+    for (int i = 0; i < BUSY_BUCKETS; i++) printf("%s%llu", i ? ", " : "", (unsigned long long)busy[i]);
+    printf("]");
+}
+
 int main(int argc, char **argv) {
-    if (argc != 4) return fputs("usage: bare PORT RCVBUF_BYTES SLEEP_US\n", stderr), 2;
+    if (argc != 4 && argc != 5) return fputs("usage: bare PORT RCVBUF_BYTES SLEEP_US [times]\n", stderr), 2;
+    int times = argc == 5;
     struct timespec nap = {0, atol(argv[3]) * 1000};
     struct sigaction on_term = {.sa_handler = stop};
     struct mmsghdr messages[BATCH];
@@ -69,15 +90,19 @@ int main(int argc, char **argv) {
         int n = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
         if (n < 0 && errno != EINTR && errno != EAGAIN) die("bare: recvmmsg");
         if (n <= 0) continue;
+        uint64_t start_ns = times ? now_ns() : 0;
         for (int i = 0; i < n; i++) bytes += messages[i].msg_len;
         datagrams += (uint64_t)n;
         calls++;
+        if (times) count_busy(now_ns() - start_ns);
         if (nap.tv_nsec && n < BATCH) nanosleep(&nap, NULL);
     }
     getrusage(RUSAGE_SELF, &used);
-    printf("{\"datagrams\": %llu, \"bytes\": %llu, \"calls\": %llu, \"cpu_s\": %.6f}\n", (unsigned long long)datagrams,
+    printf("{\"datagrams\": %llu, \"bytes\": %llu, \"calls\": %llu, \"cpu_s\": %.6f", (unsigned long long)datagrams,
            (unsigned long long)bytes, (unsigned long long)calls,
            (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
                (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6);
+    if (times) print_busy();
+    puts("}");
     return 0;
 }

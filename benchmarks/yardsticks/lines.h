@@ -38,10 +38,11 @@ static inline uint64_t draw(uint64_t *state) {
     return z ^ (z >> 31);
 }
 
-/* "counters", "timers", or "mixed": of 100 series 50 c, 15 g, 25 ms, 5 h, 5 s. Returns -1 for another word. */
+/* "counters", "timers", "sets", or "mixed": of 100 series 50 c, 15 g, 25 ms, 5 h, 5 s. Returns -1 for another word. */
 static int type_of(const char *mix, uint64_t series) {
     if (!strcmp(mix, "counters")) return COUNTER;
     if (!strcmp(mix, "timers")) return TIMER;
+    if (!strcmp(mix, "sets")) return SET;
     if (strcmp(mix, "mixed")) return -1;
     unsigned slot = series % 100;
     return slot < 50 ? COUNTER : slot < 65 ? GAUGE : slot < 90 ? TIMER : slot < 95 ? HISTOGRAM : SET;

@@ -51,7 +51,7 @@ static void die(const char *what) {
 
 static const char USAGE[] =
     "usage: loadgen (--port N | --write FILE) [--datagrams N] [--seconds S] [--rate PER_S, 0 = flat out]\n"
-    "               [--lines-each N] [--series N] [--mix mixed|counters|timers] [--sequence]\n"
+    "               [--lines-each N] [--series N] [--mix mixed|counters|timers|sets] [--sequence]\n"
     "               [--seed N] [--burst N] [--sockets N]\n";
 
 static struct options parse(int argc, char **argv) {

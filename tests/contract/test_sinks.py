@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,12 +19,13 @@ from veneurpy.ports import POINTS_AT_ONCE, FlushBatch, Sink, WriteClass
 from veneurpy.registry import sink_class, sink_kinds
 from veneurpy.testing import FakeContext, Row, batch
 
-Options = Callable[[Path], dict[str, Any]]
+Options = Callable[[Path, int], dict[str, Any]]
 
 MINIMAL: dict[str, Options] = {
-    "localfile": lambda directory: {"flush_file": str(directory / "points.jsonl")},
+    "localfile": lambda directory, port: {"flush_file": str(directory / "points.jsonl")},
+    "statsd": lambda directory, port: {"address": f"127.0.0.1:{port}"},
 }
-"""The options that a sink cannot do without."""
+"""The options that a sink cannot do without; UDP is received at the port."""
 
 MANY: tuple[Row, ...] = tuple(
     (f"requests.{i % 7}", float(i), "counter" if i % 7 < 4 else "gauge", f"shard:{i}")
@@ -60,12 +62,21 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def make(kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[[], Sink]:
+def options(kind: str, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """The minimal configuration of this kind."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        yield MINIMAL.get(kind, lambda *_: {})(tmp_path, receiver.getsockname()[1])
+
+
+@pytest.fixture
+def make(
+    kind: str, options: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> Callable[[], Sink]:
     """Makes a sink of this kind with its minimal configuration. What it prints is swallowed."""
 
     def made() -> Sink:
         cls = sink_class(kind)
-        options = MINIMAL.get(kind, lambda _: {})(tmp_path)
         return cls(cls.Config(**options), FakeContext(kind))
 
     return made
@@ -98,9 +109,8 @@ def test_it_declares_itself(kind: str):
     assert cls.__doc__
 
 
-def test_it_refuses_unknown_options(kind: str, tmp_path: Path):
+def test_it_refuses_unknown_options(kind: str, options: dict[str, Any]):
     """An option that it does not know is an error."""
-    options = MINIMAL.get(kind, lambda _: {})(tmp_path)
     with pytest.raises(ValidationError, match="no_such_option"):
         sink_class(kind).Config(**options, no_such_option=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,15 @@ from tests.engines import has_native
 if not has_native():
     pytest.skip("the native engine is not built", allow_module_level=True)
 
+lines = importlib.import_module("tests.fuzz.lines")
 FINDINGS = Path(__file__).parent / "findings"
 TARGETS = ("lines", "sketches", "arenas", "wire")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_kept() -> Iterator[None]:
+    yield
+    lines.close()
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -50,11 +53,11 @@ def test_what_arrives_while_nobody_lives_is_read_by_the_next(
     """And is published with what the one before had aggregated, as one interval."""
     with udp_socket(1 << 20) as held:
         port = int(held.getsockname()[1])
-        first = Life(tmp_path, held, settings(tmp_path, port))
+        first = Life(tmp_path, {"held": held}, settings(tmp_path, port))
         first.wait_until_started()
         first.end(number)
         send(port, 50)
-        second = Life(tmp_path, held, settings(tmp_path, port, shutdown="flush"))
+        second = Life(tmp_path, {"held": held}, settings(tmp_path, port, shutdown="flush"))
         second.wait_until_started()
         log = second.end(signal.SIGTERM)
     assert "sockets_taken" in [line["event"] for line in log]
@@ -62,13 +65,64 @@ def test_what_arrives_while_nobody_lives_is_read_by_the_next(
     assert [] == [line for line in log if line["event"] == "ledger_violated"]
 
 
+def test_what_is_kept_with_the_service_manager_is_read_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon gives its own socket away; what comes while nobody lives waits there."""
+    url = "udp://127.0.0.1:0"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        first = Life(tmp_path, {}, settings(tmp_path, 0, statsd_listen_addresses=[url]))
+        text, fds, _, _ = socket.recv_fds(manager, 1000, 4)
+        assert text.startswith(b"FDSTORE=1\nFDNAME=")
+        (name,) = [line[7:].decode() for line in text.splitlines() if line[:7] == b"FDNAME="]
+        with socket.socket(fileno=fds[0]) as kept:
+            port = kept.getsockname()[1]
+            send(port, 30)
+            first.wait_until_started()
+            first.end(signal.SIGKILL)
+            send(port, 50)
+            second = Life(
+                tmp_path,
+                {name: kept},
+                settings(tmp_path, 0, statsd_listen_addresses=[url], shutdown="flush"),
+            )
+            second.wait_until_started()
+            second.end(signal.SIGTERM)
+    assert 80 == published_sum(tmp_path / "points.jsonl")
+
+
+def test_a_broken_disk_and_a_death_count_nothing_twice(tmp_path: Path) -> None:
+    """What was delivered from memory, for want of a disk, is not published by the next process."""
+    with udp_socket(1 << 20) as held:
+        port = int(held.getsockname()[1])
+        first = Life(tmp_path, {"held": held}, settings(tmp_path, port, interval="200ms"))
+        first.wait_until_started()
+        with closing(sqlite3.connect(tmp_path / "state" / "spool.db")) as db:
+            db.execute("ALTER TABLE encoded RENAME TO hidden")
+            send(port, 50)
+            first.wait_until(lambda: published_sum(tmp_path / "points.jsonl") == 50)
+            log = first.end(signal.SIGKILL)
+            db.execute("ALTER TABLE hidden RENAME TO encoded")
+        second = Life(
+            tmp_path, {"held": held}, settings(tmp_path, port, interval="200ms", shutdown="flush")
+        )
+        second.wait_until_started()
+        second.end(signal.SIGTERM)
+    assert "commit" in [line["what"] for line in log if line["event"] == "spool_failed"]
+    rows = (tmp_path / "points.jsonl").read_text().splitlines()
+    assert 50 == sum(json.loads(row)["value"] for row in rows)
+
+
 def test_a_second_daemon_on_the_same_directories_is_refused(tmp_path: Path) -> None:
     """With one sentence, and the first goes on."""
     with udp_socket(1 << 20) as one, udp_socket(1 << 20) as two:
-        first = Life(tmp_path, one, settings(tmp_path, one.getsockname()[1]))
+        first = Life(tmp_path, {"one": one}, settings(tmp_path, one.getsockname()[1]))
         first.wait_until_started()
         (tmp_path / "second").mkdir()
-        second = Life(tmp_path / "second", two, settings(tmp_path, two.getsockname()[1]))
+        second = Life(tmp_path / "second", {"two": two}, settings(tmp_path, two.getsockname()[1]))
         assert 1 == second.process.wait(30)
         text = (tmp_path / "second" / "log").read_text()
         assert "is in use by another veneurpy" in text.splitlines()[-1]

@@ -16,6 +16,7 @@ MIB = 1 << 20
     [
         pytest.param(20_000, {}, id="native"),
         pytest.param(20_000, {"num_readers": 2}, id="native, two readers"),
+        pytest.param(20_000, {"coalesce": False}, id="native, each as it comes"),
         pytest.param(0, {"read_buffer_size_bytes": 16_384}, id="native, flooded"),
         pytest.param(3_000, {"engine": "python"}, id="python"),
     ],

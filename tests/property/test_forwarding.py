@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engines import END_MS, START_MS, Datagram, Outcome, Row, engine_kinds, rows, run
@@ -28,12 +28,15 @@ from veneurpy.engine import (
 traffic = datagrams.map(lambda sent: [d._replace(reader=0) for d in sent])
 options = st.sampled_from([EngineOptions(), EngineOptions(extend_tags=("env:prod", "x"))])
 THREE = OwnerTable(("a", "b", "c"), self_index=1)
+few = settings(max_examples=settings.default.max_examples // 4)
+"""Each opens several engines."""
 tables = st.sampled_from(
     [ALONE, THREE, OwnerTable(("b", "a"), "veneur", (TagMatcher("prefix", "y"),), 0)]
 )
 
 
 @engine_kinds
+@few
 @given(traffic, options, tables, st.sampled_from([1, 1 << 20]))
 def test_owners_publish_what_one_node_would(
     kind: EngineKind,
@@ -54,6 +57,7 @@ def test_owners_publish_what_one_node_would(
 
 
 @engine_kinds
+@few
 @given(traffic, options, tables)
 def test_hosts_and_owners_conserve(
     kind: EngineKind, sent: list[Datagram], options: EngineOptions, table: OwnerTable

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.engines import NOW_NS, START_MS, Row, broken_equations, rows
 from tests.recovery.prefixes import PLAN
-from veneurpy.engine import EngineOptions, MetricType, open_engine
+from veneurpy.engine import Accounts, EngineOptions, MetricType, open_engine
 
 STORE_BYTES = 1 << 20
 NUMBERS = (MetricType.COUNTER, MetricType.GAUGE)
@@ -23,6 +23,7 @@ class Found:
     side_log: list[tuple[int, bytes]]
     broken: int
     unreadable: list[str]
+    accounts: list[Accounts] = field(default_factory=list)
 
     @property
     def numbers(self) -> set[tuple[object, ...]]:
@@ -63,7 +64,7 @@ def filled() -> list[bytes]:
 
 def newest(arena_dir: Path) -> bytes:
     """The content of the one arena that holds an interval."""
-    full = [path for path in arena_dir.glob("*.arena") if path.read_bytes()[8:16].strip(b"\0")]
+    full = [path for path in arena_dir.glob("*.arena") if path.read_bytes()[8:12] == b"OPEN"]
     assert len(full) == 1
     return full[0].read_bytes()
 
@@ -75,13 +76,15 @@ def recover(arena_dir: Path, contents: Iterable[bytes]) -> Found:
     engine = open_engine("native", options(arena_dir), start_ms=START_MS + 1)
     found_rows: list[Row] = []
     side_log: list[tuple[int, bytes]] = []
+    found_accounts: list[Accounts] = []
     broken = 0
     for interval in engine.recovered():
         columns = interval.columns(PLAN)
         found_rows += rows(columns)
         assert interval.series <= len(columns)
         assert interval.type_conflicts is not None
-        for _, accounts in interval.accounts:
+        found_accounts += [accounts for _, accounts in interval.accounts]
+        for accounts in found_accounts:
             assert [] == broken_equations(accounts)
         side_log += interval.side_log
         broken += interval.broken
@@ -89,7 +92,7 @@ def recover(arena_dir: Path, contents: Iterable[bytes]) -> Found:
     unreadable = [why for _, why in engine.unreadable]
     engine.close()
     assert [] == list(arena_dir.glob("*.arena"))
-    return Found(sorted(found_rows), side_log, broken, unreadable)
+    return Found(sorted(found_rows), side_log, broken, unreadable, found_accounts)
 
 
 def write_sparsely(path: Path, content: bytes, page: int = 4096) -> None:

@@ -40,11 +40,9 @@ PLAN = Plan(
         )
     )
 )
-RANK_TOLERANCE = 0.02
-"""Of the range: the engines' digests differ, and the values of the scripts are spread evenly."""
 EXACT_MEMBERS = 1536
 SET_TOLERANCE = 0.03
-LINES_AT_ONCE = 200
+LINES_AT_ONCE = 20
 
 State = tuple[tuple[int, int], ...]
 """(number of the interval, samples and side lines in it) of every interval that holds any."""
@@ -54,6 +52,7 @@ class Prefixes:
     """The states that a script's arenas may be found in, and the order of them."""
 
     def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
         script = [*scenario.before, *scenario.traced]
         self._units: list[list[bytes]] = [[]]
         for action in script:
@@ -100,7 +99,7 @@ class Prefixes:
         total = add_accounts(accounts for _, accounts in interval.accounts)
         lost = sum(accounts.lost_in_crash for _, accounts in interval.accounts)
         return [
-            *_row_differences(expected.rows, found),
+            *_row_differences(expected.rows, found, self._scenario.rank_tolerance),
             *(["side log"] if expected.side_log != list(interval.side_log) else []),
             *([f"{interval.series} series"] if expected.series != interval.series else []),
             *([f"{interval.broken} broken"] if interval.broken else []),
@@ -131,7 +130,8 @@ class Prefixes:
 
     def _expect(self, number: int, count: int) -> Outcome:
         lines = self._units[number][:count]
-        engine = open_engine("python", EngineOptions(), start_ms=START_MS + number)
+        options = EngineOptions(budgets=(self._scenario.budget,))
+        engine = open_engine("python", options, start_ms=START_MS + number)
         reader = engine.open_reader("")
         for at in range(0, count, LINES_AT_ONCE):
             reader.feed(b"\n".join(lines[at : at + LINES_AT_ONCE]), now_ns=NOW_NS)
@@ -152,21 +152,21 @@ def _count(interval: Interval) -> int:
     return sum(total.aggregated.values()) + total.pending
 
 
-def _row_differences(expected: list[Row], found: list[Row]) -> list[str]:
+def _row_differences(expected: list[Row], found: list[Row], rank_tolerance: float) -> list[str]:
     if [row[:-1] for row in expected] != [row[:-1] for row in found]:
         return [f"{found} != {expected}"]
     return [
         f"{right} != {left.value}"
         for left, right in zip(expected, found, strict=True)
-        if abs(left.value - right.value) > _tolerance(left, expected)
+        if abs(left.value - right.value) > _tolerance(left, expected, rank_tolerance)
     ]
 
 
-def _tolerance(row: Row, expected: list[Row]) -> float:
+def _tolerance(row: Row, expected: list[Row], rank_tolerance: float) -> float:
     name, _, statistic = row.name.rpartition("#")
     if row.series_type is MetricType.SET:
         return SET_TOLERANCE * row.value if row.value >= EXACT_MEMBERS else 0
     if statistic != "median":
         return 0
     of_series = {r.name: r.value for r in expected if r[1:6] == row[1:6]}
-    return RANK_TOLERANCE * (of_series[f"{name}#max"] - of_series[f"{name}#min"])
+    return rank_tolerance * (of_series[f"{name}#max"] - of_series[f"{name}#min"])

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.engines import NOW_NS
+from veneurpy.engine import Budget, Overflow
 
 ROTATE = b""
+STORE_BYTES = 4 << 20
+UNBOUNDED = Budget()
 T = b"%d" % (NOW_NS // 1_000_000_000)
 
 
@@ -18,6 +21,10 @@ class Scenario:
     before: Sequence[bytes]
     traced: Sequence[bytes]
     is_short: bool = True
+    store_bytes: int = STORE_BYTES
+    budget: Budget = UNBOUNDED
+    rank_tolerance: float = 0.02
+    """Of the range: the engines' digests differ. The scripts' values are spread evenly."""
 
 
 def _timer(first: int, last: int) -> bytes:
@@ -40,6 +47,20 @@ def _sets(last: int) -> list[bytes]:
 def _counters(first: int, last: int) -> bytes:
     return b"\n".join(b"n%d:1|c|#a:b" % i for i in range(first, last))
 
+
+def _events(count: int) -> list[bytes]:
+    """Of one size, 20 a datagram."""
+    event = b"_e{1,1}:a|b|#" + b"x" * 330
+    return [b"\n".join([event] * min(20, count - at)) for at in range(0, count, 20)]
+
+
+def _spellings(name: bytes, first: int, last: int) -> bytes:
+    return b"\n".join(b"%s:1|c|#tag:%d" % (name, i) for i in range(first, last))
+
+
+SMALL_STORE = 1 << 18
+FILLS_IT = 151
+"""Events that a small store has room for, beside a timer of 30 samples."""
 
 SCENARIOS = {
     "inserts": Scenario(
@@ -73,6 +94,40 @@ SCENARIOS = {
     "table is swept": Scenario(
         [_counters(0, 250), _counters(250, 445), b"n0:1|c"],
         [b"n%d:1|c" % i for i in range(5)],
+        is_short=False,
+    ),
+    "folding": Scenario(
+        [_spellings(b"n", 0, 3), b"t:1|ms|#a\nt:2|ms|#b\nt:3|ms|#c\ns:x|s|#a\ns:y|s|#b\ns:z|s|#c"],
+        [_spellings(b"n", 3, 6), b"t:4:5|ms|#d\nt:6|ms|#a\ns:v|s|#d\ns:w|s|#e"],
+        budget=Budget(max_series=3),
+    ),
+    "a tag is dropped": Scenario(
+        [_spellings(b"n", 0, 5)],
+        [_spellings(b"n", 5, 8), b"n:2|c|#tag:9,b:c\nn:3|c|#b:c"],
+        budget=Budget(max_series=5, on_overflow=Overflow.DROP_TAG),
+    ),
+    "tags are watched": Scenario(
+        [_spellings(b"n", 0, 125)],
+        [_spellings(b"n", 125, 131), _spellings(b"n", 131, 140)],
+        budget=Budget(max_values=135),
+        is_short=False,
+    ),
+    "names grow": Scenario(
+        [_counters(first, first + 250) for first in range(0, 750, 250)],
+        [_counters(i, i + 9) for i in range(750, 920, 9)],
+        is_short=False,
+    ),
+    "squeezed when full": Scenario(
+        [*_timers(30), *_events(FILLS_IT)],
+        [_timer(30, 44), b"t:5|ms\nt:6|ms|@0.5"],
+        store_bytes=SMALL_STORE,
+        rank_tolerance=0.3,
+    ),
+    "squeezed again": Scenario(
+        [*_timers(30), *_events(FILLS_IT), _timer(30, 50)],
+        [_timer(50, 75)],
+        store_bytes=SMALL_STORE,
+        rank_tolerance=0.3,
         is_short=False,
     ),
     "rotation": Scenario(

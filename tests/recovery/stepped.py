@@ -14,7 +14,7 @@ import sys
 from importlib import import_module
 
 import veneurpy
-from veneurpy.engine import Engine, EngineOptions, open_engine
+from veneurpy.engine import Budget, Engine, EngineOptions, open_engine
 
 STEPPED = {"receiver_take": "receiver", "receiver_swap": "receiver", "arena_begin": "arena"}
 SKIPPED = {"td_sort_doubles": "sort", "td_merge_values": "sort"}
@@ -53,7 +53,11 @@ class Script:
 
 def main() -> None:
     told = json.load(sys.stdin)
-    options = EngineOptions(arena_dir=told["arena_dir"], store_max_bytes=told["store_max_bytes"])
+    options = EngineOptions(
+        arena_dir=told["arena_dir"],
+        store_max_bytes=told["store_max_bytes"],
+        budgets=(Budget(**told["budget"]),),
+    )
     engine = open_engine("native", options, start_ms=told["start_ms"])
     script = Script(engine, told["start_ms"], told["now_ns"])
     script.run(told["before"])

@@ -11,17 +11,17 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.engines import NOW_NS, START_MS
 from tests.recovery.prefixes import Prefixes, State
-from tests.recovery.scenarios import ROTATE, Scenario
+from tests.recovery.scenarios import ROTATE, STORE_BYTES, Scenario
 from tests.recovery.tracing import STOPPED, Tracee
 from veneurpy.engine import Engine, EngineOptions, Interval, open_engine
 
 ROOT = Path(__file__).parents[2]
-STORE_BYTES = 4 << 20
 LOW_MARGIN, HIGH_MARGIN = 64 << 10, 128 << 10  # more than one datagram of a scenario can take
 NO_REP_STRINGS = (
     "glibc.cpu.x86_rep_movsb_threshold=1073741824:glibc.cpu.x86_rep_stosb_threshold=1073741824"
@@ -65,7 +65,7 @@ class Watched:
         """Takes what is used now, and room to grow, as what is compared from now on."""
         half = len(self._map) // 2
         low = len(self._map[:half].rstrip(b"\0")) + LOW_MARGIN
-        high = len(self._map[half:].lstrip(b"\0")) + HIGH_MARGIN
+        high = min(len(self._map[half:].lstrip(b"\0")) + HIGH_MARGIN, len(self._map))
         self._ends = [(0, self._map[:low]), (len(self._map) - high, self._map[-high:])]
 
     def has_changed(self) -> bool:
@@ -169,18 +169,29 @@ def _start(scenario: Scenario, arenas: Path, package_root: Path) -> Iterator[Tra
     """A child that has done what comes before, and stopped."""
     told = {
         "arena_dir": str(arenas),
-        "store_max_bytes": STORE_BYTES,
+        "store_max_bytes": scenario.store_bytes,
+        "budget": asdict(scenario.budget),
         "start_ms": START_MS,
         "now_ns": NOW_NS,
         "before": [action.decode("latin-1") for action in scenario.before],
         "traced": [action.decode("latin-1") for action in scenario.traced],
     }
+    with traced_child("stepped.py", told, package_root) as tracee:
+        yield tracee
+
+
+@contextmanager
+def traced_child(
+    script: str, told: dict[str, Any], package_root: Path, fds: Sequence[int] = ()
+) -> Iterator[Tracee]:
+    """A child that runs a script of this folder, was told what to do, and has stopped."""
     child = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("stepped.py"))],
+        [sys.executable, str(Path(__file__).with_name(script))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(package_root), "GLIBC_TUNABLES": NO_REP_STRINGS},
+        pass_fds=fds,
     )
     with child:
         try:

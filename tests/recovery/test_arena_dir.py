@@ -157,3 +157,64 @@ def test_intervals_are_told_apart(tmp_path: Path) -> None:
     engine = open_engine("native", options(tmp_path), start_ms=START_MS + 2000)
     assert [{"c": 1.0}, {"c": 2.0}] == [_values(interval) for interval in engine.recovered()]
     engine.close()
+
+
+DELIVERER = """
+import signal, sys
+from veneurpy.engine import EngineOptions, open_engine
+options = EngineOptions(arena_dir=sys.argv[1], store_max_bytes=1 << 20)
+engine = open_engine("native", options, start_ms=1)
+readers = [engine.open_reader("udp"), engine.open_reader("udp")]
+for reader in readers:
+    reader.feed(b"c:1|c")
+interval = engine.rotate(2)
+interval.release(kept=False)
+for step in sys.argv[2:]:
+    interval.settled() if step == "settled" else engine.rotate(3)
+print("delivering", flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param([], [(2.0, True)], id="under way"),
+        pytest.param(["settled"], [], id="at its end"),
+        pytest.param(["rotate"], [], id="its memory was needed"),
+    ],
+)
+def test_what_nobody_kept_is_doubtful(
+    steps: list[str], expected: list[tuple[float, bool]], tmp_path: Path
+) -> None:
+    """Killed while it delivers from memory, a process leaves that interval, and says what it is."""
+    deliverer = subprocess.Popen(
+        [sys.executable, "-c", DELIVERER, str(tmp_path), *steps], stdout=subprocess.PIPE, text=True
+    )
+    with deliverer:
+        assert deliverer.stdout
+        assert "delivering\n" == deliverer.stdout.readline()
+        deliverer.send_signal(signal.SIGKILL)
+    for _ in range(2):
+        engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+        found = [interval for interval in engine.recovered() if _values(interval)]
+        assert expected == [(_values(interval)["c"], interval.is_doubtful) for interval in found]
+        engine.close()
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+    for interval in engine.recovered():
+        interval.release()
+    engine.close()
+    assert ["lock"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_what_is_half_gone_is_passed_over(tmp_path: Path) -> None:
+    """A death between the first and the last arena of a settled interval leaves nothing of it."""
+    leave(tmp_path, [b"c:1|c"])
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+    (uuid,) = [interval.uuid for interval in engine.recovered()]
+    engine.close()
+    (tmp_path / f"{uuid}.settled").touch()
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+    assert [] == list(engine.recovered())
+    engine.close()
+    assert ["lock"] == [path.name for path in tmp_path.iterdir()]

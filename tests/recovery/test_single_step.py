@@ -29,7 +29,7 @@ pytestmark = [
 
 @pytest.fixture(scope="session")
 def mutant(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("mutant"))
+    return build(tmp_path_factory.mktemp("mutant"), ["blocks.pyx", "store.pyx"])
 
 
 @pytest.mark.parametrize(

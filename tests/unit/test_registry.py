@@ -31,7 +31,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_our_sinks_are_registered():
     """Every sink of ours has its entry point."""
-    assert {"blackhole", "console", "debug", "localfile", "prometheus"} <= set(sink_kinds())
+    assert {"blackhole", "console", "debug", "localfile", "prometheus", "statsd"} <= set(
+        sink_kinds()
+    )
 
 
 def test_kinds_are_sorted_and_unique():

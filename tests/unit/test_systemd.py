@@ -1,4 +1,4 @@
-"""What a service manager is told."""
+"""What a service manager is told, and the sockets that it keeps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from veneurpy.systemd import Notifier
+from veneurpy import systemd
+from veneurpy.systemd import Notifier, SocketStore, fd_name
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -47,3 +48,120 @@ def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
 def test_the_watchdog_is_that_of_this_process(environ: dict[str, str], expected: float) -> None:
     """One that was meant for a parent process is not ours."""
     assert expected == Notifier(environ).watchdog_s
+
+
+FIRST = 700
+"""Where the sockets that were passed on begin; 3 is taken in a test's process."""
+
+
+class Passed:
+    """Sockets that a manager passes on, as sd_listen_fds(3) has it, and those it was given."""
+
+    def __init__(self, address: str, ours: socket.socket) -> None:
+        self.ours = ours
+        self.environ = {"NOTIFY_SOCKET": address, "LISTEN_PID": str(os.getpid())}
+        self._names: list[str] = []
+
+    def add(self, name: str, held: socket.socket) -> None:
+        """Passes a copy of a socket under a name."""
+        os.dup2(held.fileno(), FIRST + len(self._names))
+        self._names.append(name)
+        self.environ["LISTEN_FDS"] = str(len(self._names))
+        self.environ["LISTEN_FDNAMES"] = ":".join(self._names)
+
+    def store(self) -> SocketStore:
+        return SocketStore(self.environ, Notifier(self.environ))
+
+    def close(self) -> None:
+        for fd in range(FIRST, FIRST + len(self._names)):
+            try:
+                os.close(fd)
+            except OSError:
+                continue
+
+
+@pytest.fixture
+def passed(manager: tuple[str, socket.socket], monkeypatch: pytest.MonkeyPatch) -> Iterator[Passed]:
+    monkeypatch.setattr(systemd, "FIRST_FD", FIRST)
+    made = Passed(*manager)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def udp() -> Iterator[socket.socket]:
+    with socket.socket(type=socket.SOCK_DGRAM) as made:
+        made.bind(("127.0.0.1", 0))
+        yield made
+
+
+def queued(held: socket.socket) -> bytes:
+    return held.recv(100, socket.MSG_DONTWAIT)
+
+
+def test_a_socket_is_found_by_its_name_or_its_address(passed: Passed, udp: socket.socket) -> None:
+    """With what has arrived at it; whoever takes it has it, and nobody else."""
+    passed.add("udp_//metrics", udp)
+    with socket.socket(type=socket.SOCK_DGRAM) as other, socket.socket(type=socket.SOCK_DGRAM) as s:
+        other.bind(("127.0.0.1", 0))
+        passed.add("unknown", other)
+        s.sendto(b"named", udp.getsockname())
+        s.sendto(b"bound", other.getsockname())
+        store = passed.store()
+        (by_name,) = store.take("udp://metrics", [("127.0.0.1", 1)])
+        (by_address,) = store.take("udp://127.0.0.1:1", [other.getsockname()])
+        assert (b"named", b"bound") == (queued(by_name), queued(by_address))
+        assert [] == store.take("udp://metrics", [other.getsockname()])
+        assert [] == store.drop_others()
+        assert not by_name.get_inheritable()
+        by_name.close()
+        by_address.close()
+
+
+def test_what_nobody_takes_is_dropped(passed: Passed, udp: socket.socket) -> None:
+    """The manager is told to close it as well."""
+    passed.add("left", udp)
+    assert ["left"] == passed.store().drop_others()
+    assert passed.ours.recv(100) == b"FDSTOREREMOVE=1\nFDNAME=left"
+
+
+def test_only_datagram_sockets_are_taken_and_once(passed: Passed, udp: socket.socket) -> None:
+    """A stream socket is none of ours; one that was kept in two ways is one."""
+    with socket.socket() as stream:
+        passed.add("a", stream)
+        passed.add("b", udp)
+        passed.add("c", udp)
+        assert ["b"] == passed.store().drop_others()
+
+
+def test_what_is_meant_for_another_process_is_left_alone(
+    passed: Passed, udp: socket.socket
+) -> None:
+    """LISTEN_PID says whose it is."""
+    passed.add("a", udp)
+    passed.environ["LISTEN_PID"] = "1"
+    assert [] == passed.store().drop_others()
+
+
+def test_a_socket_that_is_kept_outlives_its_owner(passed: Passed) -> None:
+    """The manager gets a copy, under a name that it can take, and the queue with it."""
+    with socket.socket(type=socket.SOCK_DGRAM) as owned, socket.socket(type=socket.SOCK_DGRAM) as s:
+        owned.bind(("127.0.0.1", 0))
+        passed.store().keep("udp://127.0.0.1:8125", [owned])
+        address = owned.getsockname()
+        owned.close()
+        text, fds, _, _ = socket.recv_fds(passed.ours, 1000, 2)
+        assert text == b"FDSTORE=1\nFDNAME=udp_//127.0.0.1_8125"
+        s.sendto(b"later", address)
+        with socket.socket(fileno=fds[0]) as kept:
+            assert b"later" == queued(kept)
+
+
+@pytest.mark.parametrize("name", ["udp://[::1]:8125", "udp://h\u00e4user:1", "u" * 400])
+def test_names_are_such_as_systemd_takes(name: str) -> None:
+    """ASCII without colons, 255 characters at the most, and the same each time."""
+    made = fd_name(name)
+    assert made.isascii()
+    assert ":" not in made
+    assert 0 < len(made) <= 255
+    assert made == fd_name(name)

@@ -14,6 +14,7 @@ from veneurpy.config.called import Called
 from veneurpy.config.wrong import Wrong, shown
 
 UDP_SCHEMES = ("udp", "udp4", "udp6")
+SEND_SCHEMES = ("udp", "tcp")
 NOT_SERVED = ("tcp", "tcp4", "tcp6", "tls", "unix", "unixgram", "unixpacket")
 """Schemes of listeners that are known and that this version does not serve."""
 
@@ -40,6 +41,18 @@ class ListenUrl:
 
     `udp4` and `udp6` bind one family; `udp` binds what the host is, and both families for no host.
     """
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{HostPort(self.host, self.port)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SendUrl:
+    """Where to send: `udp://127.0.0.1:9125` or `tcp://[::1]:9125`."""
 
     scheme: str
     host: str
@@ -173,6 +186,25 @@ def parse_stats_address(value: object) -> HostPort | None:
     return HostPort(address.host or "127.0.0.1", address.port)
 
 
+def parse_send_url(value: object) -> SendUrl:
+    """Reads where a sink sends; without a scheme it is UDP, without a host this machine.
+
+    Raises Wrong.
+    """
+    if isinstance(value, SendUrl):
+        return value
+    if not isinstance(value, str):
+        raise Wrong(f'expected a URL such as "udp://127.0.0.1:9125", found {shown(value)}')
+    url = _URL.fullmatch(value)
+    scheme = url[1].lower() if url else "udp"
+    if scheme not in SEND_SCHEMES:
+        raise Wrong(f'expected "udp://" or "tcp://" before the host, found "{scheme}://"')
+    address = parse_host_port(url[2] if url else value)
+    if not address.port:
+        raise Wrong(f'expected a port from 1 to 65535, found "{value}"')
+    return SendUrl(scheme, address.host or "127.0.0.1", address.port)
+
+
 ListenAddress = Annotated[
     ListenUrl,
     BeforeValidator(parse_listen_url),
@@ -190,4 +222,10 @@ StatsAddress = Annotated[
     BeforeValidator(parse_stats_address),
     PlainSerializer(lambda value: str(value or ""), when_used="json"),
     Called("host:port"),
+]
+SendAddress = Annotated[
+    SendUrl,
+    BeforeValidator(parse_send_url),
+    PlainSerializer(str, when_used="json"),
+    Called("URL"),
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from veneurpy.config.model import Config
 from veneurpy.config.place import Path
 from veneurpy.config.quantity import format_duration
+from veneurpy.config.repeater import with_repeaters
 from veneurpy.config.report import Report
 
 NOT_YET = "not supported by this version"
@@ -53,9 +54,6 @@ REFUSED_SINK_KEYS = ("add_tags", "max_name_length", "max_tag_length", "max_tags"
 """Keys of Veneur beside a sink's `config`. Points would go out that they are meant to keep in."""
 
 REFUSED_SINK_OPTIONS: Mapping[tuple[str, str], str] = {
-    ("prometheus", "repeater_address"): f"repeating to a statsd_exporter is {NOT_YET}: without "
-    '"repeater_address" and "network_type" the sink serves the points for scraping',
-    ("prometheus", "network_type"): f'"network_type" is {NOT_YET}, as "repeater_address" is',
     ("localfile", "delimiter"): f'"delimiter" and Veneur\'s row layout are {NOT_YET}: write '
     "`format: csv`, `format: tsv` or `format: jsonl` instead",
 }
@@ -133,7 +131,8 @@ def translate(data: dict[str, Any], report: Report) -> dict[str, Any]:
     _translate_debug(left, report)
     _translate_synchronize(left, report)
     _replace_zeros(left, report)
-    left["metric_sinks"] = _without_refused_keys(left.get("metric_sinks"), report)
+    entries = _without_refused_keys(left.get("metric_sinks"), report)
+    left["metric_sinks"] = with_repeaters(entries, report)
     return left
 
 

@@ -189,8 +189,27 @@ class Interval(Protocol):
         """
         ...
 
-    def release(self) -> None:
-        """Gives the memory back, for the next interval. Idempotent; the last thing to be called."""
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a process before this one died while it delivered the interval from memory.
+
+        Nobody knows what of it has arrived.
+        """
+        ...
+
+    def release(self, *, kept: bool = True) -> None:
+        """Gives the memory back, for the next interval. Idempotent.
+
+        The last thing to be called; unless nobody else has `kept` what it held, so that a successor
+        should find it (`is_doubtful`) until it has been delivered: then `settled` is.
+        """
+        ...
+
+    def settled(self) -> None:
+        """What was not kept elsewhere has been delivered, or given up. Any thread; idempotent.
+
+        The next `rotate` implies it: then the memory is needed.
+        """
         ...
 
 

@@ -7,6 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
+from veneurpy.engine.unkept import UnkeptMarks
+
 SUFFIX = ".arena"
 PAGE_BYTES = 4096
 
@@ -29,6 +31,7 @@ class ArenaDir:
             raise ArenaDirTaken(
                 f"arena_dir {path} is in use by another veneurpy: stop it, or give each its own"
             ) from exc
+        self.marks = UnkeptMarks(self._path)
         self._left = sorted(self._path.glob(f"*{SUFFIX}"))
 
     def __repr__(self) -> str:

@@ -117,7 +117,14 @@ class ReferenceInterval:
         merged = merge_for_wire(self._stores, others, role, self._options)
         return encode(merged, table, role, max_bytes, veneur_owners, self._options.compression)
 
-    def release(self) -> None:
+    @property
+    def is_doubtful(self) -> bool:
+        return False
+
+    def settled(self) -> None:
+        """No arena outlives this engine's process."""
+
+    def release(self, *, kept: bool = True) -> None:
         self.is_released = True
         for store in self._stores:
             store.release()

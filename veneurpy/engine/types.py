@@ -165,6 +165,8 @@ class EngineOptions:
 
     The directory belongs to one engine at a time: a lock in it says so (OSError at the opening).
     """
+    coalesce: bool = True
+    """A reader that receives by itself may sleep for up to 1 ms, for datagrams to gather."""
     side_log_max_bytes: int = 4 << 20
     """Bytes of events and service checks that one reader keeps in one interval."""
     import_max_bytes: int = 1 << 30
@@ -202,7 +204,7 @@ class Accounts:
     whole: int = 0
     truncated: int = 0
     lost_in_crash: int = 0
-    """Datagrams read and not applied when the process died: at most 64 a reader."""
+    """Datagrams taken from the socket and not applied when it died: at most 64 a reader."""
     kernel_drops: int = 0
     lines: int = 0
     accepted: int = 0

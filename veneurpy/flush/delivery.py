@@ -50,6 +50,10 @@ class Delivery:
     """The interval's own accounts of the sink, kept up to date beside the totals."""
     cursor: Cursor | None = None
     """None: it is in memory only."""
+    is_doubtful: bool = False
+    """A process before this one may have delivered it already."""
+    ended: Callable[[], None] | None = None
+    """Called once when nothing of it is owed any more."""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +83,13 @@ class Job:
     calls: list[Call]
     """What is owed yet, the next first."""
     cursor: Cursor | None = None
+    ended: Callable[[], None] | None = None
+
+    def end(self) -> None:
+        """Nothing is owed any more. Idempotent."""
+        if self.ended is not None:
+            ended, self.ended = self.ended, None
+            ended()
 
     @property
     def in_memory(self) -> bool:

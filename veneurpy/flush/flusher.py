@@ -48,6 +48,8 @@ class _Closed:
     lost: Sequence[UUID]
     """Older intervals that the spool had to give up."""
     top: Sequence[NameTop]
+    settled: Callable[[], None] | None
+    """To be called when all shares have been delivered; None if the spool keeps the interval."""
 
 
 class Flusher:
@@ -103,8 +105,10 @@ class Flusher:
         closed = await loop.run_in_executor(self._executor, self._close, tick, close)
         self._telemetry.observe(CLOSE_SECONDS, self._clock.monotonic() - started_s)
         book = Book(closed.listeners, closed.store)
+        ended = None if closed.settled is None else last_of(len(self._lanes), closed.settled)
         for lane in self._lanes:
             share = closed.shares[lane.name]
+            share.ended = ended
             lane.offer(share)
             book.sinks[lane.name] = share.accounts
             for uuid in closed.lost:
@@ -118,6 +122,7 @@ class Flusher:
     def _close(self, tick: Tick, close: Callable[[], Interval]) -> _Closed:
         """Runs on the executor's thread, and is the only one that asks the engine for intervals."""
         interval = close()
+        kept = True
         try:
             listeners, events, checks = self._side_log(interval, tick.end_ms // 1000)
             columns = interval.columns(self._plan)
@@ -133,13 +138,23 @@ class Flusher:
             parted = self._late.part(columns, tick.start_ms, tick.end_ms, tick.length_s)
             record = self._record(interval.uuid, tick, parted, events, checks)
             shares = {lane.name: delivery_of(record, lane.name, lane.kind) for lane in self._lanes}
+            for share in shares.values():
+                share.is_doubtful = interval.is_doubtful
             lost: Sequence[UUID] = ()
             if self._keeper is not None:
-                before_ms = self._late.forgotten_before(tick.end_ms)
-                lost = self._keeper.keep(record, shares, tick, parted.published, before_ms)
+                committed = self._keeper.keep(
+                    record,
+                    shares,
+                    tick,
+                    parted.published,
+                    self._late.forgotten_before(tick.end_ms),
+                    is_doubtful=interval.is_doubtful,
+                )
+                kept, lost = committed.kept, committed.given_up
         finally:
-            interval.release()
-        return _Closed(record.uuid, listeners, store, parted, shares, lost, top)
+            interval.release(kept=kept)
+        settled = None if kept else interval.settled
+        return _Closed(record.uuid, listeners, store, parted, shares, lost, top, settled)
 
     def _side_log(
         self, interval: Interval, now_s: int
@@ -176,6 +191,19 @@ class Flusher:
         ]
         columns, before = parted.columns, parted.before
         return Record(uuid, tick.start_ms, self._host, columns, parts, events, checks, before)
+
+
+def last_of(count: int, then: Callable[[], None]) -> Callable[[], None]:
+    """What is to be called `count` times, and calls `then` with the last of them."""
+    left = count
+
+    def call() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            then()
+
+    return call
 
 
 def _settle(accounts: Accounts, is_good: bool, reason: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from veneurpy.flush.delivery import Delivery
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.ticker import NS_PER_MS, Tick
 from veneurpy.ports import Clock, Positioned
-from veneurpy.spool import LateRow, Owed, Record, Spool
+from veneurpy.spool import Committed, LateRow, Owed, Record, Spool
 
 
 class Keeper:
@@ -29,14 +30,24 @@ class Keeper:
         tick: Tick,
         late: Sequence[LateRow],
         forget_late_before_ms: int,
-    ) -> Sequence[UUID]:
+        *,
+        is_doubtful: bool = False,
+    ) -> Committed:
         """Commits an interval and ties each share to it. Off the event loop; never raises.
 
-        Returns the intervals that the spool has given up for it. What cannot be kept is delivered
-        from memory.
+        What cannot be kept is delivered from memory. An interval that a process before this one
+        delivered from memory is kept as under way everywhere.
         """
         owed = [
-            Owed(record.uuid, record.start_ms, lane.name, lane.kind, call.number, call.rows)
+            Owed(
+                record.uuid,
+                record.start_ms,
+                lane.name,
+                lane.kind,
+                call.number,
+                call.rows,
+                under_way=is_doubtful,
+            )
             for lane in self._lanes
             for call in lane.calls(shares[lane.name])
         ]
@@ -51,18 +62,19 @@ class Keeper:
         if committed.kept:
             for lane in self._lanes:
                 shares[lane.name].cursor = self._cursor(record.uuid, lane)
-        return committed.given_up
+        return committed
 
-    async def restore(self) -> tuple[int, int, list[Owed]]:
+    async def restore(self, doubtful: Collection[UUID] = ()) -> tuple[int, int, list[Owed]]:
         """Offers the lanes what is owed, oldest first, before anything else.
 
+        Of `doubtful` intervals everything was under way: they were delivered from memory as well.
         Returns the intervals, the rows, and what is owed to sinks that are no longer there: it is
         owed no more.
         """
         lanes = {(lane.name, lane.kind): lane for lane in self._lanes}
         owed, gone, intervals, rows = await self._spool.owed(), [], set(), 0
         for (uuid, sink, kind), group in groupby(owed, lambda o: (o.uuid, o.sink, o.kind)):
-            calls = list(group)
+            calls = [replace(each, under_way=each.under_way or uuid in doubtful) for each in group]
             lane = lanes.get((sink, kind))
             if lane is None:
                 gone += calls

@@ -81,12 +81,17 @@ class Lane:
         calls = list(self._desk.calls(delivery))
         for call in calls:
             call.account.offer(call.rows)
-        if calls:
-            self._queue.append(Job(self._clock.monotonic(), calls, delivery.cursor))
+        job = Job(self._clock.monotonic(), calls, delivery.cursor, delivery.ended)
+        if delivery.is_doubtful:
+            self._settle_doubtful(job, list(calls))
+        if job.calls:
+            self._queue.append(job)
             if self._queue.is_overfull:
                 self._make_room()
             self._news.set()
             self.refresh()
+        else:
+            job.end()
 
     def restore(self, owed: Sequence[Owed], cursor: Cursor) -> None:
         """Queues what a process before this one owed of an interval, without loading it."""
@@ -94,9 +99,8 @@ class Lane:
         for call in list(job.calls):
             call.account.offer(call.rows)
             self._accounts.restored += call.rows * call.account.of_points
-        for call, each in zip(list(job.calls), owed, strict=True):
-            if each.under_way and self._is_unsure() and not self._resends:
-                self._settle(job, call, FlushResult(in_doubt=call.rows), "crash")
+        pairs = zip(job.calls, owed, strict=True)
+        self._settle_doubtful(job, [call for call, each in pairs if each.under_way])
         if job.calls:
             self._queue.append(job)
             self._news.set()
@@ -269,7 +273,14 @@ class Lane:
         if job.cursor is not None:
             job.cursor.settle(call.number)
         call.account.settle(result, reason)
+        if not job.calls:
+            job.end()
         self.refresh()
+
+    def _settle_doubtful(self, job: Job, calls: Sequence[Call]) -> None:
+        """What was under way when a process died is not made again where it would count twice."""
+        for call in calls if self._is_unsure() and not self._resends else ():
+            self._settle(job, call, FlushResult(in_doubt=call.rows), "crash")
 
     def _failed(self, kind: FailureKind, call: Call, error: str) -> None:
         self._last_error = error[:500]

@@ -144,7 +144,8 @@ class _Revised:
 
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
-        self._values = array("d", columns.value)
+        self._values = array("d")
+        self._values.frombytes(columns.value.cast("B"))
         self._late: dict[tuple[int, float], list[int]] = {}
         self._before: dict[int, float] = {}
         self.published: list[LateRow] = []
@@ -174,7 +175,7 @@ def _timed(columns: Columns, start_ms: int) -> list[int]:
     """The rows with a time of their own. As a rule there are none, which is told without a loop."""
     if columns.own_time is not None:
         marks = bytes(columns.own_time)
-        return [row for row, mark in enumerate(marks) if mark] if 1 in marks else []
+        return [row for row, mark in enumerate(marks) if mark] if b"\x01" in marks else []
     times = columns.timestamp_ms
     if bytes(times) == bytes(array("q", [start_ms])) * len(times):
         return []

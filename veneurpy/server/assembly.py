@@ -36,6 +36,7 @@ def engine_options(config: Config) -> EngineOptions:
         extend_tags=config.extend_tags,
         compression=config.digest_compression,
         max_datagram_bytes=config.metric_max_length,
+        coalesce=config.coalesce,
         store_max_bytes=config.store_max_bytes,
         budgets=(
             Budget(

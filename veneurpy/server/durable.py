@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from veneurpy.config import Config
+from veneurpy.engine.unkept import unkept_in
 from veneurpy.flush.keeper import Keeper, position_of
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
@@ -25,6 +26,7 @@ class Durable:
         self, config: Config, lanes: Sequence[Lane], *, clock: Clock, telemetry: Telemetry
     ) -> None:
         folder = Path(config.state_dir)
+        self._arena_dir = Path(config.arena_dir)
         self._telemetry = telemetry
         self._lock = StateLock(folder)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -58,7 +60,8 @@ class Durable:
         found = {name: position_of(sink)() for name, sink in sinks.items()}
         await self.spool.place({name: at for name, at in found.items() if at is not None})
         late.restore(await self.spool.late())
-        intervals, rows, gone = await self.keeper.restore()
+        # Committed after all, when the disk had been given up: from memory it was delivered, too.
+        intervals, rows, gone = await self.keeper.restore(unkept_in(self._arena_dir))
         if intervals:
             self._telemetry.emit(Restored(intervals, rows))
         for owed in gone:

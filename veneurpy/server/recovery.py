@@ -76,7 +76,9 @@ class Recovery:
         return await self._take_up(fresh)
 
     async def _take_up(self, fresh: Sequence[Interval]) -> Recovered:
-        current = fresh[-1] if self._ticker.is_current(fresh[-1].start_ms) else None
+        newest = fresh[-1]
+        is_current = self._ticker.is_current(newest.start_ms) and not newest.is_doubtful
+        current = newest if is_current else None
         total = _Sum()
         for interval, later in zip_longest(fresh, fresh[1:]):
             await self._off_loop(partial(total.add, interval))

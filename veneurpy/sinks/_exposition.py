@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from veneurpy.model import PointType
-from veneurpy.sinks._labels import help_text
+from veneurpy.ports import FlushBatch
+from veneurpy.sinks._labels import help_text, label_text, metric_name
 from veneurpy.sinks._rows import number
-
-OWN_PREFIX = "veneurpy_prometheus_"
-"""Names of the exposition's own metrics; nobody else's may begin so."""
-
-LINES_AT_ONCE = 1000
-
-TYPE_CONFLICT = "type_conflict"
-TOO_MANY_SERIES = "max_series"
-RESERVED_NAME = "reserved_name"
+from veneurpy.sinks._shown import (
+    OWN_PREFIX,
+    RESERVED_NAME,
+    TOO_MANY_SERIES,
+    TYPE_CONFLICT,
+    Applied,
+    own_text,
+)
 
 _TOTAL = "_total"
+_LINES_A_PIECE = 1000
+_CACHED_TEXTS = 10_000
 
 
 class Identity(NamedTuple):
@@ -73,22 +76,61 @@ class _Numbers:
         self._free.append(slot)
 
 
-class Exposition:
-    """All series by name and labels. For one thread."""
+class PythonExposition:
+    """The same in Python, for where the native modules are not built."""
 
-    def __init__(self, *, max_series: int, gauges_last_s: float, counters_last_s: float) -> None:
+    def __init__(
+        self, *, max_series: int, gauges_last_s: float, counters_last_s: float, host: str = ""
+    ) -> None:
         self._max_series = max_series
         self._last_s = {PointType.GAUGE: gauges_last_s, PointType.COUNTER: counters_last_s}
+        self._host = host
         self._families: dict[str, _Family] = {}
         self._types: dict[str, PointType] = {}
-        self._rejected = dict.fromkeys((TYPE_CONFLICT, TOO_MANY_SERIES, RESERVED_NAME), 0)
+        self._rejected: Counter[str] = Counter()
         self._numbers = _Numbers()
         self._collisions = 0
 
     def __repr__(self) -> str:
-        return f"Exposition(series={len(self._numbers)}, collisions={self._collisions})"
+        return f"PythonExposition(series={len(self._numbers)}, collisions={self._collisions})"
 
-    def count(self, series: Identity, value: float, now_s: float) -> str | None:
+    def apply(self, batch: FlushBatch, now_s: float) -> Applied:
+        self._expire(now_s)
+        applied = Applied({}, set())
+        identities = _Identities(batch, self._host)
+        for row in range(len(batch.columns)) if batch.rows is None else batch.rows:
+            series = identities.of(row)
+            if reason := self._show(batch, row, series, now_s):
+                self._rejected[reason] += 1
+                applied.rejected[reason] = applied.rejected.get(reason, 0) + 1
+                if reason == TYPE_CONFLICT:
+                    applied.conflicts.add(series.name)
+        return applied
+
+    def text(self, now_s: float) -> Sequence[bytes | memoryview]:
+        lines: list[str] = []
+        numbers = self._numbers
+        for metric, family in sorted(self._families.items()):
+            oldest_s = now_s - self._last_s[family.type]
+            heads = _heads(metric, family.type, family.sent_name)
+            for labels, slot in family.slots.items():
+                if numbers.seen_s[slot] >= oldest_s:
+                    lines.append(f"{heads}{metric}{labels} {number(numbers.value[slot])}\n")
+                    heads = ""
+        lines.append(own_text(len(numbers), self._collisions, self._rejected))
+        starts = range(0, len(lines), _LINES_A_PIECE)
+        return ["".join(lines[i : i + _LINES_A_PIECE]).encode() for i in starts]
+
+    def _show(self, batch: FlushBatch, row: int, series: Identity, now_s: float) -> str | None:
+        columns = batch.columns
+        value = columns.value[row]
+        if columns.type[row] == PointType.COUNTER:
+            return self._count(series, value - batch.before.get(row, 0.0), now_s)
+        timestamp_ms = columns.timestamp_ms[row]
+        is_dated = timestamp_ms != batch.start_ms
+        return self._set(series, value, now_s, timestamp_ms, is_dated=is_dated)
+
+    def _count(self, series: Identity, value: float, now_s: float) -> str | None:
         """Adds to a counter; returns why not, if it was rejected."""
         found = self._find(series, PointType.COUNTER)
         if isinstance(found, str):
@@ -97,13 +139,10 @@ class Exposition:
         self._numbers.seen_s[found] = now_s
         return None
 
-    def set(
+    def _set(
         self, series: Identity, value: float, now_s: float, timestamp_ms: int, *, is_dated: bool
     ) -> str | None:
-        """Sets a gauge; returns why not, if it was rejected.
-
-        A sample that carried a time of its own (`is_dated`) does not replace a newer one.
-        """
+        """Sets a gauge; returns why not, if it was rejected."""
         found = self._find(series, PointType.GAUGE)
         if isinstance(found, str):
             return found
@@ -113,37 +152,15 @@ class Exposition:
             numbers.value[found], numbers.timestamp_ms[found] = value, timestamp_ms
         return None
 
-    def expire(self, now_s: float) -> Iterator[None]:
-        """Forgets what was not flushed for too long; yields now and then, to be gone on with."""
-        looked_at = 0
+    def _expire(self, now_s: float) -> None:
         for metric, family in list(self._families.items()):
             oldest_s = now_s - self._last_s[family.type]
             for labels, slot in list(family.slots.items()):
                 if self._numbers.seen_s[slot] < oldest_s:
                     del family.slots[labels]
                     self._numbers.remove(slot)
-                looked_at += 1
-                if looked_at % LINES_AT_ONCE == 0:
-                    yield
             if not family.slots:
                 self._forget(metric)
-
-    def text(self, now_s: float) -> Iterator[str]:
-        """The exposition in pieces of whole lines, without what has expired."""
-        lines: list[str] = []
-        numbers = self._numbers
-        for metric, family in sorted(self._families.items()):
-            oldest_s = now_s - self._last_s[family.type]
-            heads = _heads(metric, family.type, family.sent_name)
-            for labels in list(family.slots):
-                slot = family.slots.get(labels)  # not there: it has expired since the last yield
-                if slot is not None and numbers.seen_s[slot] >= oldest_s:
-                    lines.append(f"{heads}{metric}{labels} {number(numbers.value[slot])}\n")
-                    heads = ""
-                if len(lines) >= LINES_AT_ONCE:
-                    yield "".join(lines)
-                    lines.clear()
-        yield "".join([*lines, *self._own_lines()])
 
     def _find(self, series: Identity, kind: PointType) -> int | str:
         metric = series.metric
@@ -161,19 +178,15 @@ class Exposition:
     def _new(self, metric: str, series: Identity, kind: PointType) -> int | str:
         stem = metric.removesuffix(_TOTAL)
         if metric.startswith(OWN_PREFIX):
-            return self._reject(RESERVED_NAME)
+            return RESERVED_NAME
         if self._types.get(stem, kind) is not kind:
-            return self._reject(TYPE_CONFLICT)
+            return TYPE_CONFLICT
         if len(self._numbers) >= self._max_series:
-            return self._reject(TOO_MANY_SERIES)
+            return TOO_MANY_SERIES
         self._types[stem] = kind
         family = self._families.setdefault(metric, _Family(kind, series.name))
         slot = family.slots[series.labels] = self._numbers.add(series.name, series.tags)
         return slot
-
-    def _reject(self, reason: str) -> str:
-        self._rejected[reason] += 1
-        return reason
 
     def _forget(self, metric: str) -> None:
         self._families.pop(metric, None)
@@ -181,19 +194,34 @@ class Exposition:
         if stem not in self._families and stem + _TOTAL not in self._families:
             self._types.pop(stem, None)
 
-    def _own_lines(self) -> Iterator[str]:
-        yield (
-            f"# HELP {OWN_PREFIX}series Series kept for this exposition.\n"
-            f"# TYPE {OWN_PREFIX}series gauge\n"
-            f"{OWN_PREFIX}series {len(self._numbers)}\n"
-            f"# HELP {OWN_PREFIX}collisions_total Points that share a series with others.\n"
-            f"# TYPE {OWN_PREFIX}collisions_total counter\n"
-            f"{OWN_PREFIX}collisions_total {self._collisions}\n"
-            f"# HELP {OWN_PREFIX}rejected_total Points that could not be shown.\n"
-            f"# TYPE {OWN_PREFIX}rejected_total counter\n"
-        )
-        for reason, rows in self._rejected.items():
-            yield f'{OWN_PREFIX}rejected_total{{reason="{reason}"}} {rows}\n'
+
+class _Identities:
+    """The rows of a batch as series, with names and labels made once for many rows."""
+
+    def __init__(self, batch: FlushBatch, host: str) -> None:
+        self._columns = batch.columns
+        self._host = host
+        self._names: dict[int, tuple[str, str]] = {}
+        self._labels: dict[int, tuple[str, str]] = {}
+
+    def of(self, row: int) -> Identity:
+        name_index, tag_index = self._columns.name[row], self._columns.tag[row]
+        if (name := self._names.get(name_index)) is None:
+            sent = self._columns.names[name_index]
+            name = _remember(self._names, name_index, (sent, metric_name(sent)))
+        if (tags := self._labels.get(tag_index)) is None:
+            sent = self._columns.tags[tag_index]
+            tags = _remember(self._labels, tag_index, (sent, label_text(sent, self._host)))
+        return Identity(name[0], tags[0], name[1], tags[1])
+
+
+def _remember(
+    cache: dict[int, tuple[str, str]], index: int, texts: tuple[str, str]
+) -> tuple[str, str]:
+    if len(cache) >= _CACHED_TEXTS:
+        cache.clear()
+    cache[index] = texts
+    return texts
 
 
 def _heads(metric: str, kind: PointType, sent_name: str) -> str:

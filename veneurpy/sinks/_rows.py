@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal, Protocol, TypeAlias
 
+from veneurpy.engine.text import PointText, point_text
 from veneurpy.model import Event, PointType, Scope, ServiceCheck
 from veneurpy.ports import POINTS_AT_ONCE, FlushBatch
 
@@ -37,6 +38,7 @@ _TYPES = {int(member): member.name.lower() for member in PointType}
 _SCOPES = {int(member): member.name.lower() for member in Scope}
 _EXACT_INTEGERS = 2.0**53
 _CACHED_TEXTS = 10_000
+_ROWS_A_PIECE = 10_000
 
 
 def number(value: float) -> str:
@@ -59,8 +61,16 @@ def header(row_format: RowFormat) -> bytes:
 
 def point_rows(batch: FlushBatch, row_format: RowFormat) -> Iterator[bytes]:
     """The rows of a batch, in pieces of whole lines, each a moment's work: fit for a thread."""
-    layout = _JsonLayout(batch) if row_format == "jsonl" else _CellLayout(batch, row_format)
-    lines = _Lines(batch, layout)
+    text = point_text(batch.columns, batch.rows)  # in the thread that asks for the first piece
+    if text is None:
+        yield from python_rows(batch, row_format)
+    else:
+        yield from _native_rows(batch, text, row_format)
+
+
+def python_rows(batch: FlushBatch, row_format: RowFormat) -> Iterator[bytes]:
+    """`point_rows` where the native modules are not built."""
+    lines = _Lines(batch, _layout(batch, row_format))
     rows = iter(range(len(batch.columns)) if batch.rows is None else batch.rows)
     while chunk := list(islice(rows, POINTS_AT_ONCE)):
         yield "".join(map(lines.line, chunk)).encode()
@@ -81,6 +91,17 @@ def other_rows(
             yield _delimited((_flat(fields, extra) for fields, extra in chunk), row_format)
 
 
+def _native_rows(batch: FlushBatch, text: PointText, row_format: RowFormat) -> Iterator[bytes]:
+    around = _layout(batch, row_format).around()
+    separator = {"jsonl": b"", "csv": b",", "tsv": b"\t"}[row_format]
+    for start in range(0, len(text), _ROWS_A_PIECE):
+        yield text.rows(start, start + _ROWS_A_PIECE, around=around, separator=separator)
+
+
+def _layout(batch: FlushBatch, row_format: RowFormat) -> _Layout:
+    return _JsonLayout(batch) if row_format == "jsonl" else _CellLayout(batch, row_format)
+
+
 class _Layout(Protocol):
     """A row is: before, name, between, tags, rest, value, after."""
 
@@ -92,8 +113,13 @@ class _Layout(Protocol):
     def tags(self, joined: str) -> str: ...
     def rest(self, kind: str, scope: str, timestamp: str) -> str: ...
 
+    def around(self) -> tuple[bytes, ...]:
+        """The same apart: before the name, and behind name, tags, type, scope, time and value."""
+        rest = self.rest("\0", "\0", "\0").split("\0")
+        return tuple(each.encode() for each in (self.before, self.between, *rest, self.after))
 
-class _JsonLayout:
+
+class _JsonLayout(_Layout):
     before = '{"kind":"point","name":'
     between = ',"tags":'
     after = "}\n"
@@ -115,7 +141,7 @@ class _JsonLayout:
         )
 
 
-class _CellLayout:
+class _CellLayout(_Layout):
     def __init__(self, batch: FlushBatch, row_format: RowFormat) -> None:
         self._format = row_format
         self._revision = batch.revision

@@ -39,8 +39,11 @@ class Unreadable(ValueError):
     """The bytes are not what `encode` made, or another version did."""
 
 
-def encode(record: Record) -> bytes:
-    """The record as one blob."""
+def encode(record: Record) -> list[bytes | memoryview]:
+    """The record as the pieces of one blob, which are the columns themselves.
+
+    They are not joined: a copy of all of them would stop every other thread for as long.
+    """
     buffers = [*_buffers(record.columns), *_rows(record.parts), *_pairs(record.before)]
     head = json.dumps(_head_of(record, [(view.format, len(view)) for view in buffers])).encode()
     pieces: list[bytes | memoryview] = [head, _padding(_HEAD.size + len(head))]
@@ -49,12 +52,12 @@ def encode(record: Record) -> bytes:
     crc = 0
     for piece in pieces:
         crc = zlib.crc32(piece, crc)
-    return b"".join([_HEAD.pack(_MAGIC, SCHEMA_VERSION, crc, len(head)), *pieces])
+    return [_HEAD.pack(_MAGIC, SCHEMA_VERSION, crc, len(head)), *pieces]
 
 
-def decode(blob: bytes) -> Record:
+def decode(blob: bytes | bytearray) -> Record:
     """The record of a blob; its columns are views of it. Raises Unreadable."""
-    view = memoryview(blob)
+    view = memoryview(blob).toreadonly()
     try:
         magic, version, crc, head_bytes = _HEAD.unpack_from(view)
         if (magic, version) != (_MAGIC, SCHEMA_VERSION):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -11,16 +11,22 @@ from uuid import UUID
 from veneurpy.errors import VeneurpyError
 from veneurpy.spool.record import LateRow, Owed
 
-VERSION = 2
+VERSION = 3
 MARK_KEPT_MS = 24 * 3600 * 1000
 """How long it is remembered that an interval was committed; its arenas are gone long before."""
 LARGEST_WAL = 64 << 20
+PIECE_BYTES = 1 << 20
+"""A record is kept in pieces: SQLite's copies of one would stop every other thread for as long."""
 
 _SCHEMA = """
 CREATE TABLE intervals (
     seq INTEGER PRIMARY KEY, uuid BLOB NOT NULL UNIQUE, start_ms INTEGER NOT NULL,
-    end_ms INTEGER NOT NULL, record BLOB NOT NULL
+    end_ms INTEGER NOT NULL, bytes INTEGER NOT NULL
 );
+CREATE TABLE pieces (
+    seq INTEGER NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (seq, number)
+);
+CREATE TRIGGER gone AFTER DELETE ON intervals BEGIN DELETE FROM pieces WHERE seq = OLD.seq; END;
 CREATE TABLE deliveries (
     uuid BLOB NOT NULL, sink TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL,
     rows INTEGER NOT NULL, under_way INTEGER NOT NULL DEFAULT 0,
@@ -78,14 +84,14 @@ class Database:
         *,
         start_ms: int,
         end_ms: int,
-        record: bytes,
+        record: Sequence[bytes | memoryview],
         owed: Sequence[Owed],
         late: Sequence[LateRow],
         forget_late_before_ms: int,
     ) -> bool:
         """Keeps an interval, marks it as encoded; False if it was already.
 
-        An interval that nobody is owed leaves its mark only.
+        `record` is in pieces of any length. An interval that nobody is owed leaves its mark only.
         """
         raw = uuid.bytes
         with self._transaction() as db:
@@ -94,26 +100,31 @@ class Database:
                 return False
             db.execute("DELETE FROM encoded WHERE at_ms < ?", (end_ms - MARK_KEPT_MS,))
             if owed:
-                row = (raw, start_ms, end_ms, record)
-                db.execute("INSERT INTO intervals VALUES (NULL, ?, ?, ?, ?)", row)
+                row = (raw, start_ms, end_ms, sum(map(len, record)))
+                seq = db.execute("INSERT INTO intervals VALUES (NULL, ?, ?, ?, ?)", row).lastrowid
+                pieces = ((seq, number, piece) for number, piece in enumerate(_cut(record)))
+                db.executemany("INSERT INTO pieces VALUES (?, ?, ?)", pieces)
             db.executemany(
-                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, 0)",
-                [(raw, call.sink, call.number, call.kind, call.rows) for call in owed],
+                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (raw, call.sink, call.number, call.kind, call.rows, call.under_way)
+                    for call in owed
+                ],
             )
             db.execute("DELETE FROM late WHERE timestamp_ms < ?", (forget_late_before_ms,))
             db.executemany("INSERT OR REPLACE INTO late VALUES (?, ?, ?, ?, ?)", late)
         return True
 
     def forget(self, uuid: UUID) -> None:
-        """Somebody else delivers an interval; the mark stays."""
+        """As if it had never been committed: somebody else delivers the interval."""
         with self._transaction() as db:
-            for table in ("deliveries", "intervals"):
+            for table in ("deliveries", "intervals", "encoded"):
                 db.execute(f"DELETE FROM {table} WHERE uuid = ?", (uuid.bytes,))
 
     def give_up(self, *, most_bytes: int, before_ms: int) -> list[UUID]:
         """Deletes what ended before a time, then the oldest until the rest has room."""
         with self._transaction() as db:
-            query = "SELECT uuid, end_ms, length(record) FROM intervals ORDER BY start_ms, seq"
+            query = "SELECT uuid, end_ms, bytes FROM intervals ORDER BY start_ms, seq"
             kept = db.execute(query).fetchall()
             total = sum(size for _, _, size in kept)
             lost = []
@@ -128,15 +139,22 @@ class Database:
 
     def held(self) -> tuple[int, int]:
         """How many intervals are kept, and their bytes."""
-        query = "SELECT count(*), coalesce(sum(length(record)), 0) FROM intervals"
+        query = "SELECT count(*), coalesce(sum(bytes), 0) FROM intervals"
         count, size = self._db.execute(query).fetchone()
         return count, size
 
-    def record(self, uuid: UUID) -> bytes | None:
+    def record(self, uuid: UUID) -> bytearray | None:
         """What was committed of an interval; None when it is gone."""
-        query = "SELECT record FROM intervals WHERE uuid = ?"
+        query = "SELECT seq FROM intervals WHERE uuid = ?"
         row = self._db.execute(query, (uuid.bytes,)).fetchone()
-        return None if row is None else row[0]
+        if row is None:
+            return None
+        record = bytearray()
+        for (piece,) in self._db.execute(
+            "SELECT data FROM pieces WHERE seq = ? ORDER BY number", row
+        ):
+            record += piece
+        return record
 
     def encoded(self, uuids: Collection[UUID]) -> set[UUID]:
         """Those that were committed, whatever became of them since."""
@@ -198,6 +216,13 @@ class Database:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+
+def _cut(record: Iterable[bytes | memoryview]) -> Iterator[memoryview]:
+    for piece in record:
+        view = memoryview(piece)
+        for start in range(0, len(view), PIECE_BYTES):
+            yield view[start : start + PIECE_BYTES]
 
 
 def _place(db: sqlite3.Connection, sink: str, position: str | None) -> None:

@@ -223,7 +223,7 @@ class Spool:
             record.uuid,
             start_ms=record.start_ms,
             end_ms=end_ms,
-            record=encode(record) if owed else b"",
+            record=encode(record) if owed else (),
             owed=owed,
             late=late,
             forget_late_before_ms=forget_late_before_ms,

@@ -146,7 +146,7 @@ class Recovered(Event):
     series: int
     samples: int
     lost_datagrams: int
-    """Read and not yet applied when it died."""
+    """Taken from the socket and not yet applied when it died."""
     resumed: bool
     """Whether one of them is still open, and goes on."""
 

@@ -78,7 +78,7 @@ RECEIVE_BUFFER = Metric(
 LOST_IN_CRASH = Metric(
     "veneurpy_lost_in_crash_total",
     "counter",
-    "Datagrams that a process before this one had read and not yet applied when it died.",
+    "Datagrams that a process before this one had taken and not yet applied when it died.",
     _BY_LISTENER,
 )
 UNREAD = Metric(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.config.conftest import Complain, FileOptions, Load
-from veneurpy.config import effective
+from veneurpy.config import effective, parse_config
 from veneurpy.config.secret import Secret
+from veneurpy.errors import ConfigError
+from veneurpy.sinks.statsd import StatsdSink
 
 HEAD = "statsd_listen_addresses: [udp://:0]\nmetric_sinks:\n"
 
@@ -62,11 +64,6 @@ WRONG = {
     ),
     "no mapping": ("- {kind: debug, config: 5}", "f.yaml:3:25: metric_sinks[0].config", ""),
     "comma": ('- {kind: debug, name: "a,b"}', "a name cannot contain a comma", ""),
-    "repeater": (
-        "- {kind: prometheus, config: {repeater_address: 'a:1'}}",
-        "f.yaml:3:31: repeating to a statsd_exporter is not supported by this version",
-        "",
-    ),
     "delimiter": (
         "- {kind: localfile, config: {flush_file: a, delimiter: 9}}",
         'f.yaml:3:45: "delimiter" and Veneur\'s row layout are not supported by this version: '
@@ -74,6 +71,55 @@ WRONG = {
         "",
     ),
 }
+
+
+REPEATERS = {
+    "udp": (
+        "{repeater_address: 'http://127.0.0.1:5000', network_type: udp}",
+        "udp://127.0.0.1:5000",
+    ),
+    "tcp": ("{repeater_address: 'localhost:5000', network_type: tcp}", "tcp://localhost:5000"),
+    "ipv6": ("{repeater_address: '[::1]:5000', network_type: udp}", "udp://[::1]:5000"),
+}
+
+
+@pytest.mark.parametrize(("config", "address"), REPEATERS.values(), ids=REPEATERS)
+def test_a_repeater_is_the_statsd_sink(config: str, address: str) -> None:
+    """Veneur's prometheus sink with an address to repeat to keeps its name, with a warning."""
+    loaded = parse_config(f"{HEAD}- {{kind: prometheus, config: {config}}}\n")
+    (entry,) = loaded.config.metric_sinks
+    assert ("statsd", "prometheus") == (entry.kind, entry.name)
+    assert isinstance(entry.config, StatsdSink.Config)
+    assert address == str(entry.config.address)
+    assert 1 == len(loaded.warnings)
+
+
+def test_a_prometheus_without_an_address_is_scraped() -> None:
+    """What only a repeater needs has no effect then, and that is said."""
+    loaded = parse_config(f"{HEAD}- {{kind: prometheus, config: {{network_type: tcp}}}}\n")
+    assert ["prometheus"] == [entry.kind for entry in loaded.config.metric_sinks]
+    assert 1 == len(loaded.warnings)
+
+
+REFUSED_REPEATERS = {
+    "another network": (
+        "{repeater_address: 'a:1', network_type: ip4}",
+        'network_type: expected udp or tcp, found "ip4"',
+    ),
+    "no network": ("{repeater_address: 'a:1'}", "network_type: expected udp or tcp"),
+    "no port": ("{repeater_address: hi, network_type: udp}", 'expected "host:port"'),
+    "port 0": ("{repeater_address: 'a:0', network_type: udp}", "expected a port from 1 to 65535"),
+    "a number": ("{repeater_address: 5000, network_type: udp}", "expected a URL"),
+}
+
+
+@pytest.mark.parametrize(("config", "says"), REFUSED_REPEATERS.values(), ids=REFUSED_REPEATERS)
+def test_refuses_a_repeater(config: str, says: str) -> None:
+    """A repeater that could send nowhere is one mistake."""
+    with pytest.raises(ConfigError) as raised:
+        parse_config(f"{HEAD}- {{kind: prometheus, config: {config}}}\n")
+    assert says in str(raised.value)
+    assert "1 mistake in" in str(raised.value)
 
 
 @pytest.mark.parametrize(("text", "says", "meant"), WRONG.values(), ids=WRONG)

@@ -94,3 +94,17 @@ def test_a_flood_is_counted(engines: tuple[NativeEngine, NativeEngine]) -> None:
 
     assert sorted(name.decode() for name, _ in flood) == [row.name for row in outcome.rows]
     assert {2.0} == {row.value for row in outcome.rows}
+
+
+def test_a_fixed_key_gives_fixed_hashes() -> None:
+    """Whoever counts instructions can have the same hashes in every process."""
+
+    def hashed(hash_key: bytes) -> int:
+        engine = NativeEngine(EngineOptions(), start_ms=START_MS, hash_key=hash_key)
+        found = engine.hash_of(b"name", b"tag:value")
+        engine.close()
+        return found
+
+    assert hashed(bytes(range(32))) == hashed(bytes(range(32)))
+    with pytest.raises(ValueError, match="32 bytes"):
+        hashed(b"short")

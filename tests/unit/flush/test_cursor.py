@@ -22,7 +22,7 @@ def test_an_amended_batch_is_sent_again_as_it_was() -> None:
     parts = [Part([0], 10.0, 0), Part([1], 2.5, 3)]
     record = Record(UUID(int=1), START_MS, "web1", columns, parts, before={1: 7.0})
     first = delivery_of(record, "file", "localfile").batches
-    again = delivery_of(decode(encode(record)), "file", "localfile").batches
+    again = delivery_of(decode(b"".join(encode(record))), "file", "localfile").batches
     assert [(10.0, 0), (2.5, 3)] == [(each.interval_s, each.revision) for each in again]
     assert {1: 7.0} == again[1].before
     assert [told(each) for each in first] == [told(each) for each in again]

@@ -16,7 +16,7 @@ from veneurpy.sinks.console import ConsoleSink
 from veneurpy.testing import FakeContext, batch
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sinks.md").read_text()
-OURS = ("blackhole", "console", "debug", "localfile", "prometheus")
+OURS = ("blackhole", "console", "debug", "localfile", "prometheus", "statsd")
 
 
 def blocks(language: str) -> list[str]:

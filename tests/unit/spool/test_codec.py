@@ -51,7 +51,7 @@ def test_a_record_comes_back_as_it_was(
     if own_time:
         columns = replace(columns, own_time=memoryview(array("B", [1] * len(rows))))
     parts = [Part(range(len(rows)), 10.0, 0), Part(None, 1.0, 3), Part([], 2.5, 1)]
-    again = decode(encode(replace(record(columns, *parts), before=before)))
+    again = decode(b"".join(encode(replace(record(columns, *parts), before=before))))
     assert before == again.before
     assert plain(columns) == plain(again.columns)
     assert (UUID_1, START_MS, "wëb") == (again.uuid, again.start_ms, again.host)
@@ -64,7 +64,7 @@ def test_a_record_comes_back_as_it_was(
 
 def test_columns_lie_where_they_can_be_used() -> None:
     """Every column of numbers begins at a multiple of eight."""
-    blob = encode(record(batch(("a", 1.0), ("bc", 2.0, "gauge", "x:1")).columns))
+    blob = b"".join(encode(record(batch(("a", 1.0), ("bc", 2.0, "gauge", "x:1")).columns)))
     whole = memoryview(blob)
     again = decode(blob).columns
     for column in (again.name, again.timestamp_ms, again.value, again.names.offsets):
@@ -76,7 +76,7 @@ def test_columns_lie_where_they_can_be_used() -> None:
 @pytest.mark.parametrize("at", range(0, 400, 7))
 def test_damage_is_seen(at: int) -> None:
     """A byte that differs anywhere makes the record unreadable."""
-    blob = bytearray(encode(record(batch(("a", 1.0)).columns, Part(None, 10.0, 0))))
+    blob = bytearray().join(encode(record(batch(("a", 1.0)).columns, Part(None, 10.0, 0))))
     blob[at % len(blob)] ^= 0x10
     with pytest.raises(Unreadable):
         decode(bytes(blob))
@@ -85,6 +85,6 @@ def test_damage_is_seen(at: int) -> None:
 @pytest.mark.parametrize("size", [0, 3, 12, 200])
 def test_a_cut_is_seen(size: int) -> None:
     """So does a missing end."""
-    blob = encode(record(batch(("a", 1.0)).columns, Part(None, 10.0, 0)))
+    blob = b"".join(encode(record(batch(("a", 1.0)).columns, Part(None, 10.0, 0))))
     with pytest.raises(Unreadable):
         decode(blob[:size])

@@ -111,6 +111,13 @@ async def test_owed_is_told_oldest_first(rig: Rig) -> None:
     assert expected == [(uuid, number) for uuid, _, number, _ in await rig.keys()]
 
 
+async def test_what_is_committed_as_under_way_is(rig: Rig) -> None:
+    """An interval that a process before this one may have delivered already."""
+    call = Owed(ONE, START_MS, "file", "localfile", 0, 2, under_way=True)
+    await rig.commit(ONE, calls=[call])
+    assert [call] == await rig.spool.owed()
+
+
 async def test_a_call_under_way_is_known(rig: Rig) -> None:
     """Until it is undone."""
     await rig.commit(ONE)
@@ -192,7 +199,21 @@ async def test_a_disk_that_hangs_delays_a_commit_only_so_long(
     assert "before" in rig.failures[-1][1]
     hangs.set()
     assert [] == await rig.keys()
-    assert {ONE, TWO} == await rig.spool.encoded([ONE, TWO, THREE])
+    assert set() == await rig.spool.encoded([ONE, TWO, THREE])
+
+
+async def test_a_full_disk_keeps_nothing_of_an_interval(rig: Rig) -> None:
+    """What was there before stays, and the next one is kept when there is room again."""
+    await rig.commit(ONE)
+    db = rig.spool._open_database._db
+    db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+    calls = [Owed(TWO, START_MS, f"sink {n}", "x", 0, 2) for n in range(2000)]
+    assert not (await rig.commit(TWO, calls=calls)).kept
+    assert [("commit", "database or disk is full")] == rig.failures
+    assert [(ONE, "file", 0, False)] == await rig.keys()
+    assert {ONE} == await rig.spool.encoded([ONE, TWO])
+    db.execute("PRAGMA max_page_count = 1000000")
+    assert (await rig.commit(TWO)).kept
 
 
 async def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """All memory of one open interval of one reader: one mapping, addressed by offset.
 
-    0        4096                 lo_used      hi_used                    size
+    0        8192                 lo_used      hi_used                    size
     | header | entries, growing up -> |  free  | <- blocks, tables, side log |
 
 Entries can be walked from the low end, so the table is never needed to find them again. What makes the memory
@@ -17,8 +17,9 @@ from veneurpy.engine.native.table cimport Table
 
 cdef enum:
     ARENA_MAGIC = 0x414E5056            # "VPNA"
-    ARENA_VERSION = 1
-    HEADER_BYTES = 4096
+    ARENA_VERSION = 2
+    HEADER_BYTES = 8192
+    MESSAGES_AT = 4096                  # what the kernel says of the datagrams that it hands over: a page
     RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
     RESERVE_AHEAD = 1 << 20             # what the reserver keeps ready in front of the reader
     SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
@@ -31,9 +32,13 @@ cdef enum:
     LISTENER_BYTES = 128
 
 cdef enum:
-    ARENA_FREE = 0
-    ARENA_OPEN = 1
-    ARENA_CLOSED = 2
+    ARENA_FREE = 0x45455246             # words, so that no damage to a byte makes one of another
+    ARENA_OPEN = 0x4E45504F
+    ARENA_CLOSED = 0x54554853
+
+cdef enum:
+    SNAPSHOT_EVERY = 64                 # datagrams
+    RECEIVES = 0x56434552
 
 # Why a line was rejected: positions in engine.types.LINE_REASONS.
 cdef enum:
@@ -98,17 +103,29 @@ cdef struct ArenaName:
     u32 reader
     u8 listener[LISTENER_BYTES]         # padded with NUL
 
-cdef struct Header:
-    u32 magic
-    u32 version
-    u64 state                           # a hint: whether an interval was encoded is known elsewhere
+# What does not change while an interval is open. It stands in the header twice: damage to one is mended by the other.
+cdef struct Identity:
     ArenaName name
     HashKey key
     u64 size
     u64 digest_bytes
+    u64 check                           # of all before it (hash_check)
+
+# The counters as they were after some batch, so that what a dead process's say now can be judged. Two take turns.
+cdef struct Snapshot:
+    Counters counters
+    u64 check
+
+cdef struct Header:
+    u32 magic
+    u32 version
+    u64 state                           # a hint: whether an interval was encoded is known elsewhere
+    Identity identity
+    Identity twin
     i64 last_ns                         # when the newest batch was received
-    u64 read                            # datagrams taken from the socket
+    u64 read                            # datagrams taken from the socket by all receive calls before the last
     u64 applied                         # those whose lines are all in the store
+    u64 receives                        # RECEIVES: the page at MESSAGES_AT is that of the last receive call
     u64 lo_used
     u64 hi_used
     u64 entries[SERIES_TYPES]           # by type
@@ -117,6 +134,7 @@ cdef struct Header:
     u64 side_bytes
     SetJournal journal
     Counters counters
+    Snapshot snapshots[2]
 
 # The key follows the values: name, tags as sent, and 8 bytes of T where flagged.
 cdef struct Entry:
@@ -229,6 +247,7 @@ cdef inline u64 arena_committed(const Arena* a) noexcept nogil:
 cdef int arena_open(Arena* a, int fd, u64 size, u64 digest_bytes) noexcept nogil
 cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* key) noexcept nogil
 cdef void arena_close(Arena* a) noexcept nogil
+cdef void arena_snapshot(Arena* a) noexcept nogil
 cdef void arena_reserve_ahead(Arena* a) noexcept nogil
 cdef bint arena_room_low(Arena* a, u64 bytes) noexcept nogil
 cdef u64 arena_take_high(Arena* a, u64 bytes) noexcept nogil

@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Memory of an open interval: reserving, entries, blocks, the growing table."""
 from libc.string cimport memset
+from veneurpy.engine.native.check cimport hash_check
 from veneurpy.engine.native.compat cimport (
     barrier, bell_ring, load_acquire, map_file, map_memory, move_mark, munmap, populate, release_pages, reserve_file,
     store_release, u8, u32, u64,
@@ -160,13 +161,16 @@ cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* 
     h.state = ARENA_FREE
     barrier()
     _keep_within(a, limit)
-    memset(h, 0, sizeof(Header))
+    memset(<u8*>&h.identity, 0, HEADER_BYTES - (<u8*>&h.identity - <u8*>h))
     h.magic = ARENA_MAGIC
     h.version = ARENA_VERSION
-    h.name = name[0]
-    h.key = key[0]
-    h.digest_bytes = a.digest_bytes
-    h.size = a.size
+    h.identity.name = name[0]
+    h.identity.key = key[0]
+    h.identity.digest_bytes = a.digest_bytes
+    h.identity.size = a.size
+    h.identity.check = hash_check(&h.identity, sizeof(Identity) - 8)
+    h.twin = h.identity
+    h.snapshots[0].check = hash_check(&h.snapshots[0].counters, sizeof(Counters))
     h.lo_used = HEADER_BYTES
     h.hi_used = a.size
     a.spare = 0
@@ -182,6 +186,19 @@ cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* 
     barrier()
     h.state = ARENA_OPEN
     return 0
+
+
+cdef void arena_snapshot(Arena* a) noexcept nogil:
+    """Keeps the counters as they are between two batches, over the older of the two that are kept."""
+    cdef Header* h = a.header
+    cdef Snapshot* older = &h.snapshots[0]
+    if h.snapshots[1].counters.datagrams < older.counters.datagrams or not h.snapshots[1].check:
+        older = &h.snapshots[1]
+    older.check = 0
+    barrier()
+    older.counters = h.counters
+    barrier()
+    older.check = hash_check(&older.counters, sizeof(Counters))
 
 
 cdef Block* block_new(Arena* a, int size_class) noexcept nogil:

@@ -270,10 +270,14 @@ static inline int vnp_receive_timeout(int fd, int64_t ns) {
     return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) == 0 ? 0 : errno;
 }
 
-/* A batch of datagram buffers and what recvmmsg needs around them; one allocation. */
+/* A batch of datagram buffers and what recvmmsg needs around them. The messages lie in a page of the caller's: where
+   that outlives the process, it tells which datagrams the kernel had handed over. The kernel notes the length of each
+   before it takes the next, and dies with the process only between system calls. */
 enum { VNP_BATCH = 64 };
+#define VNP_NOT_FETCHED 0xFFFFFFFFu
+_Static_assert(sizeof(struct mmsghdr) * VNP_BATCH <= 4096, "the messages of a batch fit into a page");
 typedef struct {
-    struct mmsghdr messages[VNP_BATCH];
+    struct mmsghdr *messages;
     struct iovec vectors[VNP_BATCH];
     size_t stride;
     uint8_t buffers[];
@@ -288,10 +292,41 @@ static inline vnp_batch *vnp_batch_new(size_t datagram_bytes) {
     for (int i = 0; i < VNP_BATCH; i++) {
         b->vectors[i].iov_base = b->buffers + stride * i;
         b->vectors[i].iov_len = datagram_bytes;
-        b->messages[i].msg_hdr.msg_iov = &b->vectors[i];
-        b->messages[i].msg_hdr.msg_iovlen = 1;
     }
     return b;
+}
+
+/* Goes on in another page, which is zeroed; what is in hand goes along. */
+static inline void vnp_batch_move(vnp_batch *b, void *page) {
+    struct mmsghdr *to = (struct mmsghdr *)page;
+    for (int i = 0; i < VNP_BATCH; i++) {
+        to[i].msg_hdr.msg_iov = &b->vectors[i];
+        to[i].msg_hdr.msg_iovlen = 1;
+        to[i].msg_hdr.msg_flags = b->messages ? b->messages[i].msg_hdr.msg_flags : 0;
+        to[i].msg_len = b->messages ? b->messages[i].msg_len : VNP_NOT_FETCHED;
+    }
+    b->messages = to;
+}
+
+/* The first n are done with. */
+static inline void vnp_batch_clear(vnp_batch *b, int n) {
+    for (int i = 0; i < n; i++)
+        b->messages[i].msg_len = VNP_NOT_FETCHED;
+}
+
+/* Datagrams that were handed over and are not done with, by a page that `vnp_batch_move` has filled; -1 where it says
+   what no kernel says. */
+static inline int vnp_batch_fetched(const void *page) {
+    const struct mmsghdr *messages = (const struct mmsghdr *)page;
+    int n = 0;
+    for (int i = 0; i < VNP_BATCH; i++) {
+        if (messages[i].msg_len == VNP_NOT_FETCHED)
+            continue;
+        if (messages[i].msg_len > 0xFFFFu)
+            return -1;
+        n++;
+    }
+    return n;
 }
 
 /* Datagrams received, or -errno. With MSG_WAITFORONE one wake-up takes all that is queued. */

@@ -47,6 +47,9 @@ cdef extern from "compat.h" nogil:
     ctypedef struct Batch "vnp_batch":
         pass
     Batch* batch_new "vnp_batch_new"(size_t)
+    void batch_move "vnp_batch_move"(Batch*, void*)
+    void batch_clear "vnp_batch_clear"(Batch*, int)
+    int batch_fetched "vnp_batch_fetched"(const void*)
     int batch_receive "vnp_batch_receive"(Batch*, int, bint)
     const u8* batch_data "vnp_batch_data"(const Batch*, int)
     size_t batch_len "vnp_batch_len"(const Batch*, int)

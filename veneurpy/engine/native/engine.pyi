@@ -35,7 +35,10 @@ class NativeEngine:
     def committed_bytes(self) -> int:
         """Memory behind the arenas of all readers."""
 
-    def __init__(self, options: EngineOptions, *, start_ms: int) -> None: ...
+    def __init__(
+        self, options: EngineOptions, *, start_ms: int, hash_key: bytes | None = None
+    ) -> None:
+        """`hash_key` (32 bytes) is for those who count instructions: by default it is random."""
     def hash_of(self, name: bytes, tags: bytes = b"") -> int:
         """Where a name and its tags as sent belong in this engine's tables; no other agrees."""
     def open_reader(self, listener: str) -> NativeReader: ...

@@ -26,7 +26,9 @@ from veneurpy.engine.native.receiver cimport (
     BUSY_BUCKETS, RUNNING, SWAP_ASKED, Receiver, receiver_attach, receiver_detach, receiver_new_drops,
     receiver_run, receiver_swap, receiver_take,
 )
-from veneurpy.engine.native.recover cimport NO_MEMORY, NOT_AN_ARENA, NOTHING_IN_IT, OTHER_BOOT, SALVAGED
+from veneurpy.engine.native.recover cimport (
+    NO_MEMORY, NO_NAME, NOT_AN_ARENA, NOTHING_IN_IT, OTHER_BOOT, SALVAGED,
+)
 from veneurpy.engine.native.store cimport store_begin, store_close, store_open
 
 from veneurpy.engine.arena_dir import ArenaDir, boot_id
@@ -38,6 +40,7 @@ _WHY_UNREADABLE = {
     NOT_AN_ARENA: "cut short, or of another version",
     OTHER_BOOT: "written before the machine was started anew",
     NO_MEMORY: "no memory to map it",
+    NO_NAME: "its header is damaged: nobody can tell what interval it was of",
 }
 
 
@@ -69,6 +72,7 @@ cdef class NativeReader:
         self._thread = None
         self._files = []
         self._r.fd = -1
+        self._r.coalesces = options.coalesce
         if not store_open(&self._r.store, options.compression, options.max_timestamps, options.side_log_max_bytes,
                           &engine._rules.budget):
             raise MemoryError
@@ -228,19 +232,21 @@ cdef class NativeEngine:
     cdef bint _closed
     cdef object _dir                    # ArenaDir, or None
     cdef NativeInterval _resumed
+    cdef NativeInterval _last           # rotated, and perhaps left to a successor: its arenas are needed again
     cdef readonly list unreadable
     cdef int _bell
     cdef object _reserver
     cdef CompiledRules _rules
     cdef ImportBudget _imports
 
-    def __init__(self, options, *, start_ms):
+    def __init__(self, options, *, start_ms, bytes hash_key=None):
         self.options = options
         self._dir = None if options.arena_dir is None else ArenaDir(options.arena_dir)
         self._lock = threading.Lock()
         self._readers = []
         self.unreadable = []
-        self._context = MergeContext(os.urandom(sizeof(HashKey)), options.extend_tags, options.compression)
+        self._context = MergeContext(hash_key or os.urandom(sizeof(HashKey)), options.extend_tags,
+                                     options.compression)
         self._imports = ImportBudget(options.import_max_bytes)
         self._rules = CompiledRules(options)
         self._digest_bytes = digest_block_bytes(options.compression)
@@ -287,6 +293,7 @@ cdef class NativeEngine:
         cdef NativeInterval interval
         if self._dir is None:
             return []
+        marks = self._dir.marks
         by_uuid = {}
         for path in self._dir.left_behind:
             found = RecoveredFile(str(path), boot_id())
@@ -298,13 +305,20 @@ cdef class NativeEngine:
             by_uuid.setdefault(found.uuid, []).append(found)
         out = []
         for raw, files in by_uuid.items():
+            uuid = uuids.UUID(bytes=raw)
+            if uuid in marks.settled:
+                for found in files:
+                    found.discard()
+                continue
             interval = NativeInterval(
-                self._context, uuids.UUID(bytes=raw), min(f.start_ms for f in files),
-                max(max(f.last_ms, f.start_ms) for f in files),
+                self._context, uuid, min(f.start_ms for f in files),
+                max(max(f.last_ms, f.start_ms) for f in files), None, marks,
             )
             for found in files:
                 interval.add(&found.arena, found.listener, 0, found)
             out.append(interval)
+        for uuid in marks.settled | (marks.unkept - {interval.uuid for interval in out}):
+            marks.forget(uuid)
         return sorted(out, key=lambda i: i.start_ms)
 
     def resume(self, NativeInterval interval not None):
@@ -337,7 +351,10 @@ cdef class NativeEngine:
         with self._lock:
             if self._held:
                 raise RuntimeError("the interval before was not released")
-            interval = NativeInterval(self._context, self._uuid, self._name.start_ms, now_ms, self._released)
+            if self._last is not None:
+                self._last.settled()
+            interval = NativeInterval(self._context, self._uuid, self._name.start_ms, now_ms, self._released,
+                                      None if self._dir is None else self._dir.marks)
             self._name_interval(uuids.uuid4(), now_ms)
             for reader in self._readers:
                 interval.add(reader._swap(self), reader.listener, receiver_new_drops(reader._r), reader)
@@ -345,6 +362,7 @@ cdef class NativeEngine:
                 interval.take_over(self._resumed)
                 self._resumed = None
             self._held = True
+            self._last = interval
             return interval
 
     def _released(self):

@@ -47,9 +47,9 @@ cdef void reserve_begin(Arena* a) noexcept nogil:
 cdef u64 _hash_of(const Arena* a, const Item* it, const u8* tags, Py_ssize_t size) noexcept nogil:
     """The hash of the item with other tags."""
     cdef const Header* h = a.header
-    cdef u64 hash_ = hash_pair(&h.key, it.name, it.name_len, tags, size) ^ hash_mark(&h.key, it.type)
+    cdef u64 hash_ = hash_pair(&h.identity.key, it.name, it.name_len, tags, size) ^ hash_mark(&h.identity.key, it.type)
     if it.has_timestamp:
-        hash_ ^= hash_mark(&h.key, (<u64>it.timestamp << 16) | MARK_TIMESTAMP)
+        hash_ ^= hash_mark(&h.identity.key, (<u64>it.timestamp << 16) | MARK_TIMESTAMP)
     return hash_
 
 

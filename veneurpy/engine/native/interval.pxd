@@ -45,10 +45,15 @@ cdef class NativeInterval:
     cdef list _conflicts
     cdef object _top
     cdef bint _released
+    cdef object _marks                  # UnkeptMarks of the directory where the arenas are; None for plain memory
+    cdef object _lock                   # of the two below
+    cdef bint _left                     # released, and its arenas are left as they are
+    cdef readonly bint is_doubtful
 
     cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner)
     cdef take_over(self, NativeInterval other)
     cdef _require_open(self)
+    cdef _give_back(self)
 
 
 cdef class ArenaSource:

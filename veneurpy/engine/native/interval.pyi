@@ -10,6 +10,7 @@ from veneurpy.engine.columns import Columns
 from veneurpy.engine.exchange import Encoding
 from veneurpy.engine.owners import OwnerTable
 from veneurpy.engine.types import Accounts, NameTop, Plan, Role
+from veneurpy.engine.unkept import UnkeptMarks
 
 @disjoint_base
 class MergeContext:
@@ -59,6 +60,7 @@ class NativeInterval:
         start_ms: int,
         end_ms: int,
         on_release: Callable[[], None] | None = None,
+        marks: UnkeptMarks | None = None,
     ) -> NativeInterval: ...
     @property
     def uuid(self) -> UUID: ...
@@ -88,4 +90,7 @@ class NativeInterval:
         carry: bytes = b"",
         sources: Sequence[ImportStore] = (),
     ) -> Encoding: ...
-    def release(self) -> None: ...
+    @property
+    def is_doubtful(self) -> bool: ...
+    def release(self, *, kept: bool = True) -> None: ...
+    def settled(self) -> None: ...

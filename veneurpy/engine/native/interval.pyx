@@ -1,6 +1,7 @@
 # cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
 """What a closed interval hands out: accounts, side log, columns. See veneurpy.engine.Interval."""
 import os
+import threading
 
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
@@ -67,8 +68,6 @@ cdef object arena_accounts(const Arena* a, u32 kernel_drops):
             _mend(&counters, by_type)
     out = counters_accounts(&counters)
     out.kernel_drops = kernel_drops
-    if a.salvaged != NULL:
-        out.lost_in_crash = max(0, a.header.read - a.header.applied)
     for i in range(SERIES_TYPES):
         out.aggregated[types.MetricType(i)] = by_type[i]
     return out
@@ -78,6 +77,8 @@ cdef class MergeContext:
     def __cinit__(self, bytes secret, tags, double compression):
         cdef bytes tag
         cdef int i
+        if len(secret) != sizeof(HashKey):
+            raise ValueError(f"a hash's key has {sizeof(HashKey)} bytes, not {len(secret)}")
         memcpy(&self.key, <const char*>secret, sizeof(HashKey))
         self.compression = compression
         self._tags = sorted({t.encode() for t in tags if t})
@@ -113,11 +114,11 @@ cdef class RecoveredFile:
 
     @property
     def uuid(self):
-        return (<const char*>self.arena.header.name.uuid)[:16]
+        return (<const char*>self.arena.header.identity.name.uuid)[:16]
 
     @property
     def start_ms(self):
-        return self.arena.header.name.start_ms
+        return self.arena.header.identity.name.start_ms
 
     @property
     def last_ms(self):
@@ -125,7 +126,7 @@ cdef class RecoveredFile:
 
     @property
     def listener(self):
-        raw = (<const char*>self.arena.header.name.listener)[:sizeof(self.arena.header.name.listener)]
+        raw = (<const char*>self.arena.header.identity.name.listener)[:sizeof(self.arena.header.identity.name.listener)]
         return raw.split(b"\0")[0].decode("utf-8", "replace")
 
     def discard(self):
@@ -245,9 +246,13 @@ cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, MergeUse 
 cdef class NativeInterval:
     """Closed arenas, one a reader, until they are released."""
 
-    def __cinit__(self, MergeContext context, object uuid, i64 start_ms, i64 end_ms, object on_release=None):
+    def __cinit__(self, MergeContext context, object uuid, i64 start_ms, i64 end_ms, object on_release=None,
+                  object marks=None):
         self._context = context
         self._on_release = on_release
+        self._marks = marks
+        self._lock = threading.Lock()
+        self.is_doubtful = marks is not None and uuid in marks.unkept
         self._members = []
         self.uuid = uuid
         self.start_ms = start_ms
@@ -296,8 +301,11 @@ cdef class NativeInterval:
             self._require_open()
             out = []
             for i in range(self._n):
-                listener, drops, _ = self._members[i]
-                out.append((listener, arena_accounts(self._arenas[i], drops)))
+                listener, drops, owner = self._members[i]
+                accounts = arena_accounts(self._arenas[i], drops)
+                if isinstance(owner, RecoveredFile):
+                    accounts.lost_in_crash = (<RecoveredFile>owner).found.lost
+                out.append((listener, accounts))
             self._accounts = tuple(out)
         return self._accounts
 
@@ -378,11 +386,35 @@ cdef class NativeInterval:
         finally:
             free(arenas)
 
-    def release(self):
-        cdef int i
+    def release(self, *, bint kept=True):
+        """Gives the memory back, or leaves it to a successor until `settled`. See veneurpy.engine.Interval."""
         if self._released:
             return
-        self._released = True
+        with self._lock:
+            self._released = True
+            self._left = self.is_doubtful
+            if self._marks is not None and not kept:
+                self._left = self._marks.add(self.uuid)
+        if kept:
+            self.settled()
+        if not self._left:
+            self._give_back()
+        if self._on_release is not None:
+            self._on_release()
+
+    def settled(self):
+        """Gives back what was left to a successor. See veneurpy.engine.Interval."""
+        with self._lock:
+            if not self._left:
+                return
+            # From now on a successor is to pass it over, whatever of it is still there.
+            self._marks.settle(self.uuid)
+            self._give_back()
+            self._marks.forget(self.uuid)
+            self._left = False
+
+    cdef _give_back(self):
+        cdef int i
         for i in range(self._n):
             owner = self._members[i][2]
             if isinstance(owner, RecoveredFile):
@@ -390,5 +422,4 @@ cdef class NativeInterval:
             else:
                 # A hint for a successor: what it holds was handed out.
                 self._arenas[i].header.state = ARENA_FREE
-        if self._on_release is not None:
-            self._on_release()
+        self._n = 0

@@ -30,7 +30,7 @@ cdef Case _case_of(Store* s, const Item* it) noexcept nogil:
     k.name = cut(it.name, it.name_len, 0, it.name_len)
     k.tags = cut(it.tags, it.tags_len, 0, it.tags_len)
     k.rule = rule_of(&s.budget, k.name)
-    k.name_hash = hash_bytes(&s.arena.header.key, it.name, it.name_len, 0)
+    k.name_hash = hash_bytes(&s.arena.header.identity.key, it.name, it.name_len, 0)
     k.entry = name_find(s.arena, k.name_hash, k.name)
     k.spellings = k.entry.spellings if k.entry != NULL else 0
     k.watch = NULL

@@ -26,6 +26,7 @@ cdef struct Receiver:
     u64 state                           # atomic: ReceiverState
     u64 stop_at_ns                      # atomic: 0, or when draining must end (CLOCK_REALTIME)
     int fd
+    bint coalesces                      # it may sleep so that datagrams gather
     i64 last_short_ns                   # when the last batch came that was not full
     u64 since_short                     # datagrams taken since
     double pace                         # datagrams a millisecond, smoothed

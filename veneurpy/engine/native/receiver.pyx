@@ -1,11 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The receive loop: a batch of datagrams a system call, no GIL, no Python object."""
 from libc.errno cimport EAGAIN, EBADF, EINTR, ENOTSOCK
-from veneurpy.engine.native.arena cimport ARENA_CLOSED, Header
+from veneurpy.engine.native.arena cimport (
+    ARENA_CLOSED, MESSAGES_AT, RECEIVES, SNAPSHOT_EVERY, Arena, Header, arena_snapshot,
+)
 from veneurpy.engine.native.compat cimport (
-    MEM_DROPS, batch_cut, batch_data, batch_len, batch_new, batch_receive, clz64, i64, load_acquire,
-    meminfo, monotonic_ns, receive_buffer,
-    realtime_ns, receive_timeout, sleep_ns, store_release, u8, u32, u64,
+    MEM_DROPS, barrier, batch_clear, batch_cut, batch_data, batch_len, batch_move, batch_new, batch_receive, clz64, i64,
+    load_acquire, meminfo, monotonic_ns, realtime_ns, receive_buffer, receive_timeout, sleep_ns, store_release, u8,
+    u32, u64,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
 from veneurpy.engine.native.store cimport store_begin
@@ -22,6 +24,14 @@ cdef enum:
 cdef double LEAST_PACE = 4.0
 
 
+cdef inline void _receive_into(Receiver* r, Arena* arena) noexcept nogil:
+    """Has the kernel tell the arena what it hands over, so that a death within the receive call is no secret."""
+    batch_move(r.batch, arena.base + MESSAGES_AT)
+    barrier()
+    arena.header.receives = RECEIVES
+    barrier()
+
+
 cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept nogil:
     """Gives the reader a socket; False when there is no memory for its buffers."""
     cdef u32 words[9]
@@ -29,6 +39,7 @@ cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept no
     r.batch = batch_new(<size_t>max_bytes)
     if r.batch == NULL:
         return False
+    _receive_into(r, r.arena)
     receive_timeout(fd, IDLE_WAKE_NS)
     # A quarter of the buffer may fill up during a nap; the rest is for the unexpected.
     r.most_asleep = receive_buffer(fd) / DATAGRAM_BYTES / 4
@@ -56,7 +67,10 @@ cdef void receiver_detach(Receiver* r) noexcept nogil:
 
 
 cdef void receiver_swap(Receiver* r) noexcept nogil:
-    """Closes the open arena and goes on in the spare one."""
+    """Closes the open arena and goes on in the spare one, with the datagrams in hand."""
+    # Where both are open, between these two stores, what is in hand is counted in both.
+    if r.batch != NULL:
+        _receive_into(r, r.spare)
     r.arena.header.state = ARENA_CLOSED
     r.closed = r.arena
     r.arena = r.spare
@@ -65,22 +79,34 @@ cdef void receiver_swap(Receiver* r) noexcept nogil:
     store_release(&r.asked, NOTHING_ASKED)
 
 
-cdef void _take_batch(Receiver* r, int n) noexcept nogil:
+cdef void _take_batch(Receiver* r, int n, i64 start_ns) noexcept nogil:
     cdef int i
     cdef Header* h = r.arena.header
-    cdef i64 start_ns = monotonic_ns()
     r.parser.now_ns = realtime_ns()
     h.last_ns = r.parser.now_ns
-    # What was read and is not applied when the process dies is known by its number.
-    h.read += <u64>n
     for i in range(n):
         parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
     parser_flush(&r.parser)
-    h.applied = h.read
+    # What was handed over and is not applied when the process dies is known by its number: read + fetched - applied.
+    h.applied = h.read + <u64>n
+    barrier()
+    batch_clear(r.batch, n)
+    barrier()
+    h.read = h.applied
+    _take_snapshot(r.arena)
     _count_busy(r, monotonic_ns() - start_ns)
     r.since_short += <u64>n
     if n < FULL_BATCH:
         _measure_pace(r, start_ns)
+
+
+cdef inline void _take_snapshot(Arena* a) noexcept nogil:
+    cdef Header* h = a.header
+    cdef u64 newest = h.snapshots[0].counters.datagrams
+    if h.snapshots[1].counters.datagrams > newest:
+        newest = h.snapshots[1].counters.datagrams
+    if h.counters.datagrams - newest >= SNAPSHOT_EVERY:
+        arena_snapshot(a)
 
 
 cdef inline void _count_busy(Receiver* r, i64 ns) noexcept nogil:
@@ -102,7 +128,7 @@ cdef inline void _nap(Receiver* r) noexcept nogil:
     Only at a pace that makes up for the nap, and never for longer than the receive buffer allows.
     """
     cdef double ns = NAP_NS
-    if r.pace < LEAST_PACE:
+    if not r.coalesces or r.pace < LEAST_PACE:
         return
     if r.pace > r.most_asleep:
         ns = ns * r.most_asleep / r.pace
@@ -119,11 +145,13 @@ cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint trunc
     parse_datagram(&r.parser, data, size, truncated)
     parser_flush(&r.parser)
     h.applied = h.read
+    _take_snapshot(r.arena)
 
 
 cdef void receiver_run(Receiver* r) noexcept nogil:
     """Receives until it is told to stop, then what is still queued. Runs on a thread of its own."""
     cdef int n
+    cdef i64 start_ns
     cdef u64 stop_at
     cdef bint draining = False
     while True:
@@ -131,11 +159,12 @@ cdef void receiver_run(Receiver* r) noexcept nogil:
         if stop_at != 0:
             draining = True
         n = batch_receive(r.batch, r.fd, not draining)
+        start_ns = monotonic_ns()
         # After the receive and before the parse: what was received after the request is in the new interval.
         if load_acquire(&r.asked) == SWAP_ASKED:
             receiver_swap(r)
         if n > 0:
-            _take_batch(r, n)
+            _take_batch(r, n, start_ns)
             if n < FULL_BATCH and not draining:
                 _nap(r)
         elif n == -EBADF or n == -ENOTSOCK or (draining and n != -EINTR):

@@ -6,28 +6,32 @@ from libc.string cimport memcmp, memcpy, memset
 from posix.types cimport off_t
 from posix.unistd cimport lseek
 from veneurpy.engine.native.arena cimport (
-    ARENA_FREE, ARENA_MAGIC, ARENA_VERSION, BLOCK_CLASSES, COUNTER, DIGEST_CLASS, ENTRY_CANONICAL,
-    ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, SCOPE_MASK, SERIES_TYPES, SET, Arena, Block, Entry, Header, SideRecord,
-    class_bytes, entry_at, entry_bytes, entry_key,
+    ARENA_CLOSED, ARENA_FREE, ARENA_MAGIC, ARENA_OPEN, ARENA_VERSION, BLOCK_CLASSES, COUNTER, DIGEST_CLASS,
+    ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, LINE_REASONS, MESSAGES_AT, RECEIVES, SCOPE_MASK,
+    SERIES_TYPES, SET, SNAPSHOT_EVERY, VALUE_REASONS, Arena, Block, Counters, Entry, Header, Identity, SideRecord,
+    Snapshot, class_bytes, entry_at, entry_bytes, entry_key,
 )
 from veneurpy.engine.native.blocks cimport (
     DENSE, DIGEST, DIGEST_WEIGHTED, EXACT, RAW, WEIGHTED, Totals, block_centroids, block_pairs, block_slots,
     block_totals, block_values, digest_overhead, word_block, word_length,
 )
-from veneurpy.engine.native.compat cimport i64, map_file, munmap, u8, u32, u64
+from veneurpy.engine.native.check cimport hash_check
+from veneurpy.engine.native.compat cimport batch_fetched, i64, map_file, munmap, u8, u32, u64
 from veneurpy.engine.native.entries cimport entry_flags
 from veneurpy.engine.native.hash cimport hash_mark, hash_pair
 from veneurpy.engine.native.hll cimport HLL_REGISTERS, hll_dense_add, hll_exact_insert
 from veneurpy.engine.native.pair cimport pair_count, pair_is_sound
 from veneurpy.engine.native.slice cimport cut
+from veneurpy.engine.native.store cimport GROUP
 from veneurpy.engine.native.tdigest cimport Centroid
 
 cdef enum:
     MARK_TIMESTAMP = 1 << 8
     LARGEST_REGISTER = 51
     LARGEST_DIGEST_BLOCK = 1 << 20
-    LARGEST_ACCOUNT_BITS = 56
     LARGEST_BATCH = 64                  # datagrams that are read and not yet applied
+    LARGEST_DATAGRAM = 1 << 20          # the stretch of a stream that is fed at once, too
+    MOST_SINCE = SNAPSHOT_EVERY + LARGEST_BATCH
     SEEK_DATA = 3
     SEEK_HOLE = 4
 
@@ -66,14 +70,14 @@ cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
     if e.name_len == 0 or <u64>e.size16 << 4 != h or at + h > a.header.lo_used:
         return False
     key = entry_key(e)
-    h = hash_pair(&a.header.key, key, e.name_len, key + e.name_len, e.tags_len)
-    h ^= hash_mark(&a.header.key, e.type)
+    h = hash_pair(&a.header.identity.key, key, e.name_len, key + e.name_len, e.tags_len)
+    h ^= hash_mark(&a.header.identity.key, e.type)
     if e.flags & ENTRY_TIMESTAMP:
         memcpy(&timestamp, key + e.name_len + e.tags_len, 8)
         # The hash has room for so much of it, and no T comes near.
         if timestamp < 1 or timestamp >> 48:
             return False
-        h ^= hash_mark(&a.header.key, (<u64>timestamp << 16) | MARK_TIMESTAMP)
+        h ^= hash_mark(&a.header.identity.key, (<u64>timestamp << 16) | MARK_TIMESTAMP)
     # The hash does not cover the flags; they follow from the tags.
     return h == e.hash and e.flags == entry_flags(
         cut(key + e.name_len, e.tags_len, 0, e.tags_len), e.flags & ENTRY_TIMESTAMP != 0)
@@ -264,30 +268,111 @@ cdef void _salvage_side_log(Arena* a, Salvage* out) noexcept nogil:
     a.header.counters.pending = out.side_lines
 
 
-cdef void _check_accounts(Header* h, Salvage* out) noexcept nogil:
-    """Accounts have no check: what nobody can have counted is taken for 0, and said."""
-    cdef u64* words = <u64*>&h.counters
+cdef inline bint _is_near(u64 now, u64 before, u64 most) noexcept nogil:
+    """Has it grown since, and by so much at the most."""
+    return before <= now <= before + most
+
+
+cdef bint _are_likely(const Counters* now, const Counters* before) noexcept nogil:
+    """Can it be that the one became the other within some batches, the last of which was cut short."""
+    cdef const u64* words = <const u64*>now
+    cdef const u64* earlier = <const u64*>before
+    cdef u64 most = now.bytes - before.bytes + now.datagrams - before.datagrams
+    cdef u64 settled = now.accepted + now.pending, values = 0
     cdef size_t i
-    for i in range(sizeof(h.counters) // 8):
-        if words[i] >> LARGEST_ACCOUNT_BITS:
-            words[i] = 0
-            out.broken += 1
-    if h.read < h.applied or h.read - h.applied > LARGEST_BATCH:
-        h.applied = h.read
+    if not _is_near(now.datagrams, before.datagrams, MOST_SINCE):
+        return False
+    if not _is_near(now.bytes, before.bytes, MOST_SINCE * LARGEST_DATAGRAM):
+        return False
+    # A datagram is counted, then whether it is whole, and its lines before they are understood.
+    if not _is_near(now.datagrams, now.whole + now.truncated, 1):
+        return False
+    for i in range(sizeof(Counters) // 8):
+        # A value that finds no room is taken off `folded` again.
+        if not _is_near(words[i], earlier[i], most) and words + i != &now.folded:
+            return False
+    for i in range(LINE_REASONS):
+        settled += now.rejected[i]
+    for i in range(VALUE_REASONS):
+        values += now.values_rejected[i]
+    return _is_near(now.lines, settled, GROUP + 1) and values <= now.values and now.folded <= now.values
+
+
+cdef const Snapshot* _last_snapshot(const Header* h) noexcept nogil:
+    """The newer of those that are sound; NULL when none is."""
+    cdef const Snapshot* found = NULL
+    cdef int i
+    for i in range(2):
+        if h.snapshots[i].check != hash_check(&h.snapshots[i].counters, sizeof(Counters)):
+            continue
+        if found == NULL or h.snapshots[i].counters.datagrams > found.counters.datagrams:
+            found = &h.snapshots[i]
+    return found
+
+
+cdef void _check_accounts(Header* h, Salvage* out) noexcept nogil:
+    """Accounts that cannot be right are taken back to the last ones that are."""
+    cdef const Snapshot* before = _last_snapshot(h)
+    if before == NULL:
         out.broken += 1
+        memset(&h.counters, 0, sizeof(Counters))
+    elif not _are_likely(&h.counters, &before.counters):
+        out.broken += 1
+        h.counters = before.counters
 
 
-cdef int _check_header(const Arena* a, const u8* boot_id) noexcept nogil:
+cdef inline bint _are_in_step(const Header* h) noexcept nogil:
+    """Do the numbers of datagrams read, applied and counted go together."""
+    if h.applied > h.read:
+        # A batch was done, and not yet counted as read.
+        return h.applied - h.read <= LARGEST_BATCH and h.counters.datagrams == h.applied
+    # A datagram that somebody else received is counted as read first.
+    return h.read - h.applied <= 1 and _is_near(h.counters.datagrams, h.applied, LARGEST_BATCH)
+
+
+cdef void _count_lost(const Arena* a, Salvage* out) noexcept nogil:
+    """What was in hand at the death: handed over by the last receive call, and not applied."""
+    cdef const Header* h = a.header
+    cdef int fetched = 0
+    cdef u64 before = out.broken
+    # A closed arena's successor has what was in hand.
+    if h.receives == RECEIVES and h.state != ARENA_CLOSED:
+        fetched = batch_fetched(a.base + MESSAGES_AT)
+    elif h.receives != 0 and h.receives != RECEIVES:
+        out.broken += 1
+    if fetched < 0:
+        out.broken += 1
+        fetched = 0
+    if not _are_in_step(h):
+        out.broken += out.broken == before
+        out.lost = <u64>fetched
+    elif h.read + <u64>fetched > h.applied:
+        out.lost = h.read + <u64>fetched - h.applied
+
+
+cdef inline bint _is_identity(const Identity* i, u64 size) noexcept nogil:
+    return (i.check == hash_check(i, sizeof(Identity) - 8) and i.size == size
+            and digest_overhead() + 16 <= i.digest_bytes <= LARGEST_DIGEST_BLOCK and not i.digest_bytes & 15)
+
+
+cdef int _check_header(const Arena* a, const u8* boot_id, Salvage* out) noexcept nogil:
     cdef Header* h = a.header
-    # Being prepared: state and magic come first and last.
-    if h.state == ARENA_FREE and (h.magic == 0 or h.magic == ARENA_MAGIC):
+    # Being prepared: the file is still empty, or its arena is.
+    if h.state == ARENA_FREE or (h.state == 0 and h.magic == 0):
         return NOTHING_IN_IT
-    if h.magic != ARENA_MAGIC or h.version != ARENA_VERSION or h.size != a.size:
+    if h.magic != ARENA_MAGIC or h.version != ARENA_VERSION:
         return NOT_AN_ARENA
-    if h.digest_bytes < digest_overhead() + 16 or h.digest_bytes > LARGEST_DIGEST_BLOCK or h.digest_bytes & 15:
-        return NOT_AN_ARENA
-    if memcmp(h.name.boot_id, boot_id, 16) != 0:
+    if not _is_identity(&h.twin, a.size):
+        out.broken += 1
+        h.twin = h.identity
+    if not _is_identity(&h.identity, a.size):
+        out.broken += 1
+        h.identity = h.twin
+    if not _is_identity(&h.identity, a.size):
+        return NO_NAME
+    if memcmp(h.identity.name.boot_id, boot_id, 16) != 0:
         return OTHER_BOOT
+    out.broken += h.state != ARENA_OPEN and h.state != ARENA_CLOSED
     return SALVAGED
 
 
@@ -316,18 +401,19 @@ cdef int salvage(Arena* a, int fd, u64 size, const u8* boot_id, Salvage* out) no
         return NO_MEMORY
     a.size = size
     a.header = <Header*>a.base
-    verdict = _check_header(a, boot_id)
+    verdict = _check_header(a, boot_id, out)
     if verdict != SALVAGED:
         salvage_close(a)
         return verdict
     _find_memory(a, fd)
     a.header.lo_used = min(max(a.header.lo_used, <u64>HEADER_BYTES), a.lo_ready)
-    a.digest_bytes = a.header.digest_bytes
+    a.digest_bytes = a.header.identity.digest_bytes
     a.salvaged = <u32*>malloc(4 * (a.header.lo_used // sizeof(Entry) + 1))
     if a.salvaged == NULL:
         salvage_close(a)
         return NO_MEMORY
     _check_accounts(a.header, out)
+    _count_lost(a, out)
     _finish_set_sample(a)
     _salvage_entries(a, out)
     _salvage_side_log(a, out)

@@ -1,0 +1,18 @@
+"""What revisions of counters add to what was flushed before, for sinks that add up."""
+
+from __future__ import annotations
+
+from array import array
+
+from veneurpy.ports import FlushBatch
+
+
+def added_values(batch: FlushBatch) -> memoryview | None:
+    """What each row adds to what was flushed before; None where that is its value in every row."""
+    if not batch.before:
+        return None
+    values = array("d")
+    values.frombytes(batch.columns.value.cast("B"))
+    for row, before in batch.before.items():
+        values[row] -= before
+    return memoryview(values)
