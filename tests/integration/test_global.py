@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.engines import needs_native
 from tests.interop.veneurs import Repeated, needs_veneur, veneur_global, veneur_host
@@ -153,3 +154,46 @@ def test_a_host_forwards_to_a_veneur(tmp_path: Path, new_node: NewNode) -> None:
     sink.close()
     assert {"c:3|c|#", "t.50percentile:6|g|#"} <= lines
     assert [] == broken(host)
+
+
+def test_who_keeps_nothing_waits_at_the_end(tmp_path: Path, new_node: NewNode) -> None:
+    """Without `state_dir` a host that is stopped ends when its owner has committed everything."""
+    in_memory = {"state_dir": "", "arena_dir": ""}
+    owner = new_node(tmp_path / "g1", grpc_address="127.0.0.1:0", **in_memory)
+    address = owner.status()["grpc"]["address"]
+    host = new_node(tmp_path / "h1", forward_address=address, interval="500ms", **in_memory)
+    host.send("c:7|c|#veneurglobalonly")
+    eventually(lambda: host.daemon.get("/api/v1/top")["names"] != [] or owner.sum("c") > 0, "read")
+    assert 0 == host.daemon.stop()
+    assert [] == host.daemon.logged("batches_lost")
+    eventually(lambda: owner.sum("c") == 7, "it did not arrive")
+    assert [] == broken(owner)
+
+
+def test_mutual_tls(tmp_path: Path, new_node: NewNode) -> None:
+    """A host with a certificate of the authority is taken, one without is not."""
+    authority = trustme.CA()
+    shown = {"ca": tmp_path / "ca.pem", "cert": tmp_path / "cert.pem", "key": tmp_path / "key.pem"}
+    issued = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(shown["ca"])
+    issued.private_key_pem.write_to_path(shown["key"])
+    shown["cert"].write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    files = {name: str(path) for name, path in shown.items()}
+    owner = new_node(
+        tmp_path / "g1",
+        grpc_address="127.0.0.1:0",
+        grpc_tls={
+            "certificate": files["cert"],
+            "key": files["key"],
+            "authority": files["ca"],
+        },
+    )
+    address = owner.status()["grpc"]["address"]
+    nobody = new_node(tmp_path / "h0", forward_address=address, tls={"ca_file": files["ca"]})
+    known = {"ca_file": files["ca"], "cert_file": files["cert"], "key_file": files["key"]}
+    host = new_node(tmp_path / "h1", forward_address=address, tls=known)
+    nobody.send("c:100|c|#veneurglobalonly")
+    host.send("c:1|c|#veneurglobalonly")
+    eventually(lambda: owner.sum("c") > 0, "it did not arrive")
+    eventually(lambda: nobody.daemon.logged("peer_failed") != [], "it was not refused")
+    assert 1 == owner.sum("c")

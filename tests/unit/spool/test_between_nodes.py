@@ -14,6 +14,7 @@ from veneurpy.engine import Columns
 from veneurpy.forward.epochs import Epoch
 from veneurpy.spool import Owed, Part, Record, Spool, outbox
 from veneurpy.spool.database import PIECE_BYTES, Database
+from veneurpy.spool.record import MARK_KEPT_MS
 from veneurpy.testing import START_MS
 from veneurpy.testing import batch as points
 
@@ -119,4 +120,19 @@ def test_a_record_in_pieces_is_one_blob() -> None:
         forget_late_before_ms=0,
     )
     assert whole == database.record(ONE)
+    database.close()
+
+
+def test_an_interval_is_known_to_be_forwarded_when_nothing_waits_any_more() -> None:
+    """A successor that finds its arenas must not cut it into batches again; after a day none can."""
+    database = Database(None)
+    first = batch(number=1)
+    for each in (first, batch(number=2, start_ms=first.start_ms + MARK_KEPT_MS)):
+        with database.transaction() as db:
+            outbox.keep(db, [each])
+            outbox.drop(db, [each.id])
+        assert {each.id.uuid} == outbox.forwarded(db, [each.id.uuid, UUID(int=9)])
+    with database.transaction() as db:
+        outbox.keep(db, [batch(number=3, start_ms=first.start_ms + MARK_KEPT_MS + 1)])
+    assert set() == outbox.forwarded(database.connection, [first.id.uuid])
     database.close()
