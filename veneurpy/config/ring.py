@@ -135,4 +135,5 @@ class ServerFiles(Section):
     key: Secret = Secret("")
     """Its private key, in the same two forms."""
     authority: Annotated[str, AfterValidator(check_pem)] = ""
-    """With it, senders must show a certificate that this authority has signed."""
+    """With it, senders must show a certificate that this authority has signed. Whoever has one may
+    send, in anybody's name, and change the ring; without `authority` everyone may."""

@@ -124,7 +124,7 @@ def test_a_record_in_pieces_is_one_blob() -> None:
 
 
 def test_an_interval_is_known_to_be_forwarded_when_nothing_waits_any_more() -> None:
-    """A successor that finds its arenas must not cut it into batches again; after a day none can."""
+    """Who finds its arenas must not cut it into batches again; after a day nobody can."""
     database = Database(None)
     first = batch(number=1)
     for each in (first, batch(number=2, start_ms=first.start_ms + MARK_KEPT_MS)):
