@@ -11,6 +11,16 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 from veneurpy.engine.columns import SCHEMA_VERSION, Columns, StringTable
+from veneurpy.engine.exchange import (
+    IMPORT_REASONS,
+    Encoded,
+    Encoding,
+    FrameBroken,
+    Imported,
+    StoreFull,
+    Streamed,
+)
+from veneurpy.engine.owners import OwnerTable, TagMatcher
 from veneurpy.engine.types import (
     CLIENT_FIGURES,
     FOLDED_TAG,
@@ -30,6 +40,7 @@ from veneurpy.engine.types import (
     Overflow,
     Plan,
     PointType,
+    Role,
     Scope,
     Statistic,
 )
@@ -38,6 +49,7 @@ __all__ = [
     "CLIENT_FIGURES",
     "FOLDED_TAG",
     "IGNORED_FIELDS",
+    "IMPORT_REASONS",
     "LINE_REASONS",
     "NAME_FIGURES",
     "SCHEMA_VERSION",
@@ -47,22 +59,32 @@ __all__ = [
     "Bytes",
     "ClientTop",
     "Columns",
+    "Encoded",
+    "Encoding",
     "Engine",
     "EngineKind",
     "EngineMissing",
     "EngineOptions",
+    "FrameBroken",
+    "ImportStore",
+    "Imported",
     "Interval",
     "MemoryUse",
     "MetricType",
     "NameTop",
     "Output",
     "Overflow",
+    "OwnerTable",
     "Plan",
     "PointType",
     "Reader",
+    "Role",
     "Scope",
     "Statistic",
+    "StoreFull",
+    "Streamed",
     "StringTable",
+    "TagMatcher",
     "open_engine",
 ]
 
@@ -175,6 +197,27 @@ class Interval(Protocol):
         """
         ...
 
+    def encode(
+        self,
+        table: OwnerTable,
+        *,
+        role: Role,
+        max_bytes: int = 1 << 20,
+        veneur_owners: frozenset[int] = frozenset(),
+        carry: bytes = b"",
+        sources: Sequence[ImportStore] = (),
+    ) -> Encoding:
+        """What a node in this role has for owners, without the GIL: call it off the event loop.
+
+        A HOST sends each series that is merged over hosts to its owner; an OWNER sends everything
+        that has no `T`, what is not merged over hosts to itself, `table.self_index`. A STANDALONE
+        node has nothing to send. `sources` are merged in as if they had been received here; they
+        keep what they have. Batches are of `max_bytes` at the most, if one series alone is not
+        more. Indices in `veneur_owners` get Veneur's fields only, and integer counters: what that
+        leaves over is in `Encoding.carry`, to be given to the next interval's encoding as `carry`.
+        """
+        ...
+
     @property
     def is_doubtful(self) -> bool:
         """Whether a process before this one died while it delivered the interval from memory.
@@ -196,6 +239,73 @@ class Interval(Protocol):
 
         The next `rotate` implies it: then the memory is needed.
         """
+        ...
+
+
+class ImportStore(Protocol):
+    """What an owner merged of one interval, or what Veneur's streams brought in one.
+
+    One call at a time; any thread. Counters add up; of gauges the largest (time, sender) stays;
+    sets are united; a histogram keeps a digest, what is known of all its samples, and what is known
+    of those whose aggregates its owner is to publish.
+    """
+
+    @property
+    def start_ms(self) -> int: ...
+    @property
+    def series(self) -> int:
+        """How many: scopes, and histograms and timers, count each."""
+        ...
+
+    @property
+    def memory_bytes(self) -> int:
+        """How much of `EngineOptions.import_max_bytes` it takes."""
+        ...
+
+    def merge(
+        self, payload: bytes, *, sender: str, received_ns: int, foreign: bool = False
+    ) -> Imported:
+        """Merges a `MetricList`, without the GIL: all its good metrics, or none.
+
+        `foreign`: it came from a Veneur, which means global scope by every counter and gauge and
+        has no business with local series. `received_ns` is the time of gauges that tell none.
+        Raises FrameBroken where the bytes are no list, and StoreFull.
+        """
+        ...
+
+    def merge_stream(self, frames: bytes, *, sender: str, received_ns: int) -> Streamed:
+        """Merges what there is of a stream of Veneur's single metrics, as gRPC frames them.
+
+        The bytes after the last whole message are left to be passed in again with what follows.
+        Raises FrameBroken for a compressed or overlong message, and StoreFull; nothing of `frames`
+        was merged then.
+        """
+        ...
+
+    def columns(self, plan: Plan, *, touched_only: bool = False) -> Columns:
+        """The points that an owner publishes. `plan.role` means nothing here.
+
+        Of a mixed histogram the median and percentiles are of all samples, the other statistics of
+        those that owners received themselves: hosts publish their own. Of global and local ones
+        everything is of all samples. `touched_only`: only series merged into since
+        `forget_touched`. What it returns stays valid after `release`.
+        """
+        ...
+
+    def state(self, shards: int, max_bytes: int) -> list[bytes]:
+        """Payloads that, merged into an empty store in any order, make it like this one.
+
+        At least one for each of `shards` that has a series (by the series' stable hash), each of
+        at most `max_bytes` if one series alone is not more.
+        """
+        ...
+
+    def forget_touched(self) -> None:
+        """From now on `touched_only` means what comes after this call."""
+        ...
+
+    def release(self) -> None:
+        """Gives the memory back. Idempotent; the last thing to be called."""
         ...
 
 
@@ -221,6 +331,10 @@ class Engine(Protocol):
         before must have been released (RuntimeError). Blocks for at most some 25 ms: call it off
         the event loop.
         """
+        ...
+
+    def open_import(self, start_ms: int) -> ImportStore:
+        """An empty store for what other nodes send of the interval that starts then."""
         ...
 
     def recovered(self) -> Sequence[Interval]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from veneurpy.engine.reference_digest import Distribution
+from veneurpy.engine.reference_digest import Distribution, Moments
 from veneurpy.engine.reference_hll import ReferenceSet
 from veneurpy.engine.types import Accounts, EngineOptions, MemoryUse, MetricType, Scope
 
@@ -50,10 +50,12 @@ class Counter:
 
 @dataclass(slots=True)
 class Gauge:
-    """The last write, by (time, reader)."""
+    """The last write, by (time, sender, reader); of what senders say at one time the largest."""
 
     samples: int = 0
     time_ns: int = -1
+    sender: bytes = b""
+    """Who sent it; empty: a reader of this node."""
     reader: int = -1
     value: float = 0.0
 
@@ -63,8 +65,12 @@ class Gauge:
 
     def merge(self, other: Gauge) -> None:
         self.samples += other.samples
-        if (self.time_ns, self.reader) < (other.time_ns, other.reader):
-            self.time_ns, self.reader, self.value = other.time_ns, other.reader, other.value
+        if self._rank() < other._rank():
+            self.time_ns, self.sender = other.time_ns, other.sender
+            self.reader, self.value = other.reader, other.value
+
+    def _rank(self) -> tuple[int, bytes, int, float]:
+        return self.time_ns, self.sender, self.reader, self.value
 
 
 @dataclass(slots=True)
@@ -73,12 +79,24 @@ class Histogram:
 
     distribution: Distribution
     samples: int = 0
+    imported_direct: Moments | None = None
+    """Of an imported one: the samples that the owners themselves received."""
+
+    @property
+    def direct(self) -> Moments:
+        """The samples that nobody else publishes aggregates of."""
+        return self.imported_direct or self.distribution.moments
 
     def add(self, value: float, weight: float) -> None:
         self.samples += 1
         self.distribution.add(value, weight)
 
     def merge(self, other: Histogram) -> None:
+        if self.imported_direct is None and other.imported_direct is not None:
+            self.imported_direct = Moments()
+            self.imported_direct.merge(self.distribution.moments)
+        if self.imported_direct is not None:
+            self.imported_direct.merge(other.direct)
         self.samples += other.samples
         self.distribution.merge(other.distribution)
 

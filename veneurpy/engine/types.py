@@ -49,6 +49,17 @@ class Statistic(IntEnum):
     QUANTILE = 7
 
 
+class Role(IntEnum):
+    """What a node is to its samples: which rows it makes of them, and which series it forwards."""
+
+    STANDALONE = 0
+    """It publishes everything."""
+    HOST = 1
+    """It publishes what is of its own, and forwards what is to be merged over hosts."""
+    OWNER = 2
+    """It forwards everything, what is of its own to itself: owners publish what they merged."""
+
+
 class Overflow(IntEnum):
     """What becomes of a new series for which its name has no room left."""
 
@@ -155,9 +166,15 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `Interval.columns` computes: counters, gauges and sets yield one point as they are."""
+    """What `Interval.columns` computes: counters, gauges and sets yield one point as they are.
+
+    Samples with a `T` yield rows in every role. Beside them a HOST makes none of global counters
+    and gauges, of sets and histograms that it forwards whole, and no quantiles but the median of
+    mixed histograms; an OWNER makes no others at all.
+    """
 
     histograms: tuple[Output, ...] = ()
+    role: Role = Role.STANDALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +213,8 @@ class EngineOptions:
     """A reader that receives by itself may sleep for up to 1 ms, for datagrams to gather."""
     side_log_max_bytes: int = 4 << 20
     """Bytes of events and service checks that one reader keeps in one interval."""
+    import_max_bytes: int = 1 << 30
+    """Upper bound of all import stores together."""
 
 
 # Why a line or a value was rejected, in the order in which a line is checked: the first one counts.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import veneurpy
 from veneurpy.config import Config, effective
@@ -29,6 +29,11 @@ from veneurpy.telemetry.metrics import (
     UPTIME,
 )
 
+if TYPE_CHECKING:
+    from veneurpy.server.between import Between
+
+ALONE: Mapping[str, Any] = {"node": None, "roles": [], "grpc": None, "forward": None, "owner": None}
+"""What a node says that has nothing to do with others."""
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_S = 5.0
 
@@ -49,6 +54,7 @@ class Node:
         lanes: Sequence[Lane],
         flusher: Flusher,
         durable: Durable | None = None,
+        between: Between | None = None,
     ) -> None:
         self._config = config
         self._host = host
@@ -60,6 +66,7 @@ class Node:
         self._lanes = lanes
         self._flusher = flusher
         self._durable = durable
+        self._between = between
         self.recovered: Recovered | None = None
         """What a process before this one had left; None if that was nothing."""
         self._started_s = self._flushed_s = clock.monotonic()
@@ -112,6 +119,7 @@ class Node:
             "sinks": [lane.status() for lane in self._lanes],
             "recovered": None if self.recovered is None else asdict(self.recovered),
             "spool": None if self._durable is None else self._durable.status(),
+            **(ALONE if self._between is None else self._between.status()),
         }
 
     def ledger(self) -> dict[str, Any]:

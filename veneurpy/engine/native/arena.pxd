@@ -198,6 +198,7 @@ cdef struct Arena:
     u32 free[BLOCK_CLASSES]             # lists of freed blocks: reference of the first
     u32* salvaged                       # of a recovered arena: its sound entries (offset / 16), else NULL
     u64 n_salvaged
+    bint imported                       # its entries end as imported.pxd says
     Table table
     Names names
     Clients clients

@@ -22,6 +22,7 @@ from veneurpy.engine.native.compat cimport (
 from veneurpy.engine.native.counting cimport names_begin
 from veneurpy.engine.native.entries cimport reserve_begin
 from veneurpy.engine.native.hash cimport HashKey, hash_pair
+from veneurpy.engine.native.import_store cimport ImportBudget, NativeImportStore
 from veneurpy.engine.native.interval cimport MergeContext, NativeInterval, RecoveredFile, counters_accounts
 from veneurpy.engine.native.meter cimport MemoryMeter
 from veneurpy.engine.native.parser cimport parser_close, parser_open
@@ -273,6 +274,7 @@ cdef class NativeEngine:
     cdef Weights _weights
     cdef Py_ssize_t _longest            # datagram, in bytes
     cdef u64 _limit                     # of each arena that is about to begin
+    cdef ImportBudget _imports
 
     def __init__(self, options, *, start_ms, bytes hash_key=None):
         self.options = options
@@ -288,6 +290,7 @@ cdef class NativeEngine:
         self._weights.outputs = len(outputs)
         self._weights.suffix_bytes = sum(len(output.suffix.encode()) for output in outputs)
         self._weights.implicit_bytes = sum(len(tag.encode()) + 1 for tag in options.extend_tags)
+        self._imports = ImportBudget(options.import_max_bytes)
         self._rules = CompiledRules(options)
         self._digest_bytes = digest_block_bytes(options.compression)
         self._name_interval(uuids.uuid4(), start_ms)
@@ -413,6 +416,9 @@ cdef class NativeEngine:
         cdef NativeReader reader = self.open_reader(listener)
         reader._attach(fd)
         return reader
+
+    def open_import(self, i64 start_ms):
+        return NativeImportStore(self._context, self._imports, start_ms, self.options.compression, self._digest_bytes)
 
     def rotate(self, i64 now_ms):
         """Swaps every reader's arena. See veneurpy.engine.Engine."""

@@ -2,7 +2,9 @@
 from veneurpy.engine.native.arena cimport Arena, Counters
 from veneurpy.engine.native.compat cimport i64, u32
 from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.merge cimport MergeUse
 from veneurpy.engine.native.meter cimport MemoryMeter
+from veneurpy.engine.native.points cimport PointPlan
 from veneurpy.engine.native.recover cimport Salvage
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.top cimport Seen
@@ -59,4 +61,21 @@ cdef class NativeInterval:
     cdef _give_back(self)
 
 
+cdef class ArenaSource:
+    """What has an arena that an interval can be encoded with."""
+
+    cdef Arena* source                  # NULL: it has none any more
+
+
+cdef class CompiledPlan:
+    """A Plan in C, and the Python bytes that it points to."""
+
+    cdef PointPlan plan
+    cdef readonly int role
+    cdef list _suffixes
+
+
+# (Columns, number of series, names of several types).
+cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, MergeUse use, u32 touched_since,
+                          CompiledPlan plan, i64 start_ms)
 cdef object counters_accounts(const Counters* c)

@@ -9,17 +9,22 @@ from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
     ARENA_FREE, IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Counters, SideRecord,
 )
+from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.buffer cimport buffer_view
 from veneurpy.engine.native.compat cimport i64, u8, u32, u64
+from veneurpy.engine.native.encoding cimport Encode, encode_arenas
 from veneurpy.engine.native.intern cimport Interner
-from veneurpy.engine.native.merge cimport Merge, count_samples, merge_arenas, merge_close, merge_open
+from veneurpy.engine.native.merge cimport (
+    ROWS_HOST, WIRE_HOST, WIRE_OWNER, Merge, MergeUse, count_samples, merge_arenas, merge_close, merge_open,
+)
 from veneurpy.engine.native.meter cimport MemoryMeter, Meter
-from veneurpy.engine.native.points cimport PlannedOutput, PointPlan, Points, Strings, points_free, points_make
+from veneurpy.engine.native.owners cimport CompiledOwners
+from veneurpy.engine.native.points cimport PlannedOutput, Points, Strings, points_free, points_make
 from veneurpy.engine.native.recover cimport salvage, salvage_close
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.top cimport seen_close, top_of
 
-from veneurpy.engine import types
+from veneurpy.engine import exchange, types
 from veneurpy.engine.columns import Columns, StringTable
 
 
@@ -149,15 +154,12 @@ cdef list _side_log(const Arena* a, int reader):
     return lines
 
 
-cdef class _CompiledPlan:
-    """A Plan in C, and the Python bytes that it points to."""
-
-    cdef PointPlan plan
-    cdef list _suffixes
-
+cdef class CompiledPlan:
     def __cinit__(self, plan):
         cdef int i
         cdef bytes suffix
+        self.role = int(plan.role)
+        self.plan.mixed_median_only = self.role == ROWS_HOST
         qs = sorted({_quantile_of(o) for o in plan.histograms} - {None})
         self._suffixes = [o.suffix.encode() for o in plan.histograms]
         self.plan.n = len(plan.histograms)
@@ -218,6 +220,36 @@ cdef object _columns(MemoryMeter meter, Points* p, const Interner* sink_sets):
         value=buffer_view(meter, <void**>&p.value, n, 8, c"d"),
         own_time=buffer_view(meter, <void**>&p.own_time, n, 1, c"B"),
     )
+
+
+cdef class ArenaSource:
+    pass
+
+
+cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, MergeUse use, u32 touched_since,
+                          CompiledPlan plan, i64 start_ms):
+    cdef Merge merge
+    cdef Points points
+    cdef Meter* meter = &context.meter.meter
+    cdef bint done
+    cdef u32 i
+    memset(&merge, 0, sizeof(merge))
+    memset(&points, 0, sizeof(points))
+    try:
+        with nogil:
+            done = merge_open(&merge, meter, use, &context.key, context.extend, context.n_extend)
+            merge.touched_since = touched_since
+            done = (done and merge_arenas(&merge, arenas, n)
+                    and points_make(&points, &merge, &plan.plan, start_ms, context.compression))
+        if not done:
+            raise MemoryError("no memory to flush the interval")
+        conflicts = [points.conflicts[i] for i in range(points.n_conflicts)]
+        columns = _columns(context.meter, &points, &merge.sink_sets)
+        return columns, merge.count, [columns.names[number] for number in conflicts]
+    finally:
+        with nogil:
+            merge_close(&merge)
+            points_free(&points)
 
 
 cdef class NativeInterval:
@@ -332,31 +364,52 @@ cdef class NativeInterval:
 
     def columns(self, plan):
         """Merges and computes, without the GIL. See veneurpy.engine.Interval."""
-        cdef _CompiledPlan compiled = _CompiledPlan(plan)
-        cdef Merge merge
-        cdef Points points
-        cdef Meter* meter = &self._context.meter.meter
-        cdef bint done
-        cdef u32 i
+        cdef CompiledPlan compiled = CompiledPlan(plan)
         self._require_open()
-        memset(&merge, 0, sizeof(merge))
-        memset(&points, 0, sizeof(points))
+        columns, self._series, self._conflicts = merged_columns(
+            self._context, self._arenas, self._n, <MergeUse>compiled.role, 0, compiled, self.start_ms
+        )
+        return columns
+
+    def encode(self, table, *, role, u64 max_bytes=1 << 20, veneur_owners=frozenset(), bytes carry=b"", sources=()):
+        """Merges for the wire and writes it, without the GIL. See veneurpy.engine.Interval."""
+        cdef CompiledOwners owners = CompiledOwners(table)
+        cdef ArenaSource source
+        cdef Arena** arenas
+        cdef Encode e
+        cdef int n = self._n
+        self._require_open()
+        if role == types.Role.STANDALONE:
+            return exchange.Encoding([], carry)
+        if role == types.Role.OWNER and table.self_index is None:
+            raise ValueError(f"an owner's table needs self_index (role {role.name})")
+        memset(&e, 0, sizeof(Encode))
+        e.key = &self._context.key
+        e.extend = self._context.extend
+        e.n_extend = self._context.n_extend
+        e.use = WIRE_OWNER if role == types.Role.OWNER else WIRE_HOST
+        e.compression = self._context.compression
+        e.digest_bytes = digest_block_bytes(e.compression)
+        e.max_bytes = max_bytes
+        e.self_index = -1 if table.self_index is None else table.self_index
+        if not -1 <= e.self_index < <int>owners.owners.n:
+            raise ValueError(f"no member {e.self_index}")
+        e.carry.data = <const u8*><const char*>carry
+        e.carry.size = len(carry)
+        foreign = bytes(owner in veneur_owners for owner in range(len(table.members)))
+        arenas = <Arena**>calloc(n + len(sources) + 1, sizeof(Arena*))
+        if arenas == NULL:
+            raise MemoryError
         try:
-            with nogil:
-                done = (merge_open(&merge, meter, &self._context.key, self._context.extend, self._context.n_extend)
-                        and merge_arenas(&merge, self._arenas, self._n)
-                        and points_make(&points, &merge, &compiled.plan, self.start_ms, self._context.compression))
-            if not done:
-                raise MemoryError("no memory to flush the interval")
-            self._series = merge.count
-            conflicts = [points.conflicts[i] for i in range(points.n_conflicts)]
-            columns = _columns(self._context.meter, &points, &merge.sink_sets)
-            self._conflicts = [columns.names[number] for number in conflicts]
-            return columns
+            if n:
+                memcpy(arenas, self._arenas, n * sizeof(Arena*))
+            for source in sources:
+                if source.source != NULL:
+                    arenas[n] = source.source
+                    n += 1
+            return encode_arenas(&e, arenas, n, owners, len(table.members), foreign)
         finally:
-            with nogil:
-                merge_close(&merge)
-                points_free(&points)
+            free(arenas)
 
     def release(self, *, bint kept=True):
         """Gives the memory back, or leaves it to a successor until `settled`. See veneurpy.engine.Interval."""

@@ -20,6 +20,7 @@ cdef struct PointPlan:
     int n
     double* quantiles                   # ascending
     int n_quantiles
+    bint mixed_median_only              # of mixed histograms no other quantile: whom they are forwarded to has them
 
 # Distinct strings in a row: string i is bytes[offsets[i] : offsets[i + 1]].
 cdef struct Strings:

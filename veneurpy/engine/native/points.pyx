@@ -3,15 +3,14 @@
 from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport COUNTER, GAUGE, HISTOGRAM, SET, TIMER
+from veneurpy.engine.native.blocks cimport Totals
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport hash_bytes
 from veneurpy.engine.native.intern cimport INTERN_FAILED, Interner, intern, interner_close, interner_open
 from veneurpy.engine.native.merge cimport Merge, Series
 from veneurpy.engine.native.meter cimport Meter, meter_free, meter_malloc, meter_realloc
 from veneurpy.engine.native.slice cimport Slice, cut
-from veneurpy.engine.native.summary cimport (
-    Summary, Workspace, set_value, summarise, workspace_close, workspace_open,
-)
+from veneurpy.engine.native.summary cimport Workspace, set_value, summarise, workspace_close, workspace_open
 
 # The numbers of engine.types.Statistic and PointType.
 cdef enum:
@@ -140,10 +139,15 @@ cdef inline void _row(Points* out, u32 name, u32 tag, u8 point_type, const Serie
     out.rows = r + 1
 
 
-cdef bint _statistic(const Summary* y, const double* quantiles, const PlannedOutput* o, double* value) noexcept nogil:
-    """False where the statistic does not exist: the harmonic mean whose reciprocals add up to 0."""
+cdef bint _statistic(const Totals* y, const double* quantiles, const PlannedOutput* o, double* value) noexcept nogil:
+    """False where the statistic does not exist: the harmonic mean whose reciprocals add up to 0, and what is made of
+    direct samples where there are none."""
     cdef int what = o.statistic
-    if what == MIN:
+    if what == MEDIAN or what == QUANTILE:
+        value[0] = quantiles[o.quantile]
+    elif y.weight == 0:
+        return False
+    elif what == MIN:
         value[0] = y.low
     elif what == MAX:
         value[0] = y.high
@@ -153,20 +157,17 @@ cdef bint _statistic(const Summary* y, const double* quantiles, const PlannedOut
         value[0] = y.sum / y.weight
     elif what == COUNT:
         value[0] = y.weight
-    elif what == HMEAN:
-        if y.zeros > 0:
-            value[0] = 0.0
-        else:
-            value[0] = y.weight / y.reciprocal
-            return isfinite(value[0])
+    elif y.zeros > 0:
+        value[0] = 0.0
     else:
-        value[0] = quantiles[o.quantile]
+        value[0] = y.weight / y.reciprocal
+        return isfinite(value[0])
     return True
 
 
 cdef bint _histogram_rows(Points* out, NameUse* use, u32 tag, const Series* s, const Merge* m, const PointPlan* plan,
                           Workspace* w, i64 start_ms) noexcept nogil:
-    cdef Summary y
+    cdef Totals y
     cdef double value
     cdef int i
     if not summarise(w, m, s, plan.quantiles, plan.n_quantiles, &y):
@@ -174,6 +175,8 @@ cdef bint _histogram_rows(Points* out, NameUse* use, u32 tag, const Series* s, c
     if not _name_outputs(out, use, s, plan):
         return False
     for i in range(plan.n):
+        if plan.mixed_median_only and s.scope == 0 and plan.outputs[i].statistic == QUANTILE:
+            continue
         if _statistic(&y, w.quantiles, &plan.outputs[i], &value):
             _row(out, use.first_output + i, tag, plan.outputs[i].point_type, s, start_ms, value)
     return True
@@ -200,6 +203,8 @@ cdef bint _columns_open(Points* out, const Merge* m, const PointPlan* plan) noex
     cdef u32 i
     cdef u8 kind
     for i in range(m.count):
+        if not m.series[i].shown:
+            continue
         kind = m.series[i].type
         rows += <u64>plan.n if kind == HISTOGRAM or kind == TIMER else 1
     rows += 1
@@ -233,6 +238,8 @@ cdef bint _fill(Points* out, Naming* naming, Interner* tags, const Merge* m, con
     cdef u32 i, tag
     for i in range(m.count):
         s = &m.series[i]
+        if not s.shown:
+            continue
         tag = intern(tags, hash_bytes(&m.key, s.tags, s.tags_len, 1), cut(s.tags, s.tags_len, 0, s.tags_len))
         if tag == INTERN_FAILED or not _series_rows(out, naming, tag, s, m, plan, w, start_ms):
             return False
