@@ -20,7 +20,12 @@ class Fleet:
     """Nodes `h0`…, `g0`… and, if wanted, the proxy `p`, through which every second host sends."""
 
     def __init__(
-        self, folder: Path, arenas: Path, net: Network, *, shape: tuple[int, int, int],
+        self,
+        folder: Path,
+        arenas: Path,
+        net: Network,
+        *,
+        shape: tuple[int, int, int],
         settings: Mapping[str, Any],
     ) -> None:
         """`shape` is how many hosts, owners and proxies (0 or 1)."""
@@ -67,16 +72,19 @@ class Fleet:
 
     def settle(self) -> None:
         """Returns when all that was received is published. Raises TimeoutError if it is not."""
-        for node in self.nodes:
-            what = f"{node.name} reads what it was sent"
-            wait_until(lambda node=node: not node.queued_bytes, what, SETTLE_S)  # type: ignore[misc]
+
+        def read() -> bool:
+            return not any(node.queued_bytes for node in self.nodes)
+
+        def settled() -> bool:
+            return all(is_settled(node, closed[node.name]) for node in self.nodes)
+
+        wait_until(read, "every node reads what it was sent", SETTLE_S)
         # One interval may be closing just now; the next one to close holds the rest.
         closed = {node.name: node.get("/api/v1/ledger")["intervals"] + 2 for node in self.nodes}
-        for node in self.nodes:
-            wait_until(lambda n=node: is_settled(n, closed[n.name]), f"{node.name} settles", SETTLE_S)  # type: ignore[misc]
-        # What a host has sent meanwhile may have come to an owner that had settled before.
-        for node in self.nodes:
-            wait_until(lambda n=node: is_settled(n, 0), f"{node.name} stays settled", SETTLE_S)  # type: ignore[misc]
+        wait_until(settled, "every node settles", SETTLE_S)
+        # What a host sent meanwhile may have come to an owner that had settled before.
+        wait_until(settled, "every node stays settled", SETTLE_S)
 
     def close(self) -> None:
         """Ends every process."""
@@ -135,7 +143,8 @@ def is_settled(node: Node, intervals: int) -> bool:
         return False
     if owner and (owner["open"] or owner["late"]):
         return False
-    return not any(sink["pending_rows"] for sink in status["sinks"])
+    waits = status["spool"]["intervals"] or any(sink["pending_points"] for sink in status["sinks"])
+    return not waits
 
 
 @contextmanager
@@ -149,7 +158,10 @@ def fleet(
         network() as net,
     ):
         made = Fleet(
-            Path(folder), Path(arenas), net, shape=(hosts, owners, int(proxy)),
+            Path(folder),
+            Path(arenas),
+            net,
+            shape=(hosts, owners, int(proxy)),
             settings=settings or {},
         )
         try:
