@@ -15,7 +15,6 @@ from tests.chaos.faults import ROUND_S, Chaos
 from tests.chaos.fleet import INTERVAL_S, Fleet, fleet
 from tests.chaos.oracle import Named, Verdict, verdicts
 from tests.chaos.process import Node
-from tests.chaos.ring import RingChange
 from tests.chaos.workload import Workload, workload
 
 INTERVAL_MS = round(INTERVAL_S * 1000)
