@@ -22,13 +22,14 @@ class SealedRows:
 
     def __init__(
         self,
-        keeper: Keeper,
+        keeper: Keeper | None,
         lanes: Sequence[Lane],
         *,
         ledger: Ledger,
         telemetry: Telemetry,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
+        """Without a `keeper` rows are delivered from memory."""
         self._keeper = keeper
         self._lanes = lanes
         self._ledger = ledger
@@ -37,12 +38,13 @@ class SealedRows:
 
     def owed(self, record: Record) -> Sequence[Owed]:
         """What each sink will be owed of it."""
-        return self._keeper.owed(record, self._shares(record))
+        return [] if self._keeper is None else self._keeper.owed(record, self._shares(record))
 
     def offer(self, record: Record) -> None:
         """It is committed: to the lanes with it, on the event loop."""
         shares = self._shares(record)
-        self._keeper.tie(record.uuid, shares)
+        if self._keeper is not None:
+            self._keeper.tie(record.uuid, shares)
         unrouted = kept_from(record.columns, [(lane.name, lane.kind) for lane in self._lanes])
         self._loop.call_soon_threadsafe(self._offer, len(record.columns), unrouted, shares)
 

@@ -11,6 +11,7 @@ from veneurpy.engine import FrameBroken, StoreFull
 from veneurpy.forward.answer import DONE, FORGOTTEN, Answer, Kind
 from veneurpy.forward.batch import MOST_BYTES, Batch
 from veneurpy.forward.desk import Desk, OpenInterval
+from veneurpy.forward.epochs import ANYBODY
 from veneurpy.spool import seals
 from veneurpy.spool.database import Database
 from veneurpy.spool.seals import Bounds
@@ -54,6 +55,8 @@ def is_refused(desk: Desk, batch: Batch) -> Answer | None:
         desk.emit(refusal)
         return Answer(Kind.REFUSED, "length", table=table)
     epoch = table.at(batch.start_ms)
+    if batch.epoch == ANYBODY and epoch.members == (options.name,):
+        return None  # its sender knows an address only, and there is nobody else
     if batch.owner != options.name or options.name not in epoch.members:
         return Answer(Kind.REFUSED, "owner", table=table)
     if batch.epoch != epoch.number:

@@ -10,6 +10,9 @@ from veneurpy.errors import VeneurpyError
 
 RingHash = Literal["rendezvous", "veneur"]
 
+ANYBODY = 0
+"""The number of the epoch whose one member is whoever is found at an address."""
+
 
 class EpochInvalid(VeneurpyError):
     """A member list cannot follow those before it; the text says why."""

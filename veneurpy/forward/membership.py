@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from veneurpy.forward.epochs import Epoch, EpochTable
+from veneurpy.forward.epochs import ANYBODY, Epoch, EpochTable
 from veneurpy.spool import outbox
 from veneurpy.spool.database import Database
 
@@ -21,8 +21,14 @@ class Membership:
 
     def restore(self, database: Database) -> None:
         """Takes over what was adopted before. On the spool's thread, any number of times."""
-        if kept := outbox.epochs(database.connection):
+        kept = outbox.epochs(database.connection)
+        if kept and not self._has_moved(kept):
             self.table = self.table.merged(EpochTable(kept))
+
+    def _has_moved(self, kept: Sequence[Epoch]) -> bool:
+        """Whether what was learnt at an address was learnt at another than is configured now."""
+        first = self.table.epochs[0]
+        return first.number == ANYBODY and first not in kept
 
     def adopt(self, table: EpochTable, database: Database) -> bool:
         """Keeps what another node knows beyond ours, then uses it; whether there was anything.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from veneurpy.forward.answer import UNKNOWN, Answer, Kind
 from veneurpy.forward.arrivals import Arrivals
 from veneurpy.forward.batch import Batch, BatchId
-from veneurpy.forward.epochs import Epoch, EpochTable
+from veneurpy.forward.epochs import ANYBODY, Epoch, EpochInvalid, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.owner import Owner
 from veneurpy.ports import Peer
@@ -87,9 +89,25 @@ class NodeTarget:
         """The answer to a batch of a node of ours. Raises PeerUnavailable."""
         if self._owner is not None:
             return await self._owner.deliver(batch)
-        if batch.owner == self._name:
+        if batch.owner == self._name or self._is_misled(batch):
             return Answer(Kind.REFUSED, "owner", table=self.table())
-        return await self._relay.deliver(batch)
+        answer = await self._relay.deliver(batch)
+        if answer.table is not None:
+            await self._learn(answer.table)
+        return answer
+
+    def _is_misled(self, batch: Batch) -> bool:
+        """Whether it names nobody that this node knows, by a list that is not newer than ours."""
+        table = self.table()
+        if table.latest.number == ANYBODY or batch.epoch > table.latest.number:
+            return False
+        return all(batch.owner not in epoch.members for epoch in table.epochs)
+
+    async def _learn(self, table: EpochTable) -> None:
+        """Goes by what an owner knows, from now on; what contradicts ours is for its sender."""
+        membership = self._membership
+        with contextlib.suppress(EpochInvalid, sqlite3.Error):
+            await self._spool.do(lambda database: membership.adopt(table, database))
 
     async def confirm(self, ids: Sequence[BatchId]) -> Sequence[Answer]:
         """What became of batches. Raises PeerUnavailable."""

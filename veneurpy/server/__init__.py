@@ -28,6 +28,7 @@ from veneurpy.server.assembly import (
     new_sinks,
     new_stats,
 )
+from veneurpy.server.between import Between
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.durable import Durable
 from veneurpy.server.listening import Listeners
@@ -105,6 +106,11 @@ class Server:
         self._durable: Durable | None = None
         if config.state_dir:
             self._durable = Durable(config, self._lanes, clock=self.clock, telemetry=self.telemetry)
+        self._between: Between | None = None
+        if config.forwards or config.grpc_address is not None:
+            self._between = Between(
+                config, clock=self.clock, telemetry=self.telemetry, durable=self._durable
+            )
         self._engine: Engine | None = None
         self._leaves_arenas = True
         self._admin: AdminServer | None = None
@@ -158,7 +164,7 @@ class Server:
         await self._start_sinks(late)
         self._ticker = Ticker(self.clock, interval_s=self.config.interval)
         self._engine = self._new_engine()
-        self._assemble(self._engine, late)
+        await self._assemble(self._engine, late)
         await self._recover()
         if self.config.http_address is not None:
             address = str(self.config.http_address)
@@ -167,19 +173,32 @@ class Server:
                 address,
                 extra_routes=self._routes,
                 ingest={each.name.removeprefix("http:"): each.handle for each in self._by_http},
+                ring=self._between.admin if self._between else None,
             )
             await self._admin.start()
         for listener in self._listeners:
             await listener.start(self._engine)
             self._ledger.open_listener(listener.name)
+        if self._between is not None:
+            await self._between.listen()
         for name in self._sockets.drop_others():
             self.telemetry.emit(SocketsDropped(name))
         self._start_tasks()
         self._announce()
 
-    def _assemble(self, engine: Engine, late: LatePoints) -> None:
+    async def _assemble(self, engine: Engine, late: LatePoints) -> None:
         """Makes what flushes the engine and what shows it."""
         config = self.config
+        keeper = self._durable.keeper if self._durable else None
+        forwarder = None
+        if self._between is not None:
+            forwarder = await self._between.start(
+                engine,
+                lanes=self._lanes,
+                keeper=keeper,
+                ledger=self._ledger,
+                is_healthy=lambda: self.node.healthy(),
+            )
         self._flusher = new_flusher(
             config,
             engine,
@@ -189,7 +208,8 @@ class Server:
             ledger=self._ledger,
             executor=self._executor,
             late=late,
-            keeper=self._durable.keeper if self._durable else None,
+            keeper=keeper,
+            forwarder=forwarder,
         )
         self.node = Node(
             config,
@@ -202,6 +222,7 @@ class Server:
             lanes=self._lanes,
             flusher=self._flusher,
             durable=self._durable,
+            between=self._between,
         )
         self._stats = new_stats(config, self.telemetry, self.node.refresh)
 
@@ -252,6 +273,8 @@ class Server:
         start = self._supervisor.start
         self._flushing = start("flush", self._flush_loop())
         self._deliveries = [start(f"sink {lane.name}", lane.run()) for lane in self._lanes]
+        for name, job in self._between.jobs() if self._between else ():
+            start(name, job)
         start("stats", self._stats.run())
         start("lag", watch_lag(self.clock, self.telemetry))
         if self._notifier.watchdog_s:
@@ -281,6 +304,9 @@ class Server:
         self._notifier.notify("STOPPING=1")
         self.telemetry.emit(Stopping(self._supervisor.cause, timeout_s))
         await asyncio.wait([self._flushing], timeout=deadline.left_s)
+        if self._between is not None:
+            step = self._between.stop_receiving(CLOSING_S)
+            await self._attempt("gRPC listener", step, deadline)
         if self.config.hands_over:
             await self._leave(deadline)
         else:
@@ -309,6 +335,8 @@ class Server:
         await asyncio.gather(*(self._stop_listener(each, deadline) for each in self._listeners))
         last = self._flusher.flush(self._ticker.cut())
         self._leaves_arenas = not await self._attempt("the last flush", last, deadline)
+        if self._between is not None:
+            await self._between.drain(max(0.0, deadline.left_s - CLOSING_S))
         for lane in self._lanes:
             lane.close()
 
@@ -332,6 +360,8 @@ class Server:
         for listener in self._listeners:
             steps[listener.name] = _stop_quietly(listener)
         await asyncio.gather(*(self._attempt(what, step, deadline) for what, step in steps.items()))
+        if self._between is not None:
+            await self._attempt("forwarding", self._between.close(), deadline)
         if self._engine is not None:
             self._engine.close(leave_arenas=self._leaves_arenas)
         if self._durable is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from veneurpy.config import Config, SinkEntry
 from veneurpy.engine import Budget, Engine, EngineOptions, Overflow
 from veneurpy.flush.flusher import Flusher
+from veneurpy.flush.forwarder import Forwarder
 from veneurpy.flush.keeper import Keeper
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
@@ -26,6 +27,11 @@ def host_of(config: Config) -> str:
     if config.hostname or config.omit_empty_hostname:
         return config.hostname
     return socket.gethostname()
+
+
+def name_of(config: Config) -> str:
+    """What other nodes call this one."""
+    return config.node_name or config.hostname or socket.gethostname()
 
 
 def engine_options(config: Config) -> EngineOptions:
@@ -48,6 +54,7 @@ def engine_options(config: Config) -> EngineOptions:
         max_timestamps=config.max_timestamps,
         side_log_max_bytes=config.side_log_max_bytes,
         arena_dir=config.arena_dir or None,
+        import_max_bytes=config.import_max_bytes,
     )
 
 
@@ -112,6 +119,7 @@ def new_flusher(
     executor: Executor,
     late: LatePoints,
     keeper: Keeper | None,
+    forwarder: Forwarder | None = None,
 ) -> Flusher:
     """The flusher of all lanes."""
     return Flusher(
@@ -126,6 +134,7 @@ def new_flusher(
         host=host_of(config),
         extend_tags=config.extend_tags,
         keeper=keeper,
+        forwarder=forwarder,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,11 +16,14 @@ from veneurpy.flush.lanes import Lane
 from veneurpy.flush.ticker import Ticker
 from veneurpy.ledger import Ledger, accounts_as_dict, by_listener
 from veneurpy.ports import Clock
+from veneurpy.server.between import Between
 from veneurpy.server.durable import Durable
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import Recovered
 from veneurpy.telemetry.metrics import BUILD_INFO, CLOCK_AHEAD, LOOP_LAG_MAX, UPTIME
 
+ALONE: Mapping[str, Any] = {"node": None, "roles": [], "grpc": None, "forward": None, "owner": None}
+"""What a node says that has nothing to do with others."""
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_S = 5.0
 
@@ -41,6 +44,7 @@ class Node:
         lanes: Sequence[Lane],
         flusher: Flusher,
         durable: Durable | None = None,
+        between: Between | None = None,
     ) -> None:
         self._config = config
         self._host = host
@@ -52,6 +56,7 @@ class Node:
         self._lanes = lanes
         self._flusher = flusher
         self._durable = durable
+        self._between = between
         self.recovered: Recovered | None = None
         """What a process before this one had left; None if that was nothing."""
         self._started_s = self._flushed_s = clock.monotonic()
@@ -103,6 +108,7 @@ class Node:
             "sinks": [lane.status() for lane in self._lanes],
             "recovered": None if self.recovered is None else asdict(self.recovered),
             "spool": None if self._durable is None else self._durable.status(),
+            **(ALONE if self._between is None else self._between.status()),
         }
 
     def ledger(self) -> dict[str, Any]:

@@ -10,11 +10,9 @@ from uuid import UUID
 
 from veneurpy.errors import VeneurpyError
 from veneurpy.spool import outbox, seals
-from veneurpy.spool.record import LateRow, Owed
+from veneurpy.spool.record import MARK_KEPT_MS, LateRow, Owed
 
 VERSION = 3
-MARK_KEPT_MS = 24 * 3600 * 1000
-"""How long it is remembered that an interval was committed; its arenas are gone long before."""
 LARGEST_WAL = 64 << 20
 PIECE_BYTES = 1 << 20
 """A record is kept in pieces: SQLite's copies of one would stop every other thread for as long."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.epochs import Epoch
+from veneurpy.spool.record import MARK_KEPT_MS
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS batches (
@@ -20,6 +21,9 @@ CREATE TABLE IF NOT EXISTS batches (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS batches_by_id ON batches (uuid, part);
 CREATE INDEX IF NOT EXISTS batches_by_owner ON batches (owner, start_ms, uuid, part);
+CREATE TABLE IF NOT EXISTS forwarded (
+    uuid BLOB PRIMARY KEY, start_ms INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS carry (one INTEGER PRIMARY KEY CHECK (one = 1), payload BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS epochs (
     number INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, members TEXT NOT NULL, hash TEXT NOT NULL
@@ -53,7 +57,16 @@ class Waiting(NamedTuple):
 
 
 def keep(db: sqlite3.Connection, batches: Iterable[Batch]) -> None:
-    """Adds batches; one that is there already stays as it is. Within a transaction."""
+    """Adds batches; one that is there already stays as it is. Within a transaction.
+
+    It is remembered for a day that their intervals were encoded, whatever becomes of them.
+    """
+    batches = list(batches)
+    if batches:
+        marks = {batch.id.uuid.bytes: batch.start_ms for batch in batches}
+        db.executemany("INSERT OR IGNORE INTO forwarded VALUES (?, ?)", marks.items())
+        before_ms = max(marks.values()) - MARK_KEPT_MS
+        db.execute("DELETE FROM forwarded WHERE start_ms < ?", (before_ms,))
     db.executemany(
         "INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
         [
@@ -64,6 +77,12 @@ def keep(db: sqlite3.Connection, batches: Iterable[Batch]) -> None:
             for b in batches
         ],
     )
+
+
+def forwarded(db: sqlite3.Connection, uuids: Iterable[UUID]) -> set[UUID]:
+    """Those intervals whose batches were kept, whatever became of them since."""
+    query = "SELECT 1 FROM forwarded WHERE uuid = ?"
+    return {uuid for uuid in uuids if db.execute(query, (uuid.bytes,)).fetchone()}
 
 
 def keep_carry(db: sqlite3.Connection, carry: bytes) -> None:

@@ -15,6 +15,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from veneurpy.errors import VeneurpyError
+from veneurpy.spool import outbox
 from veneurpy.spool.codec import Unreadable, decode, encode
 from veneurpy.spool.database import Also, Database, nothing_else
 from veneurpy.spool.record import LateRow, Owed, Record
@@ -153,6 +154,10 @@ class Spool:
     async def encoded(self, uuids: Collection[UUID]) -> set[UUID]:
         """Those that were committed within the last day, by this process or one before."""
         return await self._ask("read", lambda db: db.encoded(uuids), set())
+
+    async def forwarded(self, uuids: Collection[UUID]) -> set[UUID]:
+        """Those whose batches were kept within the last day, by this process or one before."""
+        return await self._ask("read", lambda db: outbox.forwarded(db.connection, uuids), set())
 
     async def owed(self) -> list[Owed]:
         """All that is owed, the oldest interval first."""

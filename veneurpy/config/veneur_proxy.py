@@ -1,0 +1,70 @@
+"""The configuration of veneur-proxy, key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from veneurpy.config.report import Report
+
+PROXY_IGNORED: Mapping[str, str] = {
+    "dial_timeout": "connections are made anew whenever they break; a call takes `forward_timeout`",
+    "discovery_interval": "addresses are followed as they change, see `forward.discovery`",
+    "grpc_server": "idle connections are closed after a quarter of an hour",
+    "grpc_tls_address": "gRPC listens at grpc_address only, with TLS if there is `grpc_tls`",
+    "runtime_metrics_interval": "the node's own metrics are sent after each flush",
+    "send_buffer_size": "what waits for an owner is bounded by `forward_max_bytes`",
+    "statsd": "set `stats_address` for the node's own metrics",
+}
+"""Keys of veneur-proxy that load and do nothing, with what follows from that."""
+
+PROXY_TRANSLATED = ("forward_addresses", "forward_service", "ignore_tags")
+"""Keys of veneur-proxy that become a `forward`."""
+
+PROXY_KEYS = frozenset({*PROXY_IGNORED, *PROXY_TRANSLATED})
+"""Keys that only a configuration of veneur-proxy has."""
+
+
+def translate_proxy(data: dict[str, Any], report: Report) -> None:
+    """Makes `forward` of the keys of a proxy: its ring, over the addresses of the owners."""
+    given = {key: data.pop(key) for key in PROXY_TRANSLATED if key in data}
+    given = {key: value for key, value in given.items() if value}
+    if not given:
+        return
+    first = next(iter(given))
+    place = report.places.of((first,), key=True)
+    if data.get("forward") is not None or data.get("forward_address"):
+        report.fail(place, f'"{first}" and "forward" are two ways to say it: leave one')
+    addresses = given.get("forward_addresses")
+    if not isinstance(addresses, list) or not all(isinstance(each, str) for each in addresses):
+        report.fail(place, _members_missing(given))
+    data["forward"] = {
+        "members": dict.fromkeys(addresses, ""),
+        "hash": "veneur",
+        "ignore_tags": _ignored(given.get("ignore_tags")),
+    }
+    where = report.places.values.get(("forward_addresses",))
+    if where is not None:
+        report.places.values[("forward",)] = where
+    report.warning(place, "the owners are a ring, as with `forward.members` and `hash: veneur`")
+
+
+def _members_missing(given: Mapping[str, Any]) -> str:
+    if "forward_service" in given:
+        return (
+            'the members of a ring are named here and not discovered: list them in "forward" with '
+            "`discovery: {kind: consul, service: …}` for their addresses"
+        )
+    return 'expected "forward_addresses" as a list of host:port'
+
+
+def _ignored(matchers: Any) -> Any:
+    """Veneur's matchers have a field more, which says nothing if it is false."""
+    if not isinstance(matchers, list):
+        return matchers or []
+    return [
+        {key: value for key, value in each.items() if key != "unset" or value}
+        if isinstance(each, dict)
+        else each
+        for each in matchers
+    ]
