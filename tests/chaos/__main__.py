@@ -42,8 +42,8 @@ everything that had been published so far was added up.
 
 After {held} of {rounds} rounds all of this held:
 
-- of every series, the sum over all intervals of the highest revision is what was sent, less what the
-  nodes name as missing; of none it is more;
+- of every series, the sum over all intervals of the highest revision is what was sent, less what
+  the nodes name as missing; of none it is more;
 - every interval has what was received in it, sample by sample, under its own start;
 - a series has one owner in each interval;
 - rows of equal revision are equal;
@@ -75,9 +75,11 @@ def main(rounds: int, seed: int, hosts: int, owners: int) -> None:
             seed=seed + len(outcomes), rounds=count, hosts=hosts, owners=owners, tell=click.echo
         )
         outcomes.append(outcome)
-        for failure in outcome.failures:
+        if not outcome.holds:
             click.echo("\n".join(outcome.history))
-            click.echo(f"FAIL  {failure.claim}: {failure.figures}")
+        for verdict in outcome.failures or outcome.verdicts:
+            said = "ok  " if verdict.holds else "FAIL"
+            click.echo(f"{said}  {verdict.claim}: {verdict.figures}")
     if rounds >= PAGE_FROM:
         PAGE.write_text(_page(outcomes, rounds, seed, described, time.monotonic() - started_s))
     if not all(outcome.holds for outcome in outcomes):

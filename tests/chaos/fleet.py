@@ -35,6 +35,7 @@ class Fleet:
         self._folder, self._arenas, self._settings = folder, arenas, settings
         self._members = [f"g{i}" for i in range(owners)]
         self.owners = [self._node(name, self._owner(name)) for name in self._members]
+        self.others: list[Node] = []
         self.proxies = [self._node("p", self._proxy("p")) for _ in range(proxies)]
         self.hosts = [
             self._node(f"h{i}", self._host(f"h{i}", is_direct=i % 2 == 0 or not proxies))
@@ -44,12 +45,17 @@ class Fleet:
     @property
     def nodes(self) -> list[Node]:
         """All of them."""
-        return [*self.owners, *self.proxies, *self.hosts]
+        return [*self.owners, *self.proxies, *self.hosts, *self.others]
 
     @property
     def members(self) -> list[str]:
         """The names of the owners."""
         return list(self._members)
+
+    def add_standalone(self, name: str) -> Node:
+        """One more node, which forwards nothing and owns nothing."""
+        self.others.append(self._node(name, {}))
+        return self.others[-1]
 
     def begin(self) -> None:
         """Starts every node that has no process, and waits until all take traffic."""
@@ -151,7 +157,7 @@ def is_settled(node: Node, intervals: int) -> bool:
 def fleet(
     *, hosts: int, owners: int, proxy: bool, settings: Mapping[str, Any] | None = None
 ) -> Iterator[Fleet]:
-    """A fleet that has started, in directories of its own; gone with the block."""
+    """A fleet that is ready to `begin`, in directories of its own; gone with the block."""
     with (
         TemporaryDirectory(prefix="veneurpy-chaos-") as folder,
         TemporaryDirectory(prefix="veneurpy-chaos-", dir=SHM if SHM.is_dir() else None) as arenas,
@@ -165,7 +171,6 @@ def fleet(
             settings=settings or {},
         )
         try:
-            made.begin()
             yield made
         finally:
             made.close()

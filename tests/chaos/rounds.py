@@ -31,6 +31,8 @@ class Outcome:
     """By what each is called in one word."""
     history: list[str] = field(default_factory=list)
     named: Named = field(default_factory=Named)
+    verdicts: list[Verdict] = field(default_factory=list)
+    """After the last round."""
     failures: list[Verdict] = field(default_factory=list)
     ring_changes: int = 0
     revisions: int = 0
@@ -52,6 +54,7 @@ def run(
         _small_disks(nodes) as disks,
         workload([*nodes.hosts, *nodes.owners]) as load,
     ):
+        nodes.begin()
         watch = Watch(nodes)
         chaos = Chaos(nodes, disks, rng, [])
         for number in range(rounds):
@@ -91,7 +94,9 @@ def _round(chaos: Chaos, watch: Watch, load: Workload, outcome: Outcome) -> None
         return
     outcome.named = watch.named()
     found = list(verdicts(chaos.fleet, load, outcome.named, INTERVAL_MS))
-    outcome.failures += [each for each in [*found, watch.balanced()] if not each.holds]
+    found.append(watch.balanced())
+    outcome.failures += [each for each in found if not each.holds]
+    outcome.verdicts = found
 
 
 class Watch:
@@ -160,9 +165,7 @@ def _small_disks(nodes: Fleet) -> Iterator[dict[str, SmallDisk]]:
     with ExitStack() as stack:
         disks: dict[str, SmallDisk] = {}
         for node in (nodes.hosts[0], nodes.owners[-1]) if can_mount() else ():
-            node.stop()
             disks[node.name] = disk = SmallDisk(node.state)
             stack.callback(disk.close)
             stack.callback(node.close)
-        nodes.begin()
         yield disks
