@@ -77,6 +77,9 @@ def main(rounds: int, seed: int, hosts: int, owners: int) -> None:
         outcomes.append(outcome)
         if not outcome.holds:
             click.echo("\n".join(outcome.history))
+        click.echo(
+            f"{dict(outcome.acts)}, {outcome.ring_changes} rings, {outcome.revisions} revisions"
+        )
         for verdict in outcome.failures or outcome.verdicts:
             said = "ok  " if verdict.holds else "FAIL"
             click.echo(f"{said}  {verdict.claim}: {verdict.figures}")

@@ -105,6 +105,12 @@ class Node:
             held = {"held": self._socket}
             self._process = start(command, held, cwd=ROOT, stdout=log, stderr=log)
 
+    def send(self, *lines: str) -> None:
+        """Sends it lines, each in a datagram of its own."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            for line in lines:
+                client.sendto(line.encode(), ("127.0.0.1", self.port))
+
     def kill(self) -> None:
         """Ends its life by SIGKILL."""
         if self.is_alive:
