@@ -127,9 +127,14 @@ def verdicts(fleet: Fleet, load: Workload, named: Named, interval_ms: int) -> It
         line
         for node in fleet.nodes
         for line in node.log
-        if line["event"] in ("internal_error", "text")
+        if line["event"] in ("task_crashed", "call_crashed", "text")
     ]
-    yield Verdict("no node has crashed by itself", not crashed, f"{crashed[:5] or 'none has'}")
+    died = {node.name: node.died for node in fleet.nodes if node.died}
+    yield Verdict(
+        "no node has ended by itself",
+        not crashed and not died,
+        f"{died or ''} {crashed[:5] or ''}".strip() or "none has",
+    )
 
 
 def _totals(published: Published, load: Workload, named: Named) -> Iterator[Verdict]:

@@ -43,11 +43,14 @@ class Node:
         self.kills = 0
         self.lost_datagrams = 0
         """What its successors found that the killed ones had taken and not applied."""
+        self.died: list[int] = []
+        """The exit codes of lives that nobody has ended."""
         self.is_paused = False
         self.log: list[dict[str, Any]] = []
         """What all its lives have logged."""
         self._life: list[dict[str, Any]] = []
         self._read_to = 0
+        self._is_ended = False
         self._process: subprocess.Popen[bytes] | None = None
         self._clock_file = folder / "clock"
         self._log_file = folder / "log"
@@ -96,6 +99,9 @@ class Node:
     def begin(self) -> None:
         """Begins a life; returns at once."""
         assert not self.is_alive
+        if self._process is not None and not self._is_ended:
+            self.died.append(self._process.returncode)
+        self._is_ended = False
         self.read_log()
         self._life = []
         self.lives += 1
@@ -196,6 +202,7 @@ class Node:
 
     def _end(self, number: signal.Signals) -> int:
         assert self._process
+        self._is_ended = True
         self._process.send_signal(number)
         code = self._process.wait(END_S)
         self.read_log()
