@@ -35,7 +35,7 @@ def _check_ring(config: Config, report: Report) -> None:
     for name, address in ring.members.items():
         if not (address or ":" in name or finds):
             place = report.places.of(("forward", "members", name))
-            report.mistake(place, f"forward.members.{name}: expected its address as host:port")
+            report.mistake(place, f'forward.members.{name}: expected "host:port"')
 
 
 def _check_tls(config: Config, report: Report) -> None:

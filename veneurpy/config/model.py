@@ -160,8 +160,7 @@ class Config(Section):
     sets, and all of global scope. An owner, or a proxy before some. Empty: this node publishes
     everything itself, if there is no `forward`."""
     forward: Ring | None = None
-    """The same for several owners, each with a share of the series: `members`, `epoch`, `hash`,
-    `ignore_tags`, `discovery`."""
+    """The same for several owners, each with a share of the series: `members` and so on."""
     forward_peer: Literal["auto", "veneurpy", "veneur"] = "auto"
     """What is there. `auto`: whoever does not know veneurpy's service is sent to as a Veneur."""
     forward_on_doubt: Literal["drop", "resend"] = "drop"

@@ -84,6 +84,8 @@ class Ring(Section):
     members: dict[NodeName, Address] = Field(default_factory=dict)
     """Who owns, by `node_name`, and where it is: `{g1: "10.0.0.1:8128"}`. An empty address is for
     discovery to know, or the name is the address itself."""
+    addresses: dict[NodeName, Address] = Field(default_factory=dict)
+    """Where nodes are that are no members yet: `veneurpy ring apply` may make them some."""
     epoch: Annotated[int, Field(ge=1, le=1 << 31)] = 1
     """The number of this list. What `veneurpy ring apply` makes later has higher ones and
     prevails."""
@@ -97,7 +99,7 @@ class Ring(Section):
     discovery: Discovery = Field(default_factory=Discovery)
     """How addresses are found: `kind`, `service`, `namespace`, `port`."""
 
-    @field_validator("members", mode="before")
+    @field_validator("members", "addresses", mode="before")
     @classmethod
     def _no_nothing(cls, members: Any) -> Any:
         if not isinstance(members, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from veneurpy.config.report import Report
@@ -31,22 +31,31 @@ def translate_proxy(data: dict[str, Any], report: Report) -> None:
     given = {key: value for key, value in given.items() if value}
     if not given:
         return
-    first = next(iter(given))
+    first = "forward_addresses" if "forward_addresses" in given else next(iter(given))
     place = report.places.of((first,), key=True)
-    if data.get("forward") is not None or data.get("forward_address"):
-        report.fail(place, f'"{first}" and "forward" are two ways to say it: leave one')
     addresses = given.get("forward_addresses")
-    if not isinstance(addresses, list) or not all(isinstance(each, str) for each in addresses):
-        report.fail(place, _members_missing(given))
+    if data.get("forward") is not None or data.get("forward_address"):
+        report.mistake(place, f'"{first}" and "forward" are two ways to say it: leave one')
+    elif not isinstance(addresses, list) or not all(isinstance(each, str) for each in addresses):
+        report.mistake(place, _members_missing(given))
+    else:
+        _make_ring(data, addresses, given.get("ignore_tags"), report)
+        what = "are a ring, as with `forward.members` and `hash: veneur`"
+        report.warning(place, f'the owners of "forward_addresses" {what}')
+
+
+def _make_ring(
+    data: dict[str, Any], addresses: Sequence[str], ignored: Any, report: Report
+) -> None:
     data["forward"] = {
-        "members": dict.fromkeys(addresses, ""),
+        "members": {address: "" for address in addresses},
         "hash": "veneur",
-        "ignore_tags": _ignored(given.get("ignore_tags")),
+        "ignore_tags": _ignored(ignored),
     }
-    where = report.places.values.get(("forward_addresses",))
-    if where is not None:
-        report.places.values[("forward",)] = where
-    report.warning(place, "the owners are a ring, as with `forward.members` and `hash: veneur`")
+    places = report.places.values
+    for ours, theirs in (("members", "forward_addresses"), ("ignore_tags", "ignore_tags")):
+        if (mark := places.get((theirs,))) is not None:
+            places[("forward", ours)] = mark
 
 
 def _members_missing(given: Mapping[str, Any]) -> str:

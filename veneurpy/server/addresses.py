@@ -20,7 +20,8 @@ class Addresses:
         """Raises VeneurpyError where a discovery cannot work here."""
         self._everybody = config.forward_address
         ring = config.forward or Ring()
-        self._configured = {name: address for name, address in ring.members.items() if address}
+        known = ring.addresses | ring.members
+        self._configured = {name: address for name, address in known.items() if address}
         discovery = discovery_of(ring, clock, telemetry)
         self._directory = None if discovery is None else Directory(discovery)
 
@@ -47,7 +48,8 @@ def discovery_of(ring: Ring, clock: Clock, telemetry: Telemetry) -> Discovery | 
     """What finds the members; None where the configuration says it once and for all."""
     wanted = ring.discovery
     if wanted.kind == "dns":
-        hosts = {name: address or name for name, address in ring.members.items()}
+        known = ring.addresses | ring.members
+        hosts = {name: address or name for name, address in known.items()}
         return DnsDiscovery(
             clock=clock,
             telemetry=telemetry,

@@ -52,7 +52,7 @@ WRONG = {
     "state_dir alone": ("state_dir: /a", '3:1: "state_dir" needs "arena_dir" beside it', ""),
     "arena_dir alone": ("arena_dir: /a", '3:1: "arena_dir" needs "state_dir" beside it', ""),
     "one directory": ("state_dir: /a\narena_dir: /a/", "are the same directory", ""),
-    "inner duplicate": ("tls: {a: 1, a: 2}", '3:13: the key "a" is already in line 3', ""),
+    "inner duplicate": ("http: {a: 1, a: 2}", '3:14: the key "a" is already in line 3', ""),
 }
 
 
@@ -106,7 +106,6 @@ SYNTAX = {
     "deep": ("[" * 3000, "f.yaml: nested too deeply", ""),
     "template": ("interval: {{ .x }}", "f.yaml:1:11: templates ({{ }}) are not supported", ""),
     "template in quotes": ("a: 1\nhostname: '{{x}}'", "f.yaml:2:12: templates", ""),
-    "proxy": ("forward_addresses: [a:1]", "f.yaml:1:1:", "veneur-proxy"),
 }
 
 
