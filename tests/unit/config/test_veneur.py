@@ -177,7 +177,9 @@ def test_what_keeps_points_in_is_not_ignored(key: str, complain: Complain, load:
 @pytest.mark.parametrize("key", sorted(PROXY_IGNORED))
 def test_a_key_of_a_proxy_without_effect_is_warned_about(key: str, load: Load) -> None:
     """Veneur's proxy has more to say than is needed here."""
-    assert [f'f.yaml:3:1: "{key}" has no effect: {PROXY_IGNORED[key]}'] == load(f"{key}: 1").warnings
+    assert [f'f.yaml:3:1: "{key}" has no effect: {PROXY_IGNORED[key]}'] == load(
+        f"{key}: 1"
+    ).warnings
 
 
 def test_the_file_of_a_proxy_is_a_ring_of_veneurs(load: Load) -> None:
