@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from tests.model.simulation import SERIES, Contribution, Violation, World
-from veneurpy.spool.codec import decode
+from tests.spooled import records
 
 Key = tuple[str, int]
 """(series, start of the interval)."""
@@ -51,9 +51,7 @@ def check(world: World) -> None:
 def _published(world: World) -> dict[Key, Published]:
     found: dict[Key, Published] = defaultdict(Published)
     for node in world.owners:
-        query = "SELECT record FROM intervals ORDER BY seq"
-        for (blob,) in node.database.connection.execute(query):
-            record = decode(blob)
+        for record in records(node.database):
             (part,) = record.parts
             columns = record.columns
             for row, value in enumerate(columns.value):

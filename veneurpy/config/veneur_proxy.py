@@ -48,7 +48,7 @@ def _make_ring(
     data: dict[str, Any], addresses: Sequence[str], ignored: Any, report: Report
 ) -> None:
     data["forward"] = {
-        "members": {address: "" for address in addresses},
+        "members": dict.fromkeys(addresses, ""),
         "hash": "veneur",
         "ignore_tags": _ignored(ignored),
     }

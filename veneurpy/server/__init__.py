@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import veneurpy
 from veneurpy import registry
@@ -28,7 +28,6 @@ from veneurpy.server.assembly import (
     new_sinks,
     new_stats,
 )
-from veneurpy.server.between import Between
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.durable import Durable
 from veneurpy.server.listening import Listeners
@@ -50,6 +49,9 @@ from veneurpy.telemetry.events import (
     Stopped,
     Stopping,
 )
+
+if TYPE_CHECKING:
+    from veneurpy.server.between import Between
 
 CLOSING_S = 1.0
 """What sinks and the HTTP listener get to close, even when the time to shut down has run out."""
@@ -108,6 +110,9 @@ class Server:
             self._durable = Durable(config, self._lanes, clock=self.clock, telemetry=self.telemetry)
         self._between: Between | None = None
         if config.forwards or config.grpc_address is not None:
+            # Whoever has nothing to do with others does not load what it takes.
+            from veneurpy.server.between import Between
+
             self._between = Between(
                 config, clock=self.clock, telemetry=self.telemetry, durable=self._durable
             )

@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import veneurpy
 from veneurpy.config import Config, effective
@@ -16,11 +16,13 @@ from veneurpy.flush.lanes import Lane
 from veneurpy.flush.ticker import Ticker
 from veneurpy.ledger import Ledger, accounts_as_dict, by_listener
 from veneurpy.ports import Clock
-from veneurpy.server.between import Between
 from veneurpy.server.durable import Durable
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import Recovered
 from veneurpy.telemetry.metrics import BUILD_INFO, CLOCK_AHEAD, LOOP_LAG_MAX, UPTIME
+
+if TYPE_CHECKING:
+    from veneurpy.server.between import Between
 
 ALONE: Mapping[str, Any] = {"node": None, "roles": [], "grpc": None, "forward": None, "owner": None}
 """What a node says that has nothing to do with others."""

@@ -18,7 +18,9 @@ from veneurpy.engine.owners import series_hash
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "wire.json").read_text())["owners"]
 MEMBERS = tuple(GOLDEN["members"])
 
-_texts = st.text(st.characters(exclude_characters=","), min_size=1, max_size=40).map(str.encode)
+_texts = st.text(st.characters(codec="utf-8", exclude_characters=","), min_size=1, max_size=40).map(
+    str.encode
+)
 _matchers = st.builds(
     TagMatcher, st.sampled_from(["exact", "prefix"]), st.sampled_from(["a", "b:", "", "ab"])
 )

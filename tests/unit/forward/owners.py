@@ -8,12 +8,12 @@ from uuid import UUID
 
 from tests.model.nodes import INTERVAL_MS, OwnerNode
 from tests.model.stores import payload_of
+from tests.spooled import records
 from veneurpy.forward.answer import Answer
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.deliver import deliver
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.owner import tick
-from veneurpy.spool.codec import decode
 from veneurpy.testing import START_MS, FakeClock
 
 TABLE = EpochTable([Epoch(1, 0, ("o0", "o1"))])
@@ -77,10 +77,8 @@ class Rig:
     @property
     def rows(self) -> list[tuple[int, int, dict[str, float]]]:
         """(interval since START_MS, revision, values) of each seal, in order."""
-        query = "SELECT record FROM intervals ORDER BY seq"
         found = []
-        for (blob,) in self.node.database.connection.execute(query):
-            record = decode(blob)
+        for record in records(self.node.database):
             columns = record.columns
             values = {
                 columns.names[columns.name[row]]: value for row, value in enumerate(columns.value)
