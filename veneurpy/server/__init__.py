@@ -12,21 +12,20 @@ from veneurpy import registry
 from veneurpy.config import Config, HostPort
 from veneurpy.console.http import AdminServer
 from veneurpy.engine import Engine, open_engine
-from veneurpy.engine.arena_dir import ArenaDirTaken
-from veneurpy.errors import SinkError, VeneurpyError
 from veneurpy.flush.late import LatePoints
 from veneurpy.flush.ticker import Ticker
 from veneurpy.ledger import Ledger
 from veneurpy.listeners.http import HttpListener
 from veneurpy.ports import Clock, Listener, Sink, SystemClock
 from veneurpy.server.assembly import (
-    engine_options,
     host_of,
+    new_engine,
     new_flusher,
     new_lane,
     new_late_points,
     new_sinks,
     new_stats,
+    start_sink,
 )
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.durable import Durable
@@ -34,7 +33,7 @@ from veneurpy.server.listening import Listeners
 from veneurpy.server.node import Node
 from veneurpy.server.recovery import Recovery
 from veneurpy.server.supervisor import Supervisor
-from veneurpy.server.tasks import feed_watchdog, watch_lag
+from veneurpy.server.tasks import feed_watchdog, flush_for_ever, watch_lag
 from veneurpy.systemd import Notifier, SocketStore
 from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.events import (
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
 
 CLOSING_S = 1.0
 """What sinks and the HTTP listener get to close, even when the time to shut down has run out."""
-START_TIMEOUT_S = 30.0
 
 
 class Server:
@@ -168,7 +166,7 @@ class Server:
         late = new_late_points(self.config)
         await self._start_sinks(late)
         self._ticker = Ticker(self.clock, interval_s=self.config.interval)
-        self._engine = self._new_engine()
+        self._engine = new_engine(self.config, self._open_engine, self._ticker.start_ms)
         await self._assemble(self._engine, late)
         await self._recover()
         if self.config.http_address is not None:
@@ -236,19 +234,9 @@ class Server:
             await self._durable.open()
             await self._durable.prepare(self._sinks)
         for name, sink in self._sinks.items():
-            await _start_sink(name, sink)
+            await start_sink(name, sink)
         if self._durable is not None:
             await self._durable.restore(self._sinks, late)
-
-    def _new_engine(self) -> Engine:
-        options = engine_options(self.config)
-        try:
-            return self._open_engine(self.config.engine, options, start_ms=self._ticker.start_ms)
-        except ArenaDirTaken as exc:
-            raise VeneurpyError(str(exc)) from exc
-        except OSError as exc:
-            text = f"arena_dir {options.arena_dir} cannot be used: {exc.strerror or exc}"
-            raise VeneurpyError(text) from exc
 
     async def _recover(self) -> None:
         assert self._engine is not None
@@ -276,7 +264,13 @@ class Server:
 
     def _start_tasks(self) -> None:
         start = self._supervisor.start
-        self._flushing = start("flush", self._flush_loop())
+        flushing = flush_for_ever(
+            self._flusher,
+            self._ticker,
+            stopping=self._supervisor.stopping,
+            flushed=self._flushed,
+        )
+        self._flushing = start("flush", flushing)
         self._deliveries = [start(f"sink {lane.name}", lane.run()) for lane in self._lanes]
         for name, job in self._between.jobs() if self._between else ():
             start(name, job)
@@ -286,20 +280,11 @@ class Server:
             healthy = self.node.healthy
             start("watchdog", feed_watchdog(self.clock, self._notifier, healthy))
 
-    async def _flush_loop(self) -> None:
-        """Flushes at each tick. A flush that has begun is finished, whoever asks to stop."""
-        stopping = asyncio.create_task(self._supervisor.stopping.wait())
-        while True:
-            waiting = asyncio.create_task(self._ticker.wait())
-            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not waiting.done():
-                waiting.cancel()
-                return
-            await self._flusher.flush(waiting.result())
-            self.node.flushed()
-            self._stats.flushed()
-            if self._ticker.ahead_ms:
-                self.telemetry.emit(ClockSetBack(self._ticker.ahead_ms / 1000))
+    def _flushed(self) -> None:
+        self.node.flushed()
+        self._stats.flushed()
+        if self._ticker.ahead_ms:
+            self.telemetry.emit(ClockSetBack(self._ticker.ahead_ms / 1000))
 
     async def _shut_down(self) -> None:
         """Flushes or hands over, as configured; all within the time-out."""
@@ -386,14 +371,3 @@ class Server:
 
 async def _stop_quietly(listener: Listener) -> None:
     await listener.stop(0)
-
-
-async def _start_sink(name: str, sink: Sink) -> None:
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            await sink.start()
-    except VeneurpyError as exc:
-        raise SinkError(f"sink {name}: {exc}", retriable=False) from exc
-    except TimeoutError as exc:
-        text = f"sink {name}: did not start within {START_TIMEOUT_S:g} s"
-        raise SinkError(text, retriable=False) from exc

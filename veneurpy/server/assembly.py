@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -9,6 +10,8 @@ from typing import Any
 
 from veneurpy.config import Config, SinkEntry
 from veneurpy.engine import Budget, Engine, EngineOptions, Overflow
+from veneurpy.engine.arena_dir import ArenaDirTaken
+from veneurpy.errors import SinkError, VeneurpyError
 from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.forwarder import Forwarder
 from veneurpy.flush.keeper import Keeper
@@ -20,6 +23,8 @@ from veneurpy.ports import Clock, Sink
 from veneurpy.server.context import NodeContext
 from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.statsd import StatsSender
+
+START_TIMEOUT_S = 30.0
 
 
 def host_of(config: Config) -> str:
@@ -58,6 +63,18 @@ def engine_options(config: Config) -> EngineOptions:
     )
 
 
+def new_engine(config: Config, opener: Callable[..., Engine], start_ms: int) -> Engine:
+    """The engine, with the arenas of `arena_dir`. Raises VeneurpyError."""
+    options = engine_options(config)
+    try:
+        return opener(config.engine, options, start_ms=start_ms)
+    except ArenaDirTaken as exc:
+        raise VeneurpyError(str(exc)) from exc
+    except OSError as exc:
+        text = f"arena_dir {options.arena_dir} cannot be used: {exc.strerror or exc}"
+        raise VeneurpyError(text) from exc
+
+
 def new_sinks(
     config: Config,
     clock: Clock,
@@ -72,6 +89,18 @@ def new_sinks(
         context = NodeContext(entry.name, host_of(config), config.interval, clock, logger, routes)
         sinks[entry.name] = build(entry.config, context)
     return sinks
+
+
+async def start_sink(name: str, sink: Sink) -> None:
+    """Starts a sink, within a bound. Raises SinkError with its name."""
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await sink.start()
+    except VeneurpyError as exc:
+        raise SinkError(f"sink {name}: {exc}", retriable=False) from exc
+    except TimeoutError as exc:
+        text = f"sink {name}: did not start within {START_TIMEOUT_S:g} s"
+        raise SinkError(text, retriable=False) from exc
 
 
 def new_lane(

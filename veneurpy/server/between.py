@@ -4,37 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
 from typing import Any
 
 from veneurpy.config import Config
-from veneurpy.engine import Engine, TagMatcher
+from veneurpy.engine import Engine
 from veneurpy.flush.forwarder import Forwarder
 from veneurpy.flush.keeper import Keeper
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.sealed import SealedRows
-from veneurpy.flush.summarise import plan_of
 from veneurpy.forward.arrivals import Arrivals
-from veneurpy.forward.desk import OwnerOptions
-from veneurpy.forward.dispatch import HostOptions
-from veneurpy.forward.divide import Divider
-from veneurpy.forward.encode import Encoder
-from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.local import LocalPeer
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.owner import Owner
-from veneurpy.forward.poison import Slot
 from veneurpy.forward.ring_admin import RingAdmin
-from veneurpy.forward.sender import Sender
 from veneurpy.forward.target import NodeTarget, Relay
 from veneurpy.ledger import Ledger
 from veneurpy.ports import Clock
 from veneurpy.server.addresses import Addresses
-from veneurpy.server.assembly import host_of, name_of
+from veneurpy.server.assembly import name_of
 from veneurpy.server.durable import Durable
+from veneurpy.server.forwarding import new_encoder, new_sender, spool_in_memory, table_of
+from veneurpy.server.owning import new_owner
 from veneurpy.server.peers import Peers, client_tls
 from veneurpy.server.receiving import Receiving
-from veneurpy.spool import Spool
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import CertificateUnusable, SpoolFailed
 
@@ -57,21 +49,25 @@ class Between:
         self._clock = clock
         self._telemetry = telemetry
         self._is_durable = durable is not None
-        self._spool = self._in_memory() if durable is None else durable.spool
+        self._spool = (
+            spool_in_memory(config, self._spool_failed) if durable is None else durable.spool
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self.name = name_of(config)
-        self._interval_ms = round(config.interval * 1000)
         self._membership = Membership(table_of(config, self.name))
         self._addresses = Addresses(config, clock=clock, telemetry=telemetry)
         tls = client_tls(config, self._failing("forwarding"))
         self._peers = Peers(config, self._addresses.locate, tls=tls)
-        self._encoder = Encoder(
-            self.name,
-            self._interval_ms,
-            owns=config.owns,
-            ignore_tags=ignored_of(config),
+        self._encoder = new_encoder(config, self.name)
+        self._sender = new_sender(
+            config,
+            self._encoder,
+            spool=self._spool,
+            clock=clock,
+            membership=self._membership,
+            peers=self._peers,
+            telemetry=telemetry,
         )
-        self._sender = self._new_sender()
         self._owner: Owner | None = None
         self._arrivals: Arrivals | None = None
         self._receiving: Receiving | None = None
@@ -108,7 +104,16 @@ class Between:
             rows = SealedRows(
                 keeper, lanes, ledger=ledger, telemetry=self._telemetry, loop=self._loop
             )
-            self._owner = self._new_owner(engine, rows)
+            self._owner = new_owner(
+                self._config,
+                self.name,
+                engine=engine,
+                spool=self._spool,
+                clock=self._clock,
+                membership=self._membership,
+                publisher=rows,
+                telemetry=self._telemetry,
+            )
             await self._owner.start()
             ledger.elsewhere["owner"] = self._owner.accounts
             self._peers.own = LocalPeer(self._owner)
@@ -184,60 +189,6 @@ class Between:
             else owner.status() | {"accounts": owner.accounts.as_dict()},
         }
 
-    def _in_memory(self) -> Spool:
-        config = self._config
-
-        def failed(what: str, error: str) -> None:
-            if self._loop is not None:
-                event = SpoolFailed(what, error)
-                self._loop.call_soon_threadsafe(self._telemetry.emit, event)
-
-        return Spool(
-            None, most_bytes=config.spool_max_bytes, oldest_s=config.accept_window, failed=failed
-        )
-
-    def _new_sender(self) -> Sender:
-        config = self._config
-        return Sender(
-            HostOptions(
-                self.name,
-                self._interval_ms,
-                max_age_ms=round(min(config.forward_max_age, config.accept_window) * 1000),
-                max_bytes=config.forward_max_bytes,
-            ),
-            spool=self._spool,
-            clock=self._clock,
-            membership=self._membership,
-            divide=Divider(self._encoder.owners),
-            peers=self._peers,
-            telemetry=self._telemetry,
-        )
-
-    def _new_owner(self, engine: Engine, rows: SealedRows) -> Owner:
-        config = self._config
-        options = OwnerOptions(
-            self.name,
-            host_of(config),
-            self._interval_ms,
-            round(config.global_hold_s * 1000),
-            accept_window_ms=round(config.accept_window * 1000),
-            late_window_ms=round(config.late_window * 1000),
-            late_max_bytes=config.late_max_bytes,
-            max_bytes=config.import_max_bytes,
-        )
-        slot = Slot(Path(config.state_dir) / "decoding") if self._is_durable else None
-        return Owner(
-            options,
-            engine=engine,
-            plan=plan_of(config.aggregates, config.percentiles),
-            spool=self._spool,
-            clock=self._clock,
-            membership=self._membership,
-            publisher=rows,
-            telemetry=self._telemetry,
-            slot=slot,
-        )
-
     def _receive(self, engine: Engine, is_healthy: Callable[[], bool]) -> None:
         self._arrivals = Arrivals(engine, clock=self._clock, telemetry=self._telemetry)
         target = NodeTarget(
@@ -260,7 +211,7 @@ class Between:
             own=target,
             member=self._peers.member,
             clock=self._clock,
-            interval_ms=self._interval_ms,
+            interval_ms=self._encoder.interval_ms,
         )
 
     def _failing(self, what: str) -> Callable[[str], None]:
@@ -273,22 +224,7 @@ class Between:
 
         return failed
 
-
-def table_of(config: Config, name: str) -> EpochTable:
-    """Who owns what, as far as the configuration says.
-
-    An address without a ring is epoch 0: whoever is there may know better. A node that owns without
-    a ring owns everything.
-    """
-    ring = config.forward
-    if ring is not None:
-        return EpochTable([Epoch(ring.epoch, 0, tuple(ring.members), ring.hash)])
-    if config.forward_address:
-        return EpochTable([Epoch(0, -1, (config.forward_address,))])
-    return EpochTable([Epoch(1, 0, (name,))])
-
-
-def ignored_of(config: Config) -> tuple[TagMatcher, ...]:
-    """The tags that say nothing about the owner."""
-    ring = config.forward
-    return () if ring is None else tuple(TagMatcher(t.kind, t.value) for t in ring.ignore_tags)
+    def _spool_failed(self, what: str, error: str) -> None:
+        """Called on any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._telemetry.emit, SpoolFailed(what, error))
