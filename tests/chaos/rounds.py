@@ -51,7 +51,7 @@ def run(
     rng, outcome = random.Random(seed), Outcome(seed)
     with (
         fleet(hosts=hosts, owners=owners, proxy=True) as nodes,
-        _small_disks(nodes) as disks,
+        small_disks(nodes) as disks,
         workload([*nodes.hosts, *nodes.owners]) as load,
     ):
         nodes.begin()
@@ -160,7 +160,7 @@ class Watch:
 
 
 @contextmanager
-def _small_disks(nodes: Fleet) -> Iterator[dict[str, SmallDisk]]:
+def small_disks(nodes: Fleet) -> Iterator[dict[str, SmallDisk]]:
     """A small disk below one host and one owner, where this process may mount."""
     with ExitStack() as stack:
         disks: dict[str, SmallDisk] = {}
