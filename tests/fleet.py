@@ -69,6 +69,10 @@ class Wire:
     def name(self) -> str:
         return self._peer.name
 
+    @property
+    def is_forgetful(self) -> bool | None:
+        return False
+
     async def deliver(self, batch: Batch) -> Answer:
         if self.is_cut:
             raise PeerUnavailable("no route", may_have_been_applied=False)

@@ -254,6 +254,14 @@ class Peer(Protocol):
         """The member's name; its address may change."""
         ...
 
+    @property
+    def is_forgetful(self) -> bool | None:
+        """Whether it may take the same batch twice, which is not wanted; None: not known yet.
+
+        What was on its way there when this process died is then in doubt, and not sent again.
+        """
+        ...
+
     async def deliver(self, batch: Batch) -> Answer:
         """Hands a batch over; the same one any number of times. Raises PeerUnavailable."""
         ...

@@ -76,6 +76,8 @@ class Dispatch:
         self._booked: deque[UUID] = deque(maxlen=BOOKED_REMEMBERED)
         self._held: defaultdict[str, set[BatchId]] = defaultdict(set)
         self._first_time: set[BatchId] = set()
+        self._tried: defaultdict[str, set[BatchId]] = defaultdict(set)
+        """Sent by this process: a call of ours that is not answered can be made again."""
         self._window_ms = options.max_age_ms
 
     def __repr__(self) -> str:
@@ -144,16 +146,25 @@ class Dispatch:
     def next(self, database: Database, owner: str) -> list[Batch]:
         """What to send to an owner now, the oldest interval first; it counts as sent from here on.
 
-        What the owner holds is left out.
+        What the owner holds is left out. To one that would count a batch twice nothing is sent
+        that a process before this one may have sent; and one at a time, so that few are in doubt.
         """
         chosen, size = list[Head](), 0
-        for head in outbox.heads(database.connection, owner):
+        heads = outbox.heads(database.connection, owner)
+        tried, most_bytes = self._tried[owner], self._options.chunk_bytes
+        tried.intersection_update([head.id for head in heads])
+        if outbox.is_forgetful(database.connection, owner):
+            self._doubt(database, [h for h in heads if h.is_sent and h.id not in tried])
+            heads = [h for h in heads if not h.is_sent or h.id in tried]
+            most_bytes = 0
+        for head in heads:
             if head.id in self._held[owner]:
                 continue
-            if chosen and size + head.bytes > self._options.chunk_bytes:
+            if chosen and size + head.bytes > most_bytes:
                 break
             chosen.append(head)
             size += head.bytes
+        tried.update(head.id for head in chosen)
         fresh = [head.id for head in chosen if not head.is_sent]
         if fresh:
             with database.transaction() as db:
@@ -162,6 +173,17 @@ class Dispatch:
         name, db = self._options.name, database.connection
         loaded = (outbox.load(db, head.id, name) for head in chosen)
         return [batch for batch in loaded if batch is not None]
+
+    def note(self, database: Database, owner: str, is_forgetful: bool) -> None:
+        """Remembers whether an owner would count a batch twice."""
+        with database.transaction() as db:
+            outbox.keep_forgetful(db, owner, is_forgetful)
+
+    def _doubt(self, database: Database, heads: Sequence[Head]) -> None:
+        """Settles what was under way when the process before this one died."""
+        for loss in self._lost(drop(database, [(head, "crash") for head in heads])):
+            sums = (1, loss.series, loss.samples)
+            self._emit(BatchesLost(loss.owner, loss.word, loss.reason, *sums, loss.start_ms))
 
     def unsent(self, database: Database, batches: Sequence[Batch]) -> None:
         """Nothing of these has left this node, after all, as far as `next` gave them out."""

@@ -95,6 +95,11 @@ class GrpcPeer:
         """The member's name."""
         return self._wire.name
 
+    @property
+    def is_forgetful(self) -> bool | None:
+        """It keeps the names of batches."""
+        return False
+
     async def deliver(self, batch: Batch) -> Answer:
         """The owner's answer to a batch."""
         message = await asyncio.to_thread(messages.encode_batch, batch)

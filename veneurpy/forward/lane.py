@@ -52,6 +52,7 @@ class OwnerLane:
         self._hurry = asyncio.Event()
         self._asks = False
         self._pause_s = FIRST_PAUSE_S
+        self._was_forgetful: bool | None = None
         self.last_error = ""
 
     def __repr__(self) -> str:
@@ -74,6 +75,7 @@ class OwnerLane:
     async def run(self) -> None:
         """Goes on until it is cancelled."""
         name = self._peer.name
+        await self._note()
         while True:
             self._news.clear()
             if self._asks:
@@ -108,10 +110,18 @@ class OwnerLane:
                 await self._do(lambda db: dispatch.unsent(db, [batch]), None)
             return self._failed(exc)
         self._pause_s = FIRST_PAUSE_S
+        await self._note()
         goes_on = await self._do(lambda db: dispatch.answered(db, batch, answer), False)
         if answer.kind is Kind.DONE:
             self._count_done(1)
         return 0.0 if goes_on else answer.after_s or self._interval_s
+
+    async def _note(self) -> None:
+        """Has the next process know whom it may send to what was under way now."""
+        name, is_forgetful = self._peer.name, self._peer.is_forgetful
+        if is_forgetful is not None and is_forgetful != self._was_forgetful:
+            self._was_forgetful = is_forgetful
+            await self._do(lambda db: self._dispatch.note(db, name, is_forgetful), None)
 
     async def _confirm(self) -> None:
         name, dispatch = self._peer.name, self._dispatch

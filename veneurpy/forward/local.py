@@ -22,6 +22,11 @@ class LocalPeer:
     def name(self) -> str:
         return self._owner.name
 
+    @property
+    def is_forgetful(self) -> bool | None:
+        """It keeps the names of batches."""
+        return False
+
     async def deliver(self, batch: Batch) -> Answer:
         """As the owner answers."""
         return await self._owner.deliver(batch)

@@ -49,6 +49,11 @@ class VeneurPeer:
         """The member's name."""
         return self._wire.name
 
+    @property
+    def is_forgetful(self) -> bool | None:
+        """It keeps no names of batches: what is in doubt must not be sent again with `drop`."""
+        return self._on_doubt == "drop"
+
     async def deliver(self, batch: Batch) -> Answer:
         """DONE, IN_DOUBT, or REJECTED where the payload is none. Raises PeerUnavailable."""
         try:
@@ -83,7 +88,7 @@ class EitherPeer:
     def __init__(self, ours: GrpcPeer, veneur: VeneurPeer) -> None:
         self._ours = ours
         self._veneur = veneur
-        self.is_veneur = False
+        self.is_veneur = self._is_known = False
 
     def __repr__(self) -> str:
         return f"EitherPeer({self.name!r}, is_veneur={self.is_veneur})"
@@ -93,14 +98,19 @@ class EitherPeer:
         """The member's name."""
         return self._ours.name
 
+    @property
+    def is_forgetful(self) -> bool | None:
+        """As whichever it is."""
+        return self._veneur.is_forgetful if self.is_veneur else False if self._is_known else None
+
     async def deliver(self, batch: Batch) -> Answer:
         """The answer of whichever it is. Raises PeerUnavailable."""
         try:
             answer = await self._ours.deliver(batch)
         except NotOurs:
-            self.is_veneur = True
+            self.is_veneur = self._is_known = True
             return await self._veneur.deliver(batch)
-        self.is_veneur = False
+        self.is_veneur, self._is_known = False, True
         return answer
 
     async def confirm(self, ids: Sequence[BatchId]) -> Sequence[Answer]:
@@ -109,7 +119,7 @@ class EitherPeer:
             return await self._ours.confirm(ids)
         except NotOurs as exc:
             # What was HELD there is gone with the node that held it.
-            self.is_veneur = True
+            self.is_veneur = self._is_known = True
             raise PeerUnavailable(str(exc), may_have_been_applied=False) from exc
 
     async def close(self) -> None:

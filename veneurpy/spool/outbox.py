@@ -24,6 +24,7 @@ CREATE INDEX IF NOT EXISTS batches_by_owner ON batches (owner, start_ms, uuid, p
 CREATE TABLE IF NOT EXISTS forwarded (
     uuid BLOB PRIMARY KEY, start_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forgetful (owner TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS carry (one INTEGER PRIMARY KEY CHECK (one = 1), payload BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS epochs (
     number INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, members TEXT NOT NULL, hash TEXT NOT NULL
@@ -83,6 +84,17 @@ def forwarded(db: sqlite3.Connection, uuids: Iterable[UUID]) -> set[UUID]:
     """Those intervals whose batches were kept, whatever became of them since."""
     query = "SELECT 1 FROM forwarded WHERE uuid = ?"
     return {uuid for uuid in uuids if db.execute(query, (uuid.bytes,)).fetchone()}
+
+
+def keep_forgetful(db: sqlite3.Connection, owner: str, is_forgetful: bool) -> None:
+    """Remembers whether an owner would count a batch twice. Within a transaction."""
+    verb = "INSERT OR IGNORE INTO forgetful VALUES (?)"
+    db.execute(verb if is_forgetful else "DELETE FROM forgetful WHERE owner = ?", (owner,))
+
+
+def is_forgetful(db: sqlite3.Connection, owner: str) -> bool:
+    """Whether that is remembered."""
+    return db.execute("SELECT 1 FROM forgetful WHERE owner = ?", (owner,)).fetchone() is not None
 
 
 def keep_carry(db: sqlite3.Connection, carry: bytes) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.forward.owners import LATE_WINDOW_S, WINDOW_S, Rig, batch
 from veneurpy.forward.batch import MOST_PARTS, Batch
 from veneurpy.forward.deliver import deliver
+from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.spool import seals
 from veneurpy.testing import START_MS
 
@@ -211,3 +212,13 @@ def test_a_disk_that_fails_makes_it_busy() -> None:
     rig = Rig()
     rig.node.database.is_full = True
     assert "busy disk" == rig.deliver(batch(start_ms=START_MS - 40_000))
+
+
+def test_the_only_owner_takes_what_is_for_whoever_is_there() -> None:
+    """A host that knows an address only names that; where there are others it is told of them."""
+    given = batch(owner="10.0.0.1:8128", epoch=0)
+    rig = Rig()
+    assert "refused owner" == rig.deliver(given)
+    rig.node.desk.membership.table = EpochTable([Epoch(1, 0, ("o0",))])
+    assert "held" == rig.deliver(given)
+    assert "refused owner" == rig.deliver(batch(owner="10.0.0.1:8128", epoch=1))

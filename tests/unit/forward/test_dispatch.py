@@ -196,3 +196,19 @@ def test_a_restart_knows_what_waits(rig: Rig) -> None:
     successor.dispatch.restore(rig.database)
     assert 2 == successor.dispatch.accounts.restored.batches
     assert {"pending": 2} == successor.accounts
+
+
+def test_what_a_veneur_may_have_is_not_sent_again(rig: Rig) -> None:
+    """After a death it is in doubt, and what has not left is sent, one at a time."""
+    rig.dispatch.note(rig.database, "o0", True)
+    rig.keep(*(batch(number=number) for number in (1, 2, 3)))
+    assert [(1, 0)] == rig.next()
+    assert [(1, 0)] == rig.next()
+    successor = Rig()
+    successor.database.close()
+    successor.database = rig.database
+    successor.dispatch.restore(rig.database)
+    assert [(2, 0)] == successor.next()
+    assert {"in_doubt.crash": 1, "pending": 2} == successor.accounts
+    successor.dispatch.note(rig.database, "o0", False)
+    assert [(2, 0), (3, 0)] == successor.next()

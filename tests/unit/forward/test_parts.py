@@ -160,3 +160,16 @@ def test_the_role_of_an_epoch() -> None:
     assert [Role.HOST, Role.OWNER] == [encoder.role(FIRST), encoder.role(SECOND)]
     assert 1 == encoder.owners(SECOND).self_index
     assert Role.HOST is Encoder("b", INTERVAL_MS, owns=False).role(SECOND)
+
+
+def test_what_was_learnt_at_another_address_is_forgotten() -> None:
+    """A host that is pointed elsewhere goes by what is there, and else by what it learnt."""
+    database = Database(None)
+    learnt = EpochTable([Epoch(0, -1, ("a:1",)), Epoch(1, 0, ("g1", "g2"))])
+    assert Membership(EpochTable(learnt.epochs[:1])).adopt(learnt, database)
+    same, moved = (Membership(EpochTable([Epoch(0, -1, (at,))])) for at in ("a:1", "b:1"))
+    same.restore(database)
+    moved.restore(database)
+    assert learnt == same.table
+    assert ("b:1",) == moved.table.latest.members
+    database.close()

@@ -10,7 +10,7 @@ import pytest
 from tests.fleet import Fleet, batch
 from veneurpy.forward.answer import Kind
 from veneurpy.forward.arrivals import Arrivals
-from veneurpy.forward.epochs import Epoch
+from veneurpy.forward.epochs import ANYBODY, Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.target import NodeTarget, Relay
 from veneurpy.ports import PeerUnavailable
@@ -69,6 +69,31 @@ async def test_a_proxy_owns_nothing(proxy: NodeTarget) -> None:
     """A batch that names it is refused, with the table."""
     answer = await proxy.deliver(replace(batch(), owner="p"))
     assert (Kind.REFUSED, proxy.table()) == (answer.kind, answer.table)
+
+
+async def test_who_knows_an_address_only_is_told_the_members(proxy: NodeTarget) -> None:
+    """By the epoch that stands for whoever is there."""
+    answer = await proxy.deliver(replace(batch(), owner="10.0.0.1:8128", epoch=ANYBODY))
+    assert (Kind.REFUSED, proxy.table()) == (answer.kind, answer.table)
+
+
+async def test_a_proxy_before_a_proxy_passes_everything_on(fleet: Fleet) -> None:
+    """It knows an address only, and goes by what is said there."""
+    arrivals = Arrivals(fleet.engine, clock=fleet.clock, telemetry=fleet.telemetry)
+    newer = fleet.table.plus(Epoch(2, START_MS + 10_000, ("o1",)))
+    await fleet.owners["o1"].adopt(newer.latest)
+    before = NodeTarget(
+        "p",
+        owner=None,
+        relay=Relay(lambda name: fleet.wires["o1"]),
+        arrivals=arrivals,
+        membership=Membership(EpochTable([Epoch(ANYBODY, -1, ("there:1",))])),
+        spool=fleet.spool,
+    )
+    answer = await before.deliver(replace(batch(), owner="there:1", epoch=ANYBODY))
+    assert (Kind.REFUSED, newer) == (answer.kind, answer.table)
+    assert newer.latest == before.table().latest
+    await arrivals.close()
 
 
 async def test_a_proxy_learns_of_a_change(proxy: NodeTarget) -> None:
