@@ -268,7 +268,8 @@ class Spool:
             also=also,
         )
         # It is committed, whatever becomes of the rest.
-        lost = self._guarded("make room", lambda: self._make_room(database, now_ms), [])
+        none: list[UUID] = []
+        lost = self._guarded("make room", lambda: self._make_room(database, now_ms), none)
         return Committed(record.uuid not in lost, lost)
 
     def _make_room(self, database: Database, now_ms: int) -> list[UUID]:
