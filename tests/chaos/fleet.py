@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from tests.chaos.links import Link, Network, network
 from tests.chaos.process import Node, wait_until
@@ -15,9 +15,13 @@ INTERVAL_S = 0.2
 SETTLE_S = 90.0
 SHM = Path("/dev/shm")
 
+Way = Literal["ring", "proxy", "owner"]
+"""A host sends to each owner itself, all through the proxy, or all to the first owner's address."""
+WAYS: tuple[Way, ...] = ("ring", "proxy", "owner", "proxy")
+
 
 class Fleet:
-    """Nodes `h0`…, `g0`… and, if wanted, the proxy `p`, through which every second host sends."""
+    """Nodes `h0`…, `g0`… and, if wanted, the proxy `p`, through which some hosts send."""
 
     def __init__(
         self,
@@ -38,7 +42,7 @@ class Fleet:
         self.others: list[Node] = []
         self.proxies = [self._node("p", self._proxy("p")) for _ in range(proxies)]
         self.hosts = [
-            self._node(f"h{i}", self._host(f"h{i}", is_direct=i % 2 == 0 or not proxies))
+            self._node(f"h{i}", self._host(f"h{i}", WAYS[i % len(WAYS)] if proxies else "ring"))
             for i in range(hosts)
         ]
 
@@ -121,9 +125,11 @@ class Fleet:
     def _proxy(self, name: str) -> dict[str, Any]:
         return {"grpc_address": "127.0.0.1:0", "forward": {"members": self._addresses(name)}}
 
-    def _host(self, name: str, *, is_direct: bool) -> dict[str, Any]:
-        if is_direct:
+    def _host(self, name: str, way: Way) -> dict[str, Any]:
+        if way == "ring":
             return {"forward": {"members": self._addresses(name)}}
+        if way == "owner":
+            return {"forward_address": f"127.0.0.1:{self._link(name, self._members[0]).port}"}
         port = self._link(name, "p").port
         return {"forward": {"members": dict.fromkeys(self._members, f"127.0.0.1:{port}")}}
 
