@@ -42,6 +42,7 @@ soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" f
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 	$(BIN)/python -m benchmarks.attack
 	$(BIN)/python -m benchmarks.kills
+	$(BIN)/python -m tests.chaos
 	VENEURPY_RECOVERY=long $(BIN)/pytest -rP tests/recovery
 	VENEURPY_SCHEDULES=4000 $(BIN)/pytest tests/model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import time
@@ -68,6 +69,13 @@ class Repeated:
             except TimeoutError:
                 raise AssertionError(f"{missing} did not come; there was {self.lines}") from None
         return set(self.lines)
+
+    def read(self) -> None:
+        """Reads what has come so far."""
+        self._socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.lines += self._socket.recv(1 << 16).decode().splitlines()
 
     def close(self) -> None:
         """Closes the socket."""

@@ -22,6 +22,7 @@ FOLDERS = ("benchmarks", "config", "docs", "systemd", "tests", "veneurpy")
 GENERATED = {
     "docs/accuracy.md",
     "docs/attack.md",
+    "docs/chaos.md",
     "docs/kills.md",
     "docs/performance.md",
     "docs/soak.md",

@@ -42,6 +42,7 @@ def translate_proxy(data: dict[str, Any], report: Report) -> None:
         _make_ring(data, addresses, given.get("ignore_tags"), report)
         what = "are a ring, as with `forward.members` and `hash: veneur`"
         report.warning(place, f'the owners of "forward_addresses" {what}')
+        _drop_tls(data, report)
 
 
 def _make_ring(
@@ -56,6 +57,15 @@ def _make_ring(
     for ours, theirs in (("members", "forward_addresses"), ("ignore_tags", "ignore_tags")):
         if (mark := places.get((theirs,))) is not None:
             places[("forward", ours)] = mark
+
+
+def _drop_tls(data: dict[str, Any], report: Report) -> None:
+    """A veneur-proxy shows this where it receives, and speaks to the owners in the clear."""
+    tls = data.get("tls")
+    if isinstance(tls, Mapping) and any(tls.values()):
+        del data["tls"]
+        what = 'of a veneur-proxy is for "grpc_tls_address": write "grpc_tls" for "grpc_address"'
+        report.warning(report.places.of(("tls",), key=True), f'"tls" {what}')
 
 
 def _members_missing(given: Mapping[str, Any]) -> str:

@@ -8,11 +8,16 @@ import struct
 from pathlib import Path
 from uuid import UUID
 
+from veneurpy.errors import VeneurpyError
 from veneurpy.forward.batch import BatchId
 
 _SLOT = struct.Struct("<16sI4s")
 _SET = b"busy"
 _FREE = b"free"
+
+
+class SlotUnusable(VeneurpyError):
+    """The slot's file cannot be made; the text says why and how to mend it."""
 
 
 class Slot:
@@ -22,15 +27,16 @@ class Slot:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Raises OSError."""
+        """Raises SlotUnusable."""
         self._map: mmap.mmap | None = None
         if path is not None:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.ftruncate(fd, mmap.PAGESIZE)
-                self._map = mmap.mmap(fd, mmap.PAGESIZE)
-            finally:
-                os.close(fd)
+                self._map = _mapped(path)
+            except OSError as exc:
+                raise SlotUnusable(
+                    f"{path} cannot be made: {exc.strerror}; make room, or give state_dir a "
+                    "directory that the daemon may write"
+                ) from exc
 
     def __repr__(self) -> str:
         return f"Slot(mapped={self._map is not None})"
@@ -64,3 +70,16 @@ class Slot:
         # Last and apart, so that no mark ever stands beside half an identity.
         assert self._map is not None
         self._map[_SLOT.size - len(state) : _SLOT.size] = state
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    """The file's one page, with a disk block behind it: a store into a hole of a full disk kills.
+
+    Raises OSError.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, mmap.PAGESIZE)
+        return mmap.mmap(fd, mmap.PAGESIZE)
+    finally:
+        os.close(fd)

@@ -16,6 +16,8 @@ from veneurpy.forward.owner import Owner
 from veneurpy.ports import Peer
 from veneurpy.spool import Spool
 
+BUSY_S = 1.0
+"""When a sender should try again what is under way already."""
 MOST_RELAYED = 100_000
 """Batches of which it is remembered whom they were passed on to."""
 
@@ -30,19 +32,34 @@ class Relay:
     def __init__(self, peers: Callable[[str], Peer]) -> None:
         self._peers = peers
         self._owners: OrderedDict[BatchId, str] = OrderedDict()
+        self._under_way: set[BatchId] = set()
 
     def __repr__(self) -> str:
         return f"Relay(known={len(self._owners)})"
 
     async def deliver(self, batch: Batch) -> Answer:
-        """The owner's answer. Raises PeerUnavailable."""
-        answer = await self._peers(batch.owner).deliver(batch)
+        """The owner's answer. Raises PeerUnavailable.
+
+        BUSY for a batch that is being passed on already: addresses that lead in a circle bring it
+        back, and it would go round for ever.
+        """
+        if batch.id in self._under_way:
+            return Answer(Kind.BUSY, "relay", BUSY_S)
+        self._under_way.add(batch.id)
+        try:
+            answer = await self._peers(batch.owner).deliver(batch)
+        finally:
+            self._under_way.discard(batch.id)
         if answer.kind is Kind.HELD:
             self._owners[batch.id] = batch.owner
             self._owners.move_to_end(batch.id)
             if len(self._owners) > MOST_RELAYED:
                 self._owners.popitem(last=False)
         return answer
+
+    def knows(self, id: BatchId) -> bool:
+        """Whether a batch was passed on here, and is held by its owner."""
+        return id in self._owners
 
     async def confirm(self, ids: Sequence[BatchId]) -> Sequence[Answer]:
         """The owners' answers, UNKNOWN for what was not passed on here. Raises PeerUnavailable."""
@@ -88,13 +105,21 @@ class NodeTarget:
     async def deliver(self, batch: Batch) -> Answer:
         """The answer to a batch of a node of ours. Raises PeerUnavailable."""
         if self._owner is not None:
-            return await self._owner.deliver(batch)
+            # Hosts that know one owner's address send everything there.
+            goes_to = self._relay if self._is_for_another(batch) else self._owner
+            return await goes_to.deliver(batch)
         if batch.owner == self._name or self._is_misled(batch):
             return Answer(Kind.REFUSED, "owner", table=self.table())
         answer = await self._relay.deliver(batch)
         if answer.table is not None:
             await self._learn(answer.table)
         return answer
+
+    def _is_for_another(self, batch: Batch) -> bool:
+        """Whether it names another member of its interval's list."""
+        return batch.owner != self._name and (
+            batch.owner in self.table().at(batch.start_ms).members
+        )
 
     def _is_misled(self, batch: Batch) -> bool:
         """Whether it names nobody that this node knows, by a list that is not newer than ours."""
@@ -111,7 +136,14 @@ class NodeTarget:
 
     async def confirm(self, ids: Sequence[BatchId]) -> Sequence[Answer]:
         """What became of batches. Raises PeerUnavailable."""
-        return await (self._owner or self._relay).confirm(ids)
+        if self._owner is None:
+            return await self._relay.confirm(ids)
+        passed_on = [id for id in ids if self._relay.knows(id)]
+        own = [id for id in ids if not self._relay.knows(id)]
+        found = dict(zip(passed_on, await self._relay.confirm(passed_on), strict=True))
+        if own:
+            found |= zip(own, await self._owner.confirm(own), strict=True)
+        return [found[id] for id in ids]
 
     def table(self) -> EpochTable:
         """The member lists this node goes by."""

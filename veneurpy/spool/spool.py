@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
@@ -69,6 +70,8 @@ class Spool:
         self._database: Database | None = None
         self._closed = False
         self._commits: set[Future[Committed]] = set()
+        # What the disk does not take goes with what comes next, or it would be owed for ever.
+        self._unsettled: deque[tuple[UUID, str, int, str | None]] = deque()
         self.held = (0, 0)
         """How many intervals are kept, and their bytes."""
 
@@ -198,8 +201,8 @@ class Spool:
         """
 
         def work(database: Database) -> None:
-            database.settle(uuid, sink, number, position)
-            self.held = database.held()
+            self._unsettled.append((uuid, sink, number, position))
+            self._settle_all(database)
 
         self._tell("settle", work)
 
@@ -264,10 +267,23 @@ class Spool:
             forget_late_before_ms=forget_late_before_ms,
             also=also,
         )
+        # It is committed, whatever becomes of the rest.
+        none: list[UUID] = []
+        lost = self._guarded("make room", lambda: self._make_room(database, now_ms), none)
+        return Committed(record.uuid not in lost, lost)
+
+    def _make_room(self, database: Database, now_ms: int) -> list[UUID]:
+        self._settle_all(database)
         before_ms = now_ms - self._oldest_ms
         lost = database.give_up(most_bytes=self._most_bytes, before_ms=before_ms)
         self.held = database.held()
-        return Committed(record.uuid not in lost, lost)
+        return lost
+
+    def _settle_all(self, database: Database) -> None:
+        while self._unsettled:
+            database.settle(*self._unsettled[0])
+            self._unsettled.popleft()
+        self.held = database.held()
 
     def _positions(self, database: Database) -> dict[str, str]:
         is_complete = self._complete is not None and self._complete.exists()

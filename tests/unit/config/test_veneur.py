@@ -200,6 +200,20 @@ def test_the_file_of_a_proxy_is_a_ring_of_veneurs(load: Load) -> None:
     ] == loaded.warnings
 
 
+def test_what_a_proxy_shows_is_not_shown_to_owners(load: Load) -> None:
+    """The `tls` of a veneur-proxy is for where it receives: owners are spoken to in the clear."""
+    loaded = load(
+        "grpc_address: :8128\nforward_addresses: [a:1]\n"
+        "tls: {ca_file: a, cert_file: b, key_file: c, server_name: ''}",
+        bare=True,
+    )
+    assert loaded.config.tls is None
+    assert (
+        'f.yaml:3:1: "tls" of a veneur-proxy is for "grpc_tls_address": write "grpc_tls" for '
+        '"grpc_address"'
+    ) in loaded.warnings
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tests.fleet import Fleet, batch
-from veneurpy.forward.answer import Kind
+from veneurpy.forward.answer import Answer, Kind
 from veneurpy.forward.arrivals import Arrivals
+from veneurpy.forward.batch import Batch
 from veneurpy.forward.epochs import ANYBODY, Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.target import NodeTarget, Relay
@@ -75,6 +76,42 @@ async def test_who_knows_an_address_only_is_told_the_members(proxy: NodeTarget) 
     """By the epoch that stands for whoever is there."""
     answer = await proxy.deliver(replace(batch(), owner="10.0.0.1:8128", epoch=ANYBODY))
     assert (Kind.REFUSED, proxy.table()) == (answer.kind, answer.table)
+
+
+async def test_an_owner_passes_on_what_is_for_another(fleet: Fleet) -> None:
+    """A host may know the address of one owner only; each batch has the answer of its own."""
+    arrivals = Arrivals(fleet.engine, clock=fleet.clock, telemetry=fleet.telemetry)
+    target = NodeTarget(
+        "o0",
+        owner=fleet.owners["o0"],
+        relay=Relay(lambda name: fleet.wires[name]),
+        arrivals=arrivals,
+        membership=Membership(fleet.table),
+        spool=fleet.spool,
+    )
+    given = [batch(owner="o0", uuid=1), batch(owner="o1", uuid=2)]
+    assert [Kind.HELD, Kind.HELD] == [(await target.deliver(each)).kind for each in given]
+    assert [given[1]] == fleet.wires["o1"].delivered
+    asked = [given[1].id, given[0].id, batch(uuid=3).id]
+    answers = [answer.kind for answer in await target.confirm(asked)]
+    assert [Kind.HELD, Kind.HELD, Kind.UNKNOWN] == answers
+    stranger = await target.deliver(replace(batch(), owner="o7"))
+    assert Kind.REFUSED == stranger.kind
+    await arrivals.close()
+
+
+async def test_a_circle_of_addresses_comes_to_an_end() -> None:
+    """Where the way to an owner leads back here, the sender is told to wait."""
+
+    class Circle:
+        name = "o0"
+
+        async def deliver(self, batch: Batch) -> Answer:
+            return await relay.deliver(batch)
+
+    relay = Relay(lambda name: Circle())  # type: ignore[arg-type, return-value]
+    for _ in range(2):
+        assert Answer(Kind.BUSY, "relay", 1.0) == await relay.deliver(batch())
 
 
 async def test_a_proxy_before_a_proxy_passes_everything_on(fleet: Fleet) -> None:
