@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from textwrap import fill
-from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Le
@@ -130,7 +129,7 @@ def _kind(annotation: Any) -> str:
         return f"list of {_kind(arguments[0])}s" if arguments[0] is not Any else "list"
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{argument}`" for argument in arguments)
-    if get_origin(annotation) is UnionType:
+    if type(None) in arguments:
         return _kind(next(each for each in arguments if each is not type(None)))
     if get_origin(annotation) is dict:
         return f"mapping of {_kind(arguments[0])} to {_kind(arguments[1])}"
