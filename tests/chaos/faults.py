@@ -45,7 +45,12 @@ class Chaos:
         if self.disks:
             kinds += [self._fill, self._fill]
         chosen = self.rng.sample(kinds, self.rng.randint(2, 4))
-        return sorted(act for kind in chosen for act in kind())
+        acts = sorted(act for kind in chosen for act in kind())
+        # What waits in memory for a disk that is full dies with the process, as the pages say.
+        full = {
+            name for name in self.disks if any(act.what.endswith(f"disk of {name}") for act in acts)
+        }
+        return [act for act in acts if act.what not in {f"kill {name}" for name in full}]
 
     def heal(self) -> None:
         """Ends every trouble and waits until all nodes take traffic again."""
