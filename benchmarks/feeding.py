@@ -24,8 +24,9 @@ LETTERS = {
 
 @contextmanager
 def native_engine(readers: int = 1) -> Iterator[Engine]:
-    """A native engine that takes datagrams of `CHUNK_BYTES`, with 1 GiB for each reader."""
-    options = EngineOptions(max_datagram_bytes=65_507, store_max_bytes=readers << 30)
+    """A native engine that takes datagrams of `CHUNK_BYTES`, with 2 GiB for each reader:
+    enough for a million series, their flush and the columns that sinks hold meanwhile."""
+    options = EngineOptions(max_datagram_bytes=65_507, store_max_bytes=readers << 31)
     engine = open_engine("native", options, start_ms=time.time_ns() // 1_000_000)
     try:
         yield engine

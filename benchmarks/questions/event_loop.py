@@ -85,7 +85,7 @@ async def idling() -> AsyncIterator[list[float]]:
     try:
         yield latest_s
     finally:
-        latest_s.append(float((await process.communicate())[0]))
+        latest_s.append(float((await process.communicate(b""))[0]))
 
 
 async def idle() -> None:
@@ -174,15 +174,18 @@ async def latest_ms(chunks: list[bytes], folder: Path, *, with_spool: bool) -> t
         for lane in node.lanes:
             await lane.sink.start()
         tasks = [asyncio.create_task(lane.run()) for lane in node.lanes]
-        _feed(reader, chunks)
-        await node.flush()
-        _feed(reader, chunks)
-        async with idling() as idle_s, probing() as busy:
+        try:
+            _feed(reader, chunks)
             await node.flush()
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        if (confirmed := await node.close()) != 2 * SERIES * len(node.lanes):
+            _feed(reader, chunks)
+            async with idling() as idle_s, probing() as busy:
+                await node.flush()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            confirmed = await node.close()
+        if confirmed != 2 * SERIES * len(node.lanes):
             raise RuntimeError(f"only {confirmed} rows were confirmed")
     if spool is not None:
         await spool.close()
