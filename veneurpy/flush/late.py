@@ -85,6 +85,12 @@ class LatePoints:
 
     def part(self, columns: Columns, start_ms: int, end_ms: int, length_s: float) -> Parted:
         """Parts the rows of the interval from `start_ms` to `end_ms`."""
+        try:
+            return self._part(columns, start_ms, end_ms, length_s)
+        finally:
+            self._history.trim()
+
+    def _part(self, columns: Columns, start_ms: int, end_ms: int, length_s: float) -> Parted:
         earliest_ms = self.forgotten_before(end_ms)
         self._forget_before(earliest_ms)
         timed = _timed(columns, start_ms)

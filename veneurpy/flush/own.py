@@ -52,7 +52,7 @@ class OwnPoints:
 
 
 class History:
-    """The last intervals, of at most `most` rows together; the last one in any case."""
+    """The last intervals, of at most `most` rows together; the newest in any case, until `trim`."""
 
     def __init__(self, *, most: int) -> None:
         self._most = most
@@ -67,6 +67,12 @@ class History:
             self._rows > self._most or self._intervals[0].start_ms < earliest_ms
         ):
             self._rows -= len(self._intervals.popleft().columns)
+
+    def trim(self) -> None:
+        """Forgets the newest too if it is too large to be there still when the next is added."""
+        if self._rows > self._most:
+            self._intervals.clear()
+            self._rows = 0
 
     def at(self, start_ms: int) -> OwnPoints | None:
         """The interval that starts then."""

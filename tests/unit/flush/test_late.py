@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -185,3 +186,13 @@ def test_the_memory_is_bounded_and_says_so() -> None:
     assert {(0, 1.0): [0], (1, 1.0): [1]} == part(
         late, points(("a", 1, T), ("a", 1, T + 1000)), 1
     ).late
+
+
+def test_an_interval_too_large_to_be_recalled_is_not_kept() -> None:
+    """Its columns are free once the flush is through: the next interval would find no room beside them."""
+    late = LatePoints(window_s=600, most=2)
+    small, large = points(("a", 1, START_MS)), points(*((n, 1, START_MS) for n in "abc"))
+    part(late, small)
+    kept = sys.getrefcount(small)
+    part(late, large, 1)
+    assert (kept - 1, 2) == (sys.getrefcount(small), sys.getrefcount(large))

@@ -9,6 +9,9 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <locale.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,6 +253,15 @@ static inline void vnp_collapse(void *p, size_t bytes) {
         madvise(p, bytes, MADV_COLLAPSE);
 #else
     (void)p, (void)bytes;
+#endif
+}
+
+/* From now on an allocation of a megabyte or more is a mapping of its own, which goes back to the system when it is
+   freed. glibc would raise that bound to the largest that it has seen freed, and keep columns of an interval for ever. */
+static inline void vnp_give_back_large(void) {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 4 << 20);
 #endif
 }
 

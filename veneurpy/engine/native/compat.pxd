@@ -38,6 +38,7 @@ cdef extern from "compat.h" nogil:
     int reserve_file "vnp_reserve_file"(int, size_t, size_t)
     void release_pages "vnp_release"(void*, int, size_t, size_t)
     int munmap(void*, size_t)
+    void give_back_large "vnp_give_back_large"()
 
     int MEM_QUEUED "VNP_MEM_QUEUED"
     int MEM_DROPS "VNP_MEM_DROPS"

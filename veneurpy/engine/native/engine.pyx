@@ -14,7 +14,7 @@ from veneurpy.engine.native.arena cimport (
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.budget cimport CompiledRules
 from veneurpy.engine.native.compat cimport (
-    MEM_QUEUED, bell_new, is_unix, refuse_senders, bell_ring, bell_wait, i64, load_acquire, meminfo,
+    MEM_QUEUED, bell_new, give_back_large, is_unix, refuse_senders, bell_ring, bell_wait, i64, load_acquire, meminfo,
     realtime_ns, refuse_new, sleep_ns, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.counting cimport names_begin
@@ -254,6 +254,7 @@ cdef class NativeEngine:
     cdef CompiledRules _rules
 
     def __init__(self, options, *, start_ms, bytes hash_key=None):
+        give_back_large()
         self.options = options
         self._dir = None if options.arena_dir is None else ArenaDir(options.arena_dir)
         self._lock = threading.Lock()
