@@ -8,8 +8,8 @@ import weakref
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    ARENA_FREE, TOO_LONG, Arena, ArenaName, Header, arena_begin, arena_close, arena_collapse, arena_committed, arena_open,
-    arena_reserve_ahead,
+    ARENA_FREE, TOO_LONG, Arena, ArenaName, Header, arena_begin, arena_close, arena_collapse, arena_committed,
+    arena_open, arena_reserve_ahead,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.budget cimport CompiledRules

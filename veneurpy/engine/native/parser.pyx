@@ -348,7 +348,6 @@ cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_sh
     cdef Counters* c = _counters(p)
     cdef Py_ssize_t start = 0
     cdef Ends ends
-    cdef u64 lines = 0
     if size > p.max_bytes:
         size = p.max_bytes
         cut_short = True
@@ -363,5 +362,4 @@ cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_sh
     scan(&p.marks, data, size)
     ends = first_ends(&p.marks)
     while start < size:
-        start = _parse_line(p, data, start, &ends, &lines) + 1
-    c.lines += lines
+        start = _parse_line(p, data, start, &ends, &c.lines) + 1
