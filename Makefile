@@ -58,11 +58,25 @@ docs: build $(VENV)/.dev ## Write the pages that are computed: configuration and
 	$(BIN)/python -m veneurpy.config.document > docs/configuration.md
 	$(BIN)/python -m benchmarks.accuracy
 
-services: ## Install what tests need beside Python packages, where it is missing: clang, for `make fuzz`
-	@command -v clang >/dev/null || { export DEBIAN_FRONTEND=noninteractive; \
-		apt-get update --quiet=2 && \
-		apt-get install --quiet=2 --no-install-recommends clang libclang-rt-dev >/dev/null; } || \
-		$(call FAIL,clang could not be installed: 'make services' needs apt-get and to be root.)
+services: ## Install what tests need beside Python packages, where it is missing: clang, other languages' clients
+	@missing="$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
+		grep -q 'ok installed' || echo $$p; done)"; test -z "$$missing" || { \
+		export DEBIAN_FRONTEND=noninteractive; apt-get update --quiet=2 && \
+		apt-get install --quiet=2 --no-install-recommends $$missing >/dev/null; } || \
+		$(call FAIL,$$missing could not be installed: 'make services' needs apt-get and to be root.)
+	@$(MAKE) --no-print-directory build/clients/node_modules build/clients/datadog_go
+
+PACKAGES := clang libclang-rt-dev libnet-statsd-perl netcat-openbsd ruby-statsd curl $(if $(shell command -v npm),,npm)
+PROGRAMS := tests/clients/programs
+
+build/clients/node_modules: $(PROGRAMS)/package.json
+	@mkdir -p $(@D) && cp $< $(@D) && cd $(@D) && npm install --no-audit --no-fund --loglevel=error
+	@touch $@
+
+build/clients/datadog_go: $(wildcard $(PROGRAMS)/datadog_go/*)
+	@mkdir -p $(@D)
+	@if command -v go >/dev/null; then cd $(PROGRAMS)/datadog_go && go build -o $(CURDIR)/$@ .; \
+		else echo "go is missing: tests of the client for Go are skipped"; fi
 
 clean: ## Remove everything that was built, .venv included
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
