@@ -6,8 +6,8 @@ from veneurpy.engine.native.arena cimport (
 )
 from veneurpy.engine.native.compat cimport (
     MEM_DROPS, barrier, batch_clear, batch_cut, batch_data, batch_len, batch_move, batch_new, batch_receive, clz64, i64,
-    is_unix, load_acquire, meminfo, monotonic_ns, realtime_ns, receive_buffer, receive_timeout, sleep_ns, store_release, u8,
-    u32, u64,
+    is_unix, load_acquire, meminfo, monotonic_ns, realtime_ns, receive_buffer, receive_timeout, sleep_ns, store_release,
+    u8, u32, u64,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
 from veneurpy.engine.native.store cimport store_begin
