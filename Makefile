@@ -36,13 +36,15 @@ check: build $(VENV)/.dev ## Format, lint, types, stubs, layers
 bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_cpu" asks one question only
 	$(BIN)/python -m benchmarks.bench $(ARGS)
 
-peers: build ## Build the other daemons that `make bench` measures beside ours; needs Go
-	$(BIN)/python -m benchmarks.peers.build
+peers: build/peers/veneur-proxy build/peers/statsd_exporter ## Build the other daemons that `make bench` measures beside ours; needs Go
 
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
+	$(BIN)/python -m benchmarks.attack
 	$(BIN)/python -m benchmarks.kills
+	$(BIN)/python -m tests.chaos
 	VENEURPY_RECOVERY=long $(BIN)/pytest -rP tests/recovery
+	VENEURPY_SCHEDULES=4000 $(BIN)/pytest tests/model
 
 asan: build $(VENV)/.dev ## The native tests with address and undefined behaviour sanitizers; ARGS="-k digest"
 	@$(MAKE) --no-print-directory --jobs $(JOBS) $(ASAN)
@@ -58,13 +60,15 @@ docs: build $(VENV)/.dev ## Write the pages that are computed: configuration and
 	$(BIN)/python -m veneurpy.config.document > docs/configuration.md
 	$(BIN)/python -m benchmarks.accuracy
 
-services: ## Install what tests need beside Python packages, where it is missing: clang, other languages' clients
+services: ## Install what tests need beside Python packages, where it is missing: clang, other languages' clients, Veneur
 	@missing="$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
 		grep -q 'ok installed' || echo $$p; done)"; test -z "$$missing" || { \
 		export DEBIAN_FRONTEND=noninteractive; apt-get update --quiet=2 && \
 		apt-get install --quiet=2 --no-install-recommends $$missing >/dev/null; } || \
 		$(call FAIL,$$missing could not be installed: 'make services' needs apt-get and to be root.)
 	@$(MAKE) --no-print-directory build/clients/node_modules build/clients/datadog_go
+	@command -v go >/dev/null && $(MAKE) --no-print-directory build/peers/veneur-proxy || \
+		echo "veneurpy: Veneur is not built: its tests are skipped (install Go, with access to its module proxy)" >&2
 
 PACKAGES := clang libclang-rt-dev libnet-statsd-perl netcat-openbsd ruby-statsd curl $(if $(shell command -v npm),,npm)
 PROGRAMS := tests/clients/programs
@@ -106,6 +110,15 @@ build/fuzz/%.so: $(HERE)%.c $(HERE)compat.h
 	@command -v clang >/dev/null || $(call FAIL,clang is needed: 'make services' installs it.)
 	@echo "clang -fsanitize=fuzzer-no-link,address,undefined $<"
 	@clang $(SANITIZED) -w -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=pointer-overflow -o $@ $<
+
+# Other daemons, in fixed versions. Stripe's Veneur is for the tests of interoperation too: both programs by one build
+build/peers/veneur-proxy: tests/interop/veneur/go.mod tests/interop/veneur/go.sum
+	@mkdir -p $(@D)
+	cd tests/interop/veneur && go build -buildvcs=false -o $(CURDIR)/$(@D)/ \
+		github.com/stripe/veneur/v14/cmd/veneur github.com/stripe/veneur/v14/cmd/veneur-proxy
+
+build/peers/statsd_exporter:
+	GOBIN=$(CURDIR)/$(@D) go install github.com/prometheus/statsd_exporter@v0.31.0
 
 # What the targets stand on
 

@@ -17,6 +17,7 @@ from benchmarks.answers import Answer
 from benchmarks.questions import (
     columns_to_text,
     event_loop,
+    forward,
     in_memory,
     instructions,
     interval_to_columns,
@@ -26,6 +27,7 @@ from benchmarks.questions import (
     stalls,
     udp_cpu,
     udp_rates,
+    wire,
 )
 
 QUESTIONS: dict[str, Callable[[int], Answer]] = {
@@ -39,6 +41,8 @@ QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "columns_to_text": columns_to_text.measure,
     "event_loop": event_loop.measure,
     "memory": memory.measure,
+    "wire": wire.measure,
+    "forward": forward.measure,
     "instructions": instructions.measure,
 }
 

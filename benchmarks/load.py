@@ -12,7 +12,7 @@ from typing import Literal
 from benchmarks.build import build
 from benchmarks.namespaces import entering
 
-Mix = Literal["mixed", "counters", "timers", "sets"]
+Mix = Literal["mixed", "counters", "timers", "sets", "attack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +63,20 @@ def start_sending(
     datagrams: int | None = None,
     burst: int = 16,
     sockets: int = 1,
+    client: str = "127.0.0.1",
     receiver_pid: int | None = None,
 ) -> subprocess.Popen[str]:
     """Starts to send to 127.0.0.1:`port`, at `rate` datagrams/s (0: as fast as possible).
 
     Ends by itself after `seconds` or `datagrams`, whichever is first; `finish` tells what it sent.
-    Datagrams leave in bursts of `burst`, or up to 64 when late; the bursts go round the `sockets`.
-    It runs in the network namespace of `receiver_pid`, by default in our own.
+    Datagrams leave in bursts of `burst`, or up to 64 when late; the bursts go round the `sockets`,
+    all of the address `client`. It runs in the network namespace of `receiver_pid`, by default in
+    our own.
     """
     command = [*entering(receiver_pid), str(build("loadgen")), "--port", str(port)]
     command += ["--rate", str(rate)]
     command += ["--seconds", str(seconds), "--burst", str(burst), "--sockets", str(sockets)]
+    command += ["--from", client]
     if datagrams is not None:
         command += ["--datagrams", str(datagrams)]
     return subprocess.Popen([*command, *load.arguments()], stdout=subprocess.PIPE, text=True)

@@ -86,7 +86,7 @@ def run(soak: Soak) -> Outcome:
             running_daemon(_settings(soak, Path(busy_folder)), folder=Path(busy_folder)) as busy,
         ):
             sent, rss = _load(soak, busy)
-            received = _settled(busy, soak.interval_s)
+            received = settled(busy, soak.interval_s)
             drops = udp_drops(busy.port)
             lag_s, idle_lag_s = _lag_max_s(busy), _lag_max_s(idle)
             status = busy.terminate()
@@ -118,19 +118,19 @@ def _load(soak: Soak, daemon: Daemon) -> tuple[Sent, list[int]]:
             return finish(sender), rss
 
 
-def _settled(daemon: Daemon, interval_s: float) -> Received:
+def settled(daemon: Daemon, interval_s: float) -> Received:
     """The ledger when everything that was sent has been read and flushed."""
     give_up_s = time.monotonic() + SETTLE_S + 3 * interval_s
     while udp_queued_bytes(daemon.port):
-        _pause(give_up_s)
+        pause(give_up_s)
     # One interval may be closing just now; the next one to close holds the rest.
     last = daemon.ledger()["intervals"] + 2
     while (ledger := daemon.ledger())["intervals"] < last:
-        _pause(give_up_s)
+        pause(give_up_s)
     return Received.of(ledger)
 
 
-def _pause(give_up_s: float) -> None:
+def pause(give_up_s: float) -> None:
     if time.monotonic() > give_up_s:
         raise TimeoutError("the daemon does not read or does not flush")
     time.sleep(0.05)

@@ -17,6 +17,7 @@ from veneurpy.engine import (
     Engine,
     EngineKind,
     EngineOptions,
+    Interval,
     MetricType,
     Plan,
     PointType,
@@ -114,15 +115,20 @@ def in_buffer(data: bytes, kind: EngineKind) -> bytes:
 def close_interval(engine: Engine, plan: Plan, now_ms: int = END_MS) -> Outcome:
     """Rotates, reads everything and releases."""
     interval = engine.rotate(now_ms)
-    outcome = Outcome(
+    outcome = outcome_of(interval, plan)
+    interval.release()
+    return outcome
+
+
+def outcome_of(interval: Interval, plan: Plan) -> Outcome:
+    """Everything that a closed interval says."""
+    return Outcome(
         rows=sorted(rows(interval.columns(plan))),
         accounts=list(interval.accounts),
         series=interval.series,
         side_log=list(interval.side_log),
         type_conflicts=sorted(interval.type_conflicts),
     )
-    interval.release()
-    return outcome
 
 
 def rows(columns: Columns) -> list[Row]:

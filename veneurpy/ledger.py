@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from veneurpy.engine import Accounts, MetricType
@@ -170,10 +170,19 @@ class ClosedInterval:
         return bounds | self.book.as_dict()
 
 
+class Accounted(Protocol):
+    """Accounts that are kept elsewhere: of what passes between nodes."""
+
+    def equations(self) -> Iterator[Equation]: ...
+    def as_dict(self) -> dict[str, Any]: ...
+
+
 class Ledger:
     """The running totals since the start and the last closed interval. Used on one thread."""
 
     def __init__(self, sinks: Sequence[str]) -> None:
+        self.elsewhere: dict[str, Accounted] = {}
+        """By name; their equations are checked and shown with the others."""
         self.intervals = 0
         self.violations = 0
         self.total = Book(sinks={name: SinkAccounts() for name in sinks})
@@ -192,8 +201,20 @@ class Ledger:
         self.intervals += 1
         self.last = interval
         broken = interval.book.violations() + self.total.violations()
+        for accounts in self.elsewhere.values():
+            broken += [equation for equation in accounts.equations() if not equation.holds]
         self.violations += len(broken)
         return broken
+
+    def publish(self, points: int, unrouted: int, elsewhere: Mapping[str, int]) -> None:
+        """Adds points that were sealed here, and how many of them are kept from which sink.
+
+        Call it when they have been offered to the sinks.
+        """
+        self.total.store.points += points
+        self.total.store.unrouted += unrouted
+        for name, count in elsewhere.items():
+            self.total.sinks[name].elsewhere += count
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -201,6 +222,11 @@ class Ledger:
             "intervals": self.intervals,
             "violations": self.violations,
             "total": self.total.as_dict(),
+            "between_nodes": {
+                name: accounts.as_dict()
+                | {"equations": [equation.as_dict() for equation in accounts.equations()]}
+                for name, accounts in self.elsewhere.items()
+            },
             "last_interval": None if self.last is None else self.last.as_dict(),
         }
 

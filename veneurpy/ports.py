@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from veneurpy.engine import Columns, Engine
+from veneurpy.errors import VeneurpyError
+from veneurpy.forward.answer import Answer
+from veneurpy.forward.batch import Batch, BatchId
+from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.model import Event, Point, PointType, Scope, ServiceCheck
 
 if TYPE_CHECKING:
@@ -231,4 +235,103 @@ class Listener(Protocol):
 
     async def leave(self) -> None:
         """Stops to read, and leaves the sockets to whoever else holds them."""
+        ...
+
+
+class PeerUnavailable(VeneurpyError):
+    """No answer. `may_have_been_applied` is False only if nothing can have left this node."""
+
+    def __init__(self, message: str, *, may_have_been_applied: bool) -> None:
+        super().__init__(message)
+        self.may_have_been_applied = may_have_been_applied
+
+
+class Peer(Protocol):
+    """Another node, as an owner of series. Called on the event loop; each call has a time-out."""
+
+    @property
+    def name(self) -> str:
+        """The member's name; its address may change."""
+        ...
+
+    @property
+    def is_forgetful(self) -> bool | None:
+        """Whether it may take the same batch twice, which is not wanted; None: not known yet.
+
+        What was on its way there when this process died is then in doubt, and not sent again.
+        """
+        ...
+
+    async def deliver(self, batch: Batch) -> Answer:
+        """Hands a batch over; the same one any number of times. Raises PeerUnavailable."""
+        ...
+
+    async def confirm(self, ids: Sequence[BatchId]) -> Sequence[Answer]:
+        """DONE, HELD or UNKNOWN for each, in their order. Raises PeerUnavailable."""
+        ...
+
+
+class Member(Peer, Protocol):
+    """A peer that also goes by member lists, and can be given one."""
+
+    async def table(self) -> EpochTable:
+        """The member lists it goes by. Raises PeerUnavailable."""
+        ...
+
+    async def adopt(self, epoch: Epoch) -> bool:
+        """Whether it goes by this list from now on; False if it comes too late for it.
+
+        Raises PeerUnavailable.
+        """
+        ...
+
+
+class ImportRefused(VeneurpyError):
+    """What a Veneur sent was not taken. `is_full` says that it was no fault of its own."""
+
+    def __init__(self, reason: str, *, is_full: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_full = is_full
+
+
+class ImportTarget(Protocol):
+    """Takes what other nodes send. Called on the event loop, by several senders at a time."""
+
+    async def deliver(self, batch: Batch) -> Answer:
+        """The answer to a batch of a node of ours. Raises PeerUnavailable if there is none."""
+        ...
+
+    async def confirm(self, ids: Sequence[BatchId]) -> Sequence[Answer]:
+        """What became of batches. Raises PeerUnavailable if that cannot be said now."""
+        ...
+
+    def table(self) -> EpochTable:
+        """The member lists this node goes by."""
+        ...
+
+    async def adopt(self, epoch: Epoch) -> bool:
+        """Keeps a member list; False if it comes too late. Raises EpochInvalid."""
+        ...
+
+    async def take_veneur(self, frames: bytes, *, sender: str) -> int:
+        """Merges a run of gRPC messages, each a Metric; returns the bytes of the whole ones.
+
+        Raises ImportRefused.
+        """
+        ...
+
+    async def take_list(self, payload: bytes, *, sender: str) -> None:
+        """Merges a MetricList of a Veneur. Raises ImportRefused."""
+        ...
+
+
+class Discovery(Protocol):
+    """Where members are. It never says who is a member."""
+
+    def addresses(self) -> AsyncIterator[Mapping[str, str]]:
+        """Name to `host:port`: what is known now, then again whenever it has changed.
+
+        Never raises and never ends: what fails is told to telemetry, and what was known stays.
+        """
         ...

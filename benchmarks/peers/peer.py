@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.build import BINARIES
 from benchmarks.daemon import free_port
 from benchmarks.namespaces import making
 from benchmarks.process import udp_is_open
 from benchmarks.receivers import Receiver
 
+BUILT = Path(__file__).parents[2] / "build" / "peers"
 READY_S = 20.0
 
 
@@ -31,8 +31,8 @@ class Peer:
 
 
 def program(name: str) -> str | None:
-    """Where a program is: in benchmarks/bin or on the PATH."""
-    return shutil.which(name, path=BINARIES) or shutil.which(name)
+    """Where a program is: in build/peers or on the PATH."""
+    return shutil.which(name, path=BUILT) or shutil.which(name)
 
 
 @contextmanager

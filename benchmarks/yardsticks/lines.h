@@ -4,7 +4,8 @@
  *   `--------- prefix -------'^^`------------- suffix -----------------'
  *
  * A series has one type for ever; name and tags together are 60 bytes long. Counters carry whole
- * numbers, so that their sum can be checked exactly.
+ * numbers, so that their sum can be checked exactly. The mix "attack" is one counter, whose tag `id` has
+ * another value in every line.
  */
 #ifndef LINES_H
 #define LINES_H
@@ -26,6 +27,7 @@ struct lines {
     struct series *series;
     uint64_t count, next, random;
     int in_sequence;           /* series one after the other instead of at random */
+    int random_id;             /* every line ends with 16 random hex digits */
     uint64_t values[TYPES];    /* what has been made so far */
     uint64_t counter_sum;
 };
@@ -38,9 +40,10 @@ static inline uint64_t draw(uint64_t *state) {
     return z ^ (z >> 31);
 }
 
-/* "counters", "timers", "sets", or "mixed": of 100 series 50 c, 15 g, 25 ms, 5 h, 5 s. Returns -1 for another word. */
+/* "counters", "attack", "timers", "sets", or "mixed": of 100 series 50 c, 15 g, 25 ms, 5 h, 5 s. Returns -1 for
+ * another word. */
 static int type_of(const char *mix, uint64_t series) {
-    if (!strcmp(mix, "counters")) return COUNTER;
+    if (!strcmp(mix, "counters") || !strcmp(mix, "attack")) return COUNTER;
     if (!strcmp(mix, "timers")) return TIMER;
     if (!strcmp(mix, "sets")) return SET;
     if (strcmp(mix, "mixed")) return -1;
@@ -56,10 +59,16 @@ static int lines_open(struct lines *l, uint64_t seed, uint64_t count, const char
     l->count = count;
     l->random = seed;
     l->in_sequence = in_sequence;
+    l->random_id = !strcmp(mix, "attack");
     if (type_of(mix, 0) < 0 || count == 0 || !(l->series = calloc(count, sizeof *l->series))) return -1;
     for (uint64_t i = 0; i < count; i++) {
         struct series *s = &l->series[i];
         s->type = (uint8_t)type_of(mix, i);
+        if (l->random_id) {
+            s->prefix_len = (uint8_t)snprintf(s->prefix, sizeof s->prefix, "shop.attack.calls:");
+            s->suffix_len = (uint8_t)snprintf(s->suffix, sizeof s->suffix, "|c|#env:prod,id:");
+            continue;
+        }
         s->prefix_len = (uint8_t)snprintf(s->prefix, sizeof s->prefix, "shop.checkout.%s.%06llu:",
                                           words[s->type], (unsigned long long)i % 1000000);
         s->suffix_len = (uint8_t)snprintf(s->suffix, sizeof s->suffix, "|%s|#env:prod,region:eu-west-1,svc:s%03llu",
@@ -73,6 +82,11 @@ static inline char *put_digits(char *to, unsigned value) {
     int n = 0;
     do digits[n++] = (char)('0' + value % 10); while (value /= 10);
     while (n) *to++ = digits[--n];
+    return to;
+}
+
+static inline char *put_hex(char *to, uint64_t random) {
+    for (int i = 0; i < 16; i++, random >>= 4) *to++ = "0123456789abcdef"[random & 15];
     return to;
 }
 
@@ -102,8 +116,10 @@ static inline size_t lines_next(struct lines *l, char *to) {
     memcpy(p, s->prefix, s->prefix_len);
     p = put_value(l, s->type, random, p + s->prefix_len);
     memcpy(p, s->suffix, s->suffix_len);
+    p += s->suffix_len;
+    if (l->random_id) p = put_hex(p, draw(&l->random));
     l->values[s->type]++;
-    return (size_t)(p + s->suffix_len - to);
+    return (size_t)(p - to);
 }
 
 static void lines_print(const struct lines *l) {

@@ -19,7 +19,7 @@ enum { BATCH = 64, DATAGRAM_MAX = 65507, SOCKETS_MAX = 64 };
 
 struct options {
     int port;
-    const char *write, *mix;
+    const char *write, *mix, *from;
     double rate, seconds; /* rate 0: as fast as possible */
     uint64_t datagrams, series, seed;
     unsigned lines_each, burst, sockets;
@@ -51,15 +51,15 @@ static void die(const char *what) {
 
 static const char USAGE[] =
     "usage: loadgen (--port N | --write FILE) [--datagrams N] [--seconds S] [--rate PER_S, 0 = flat out]\n"
-    "               [--lines-each N] [--series N] [--mix mixed|counters|timers|sets] [--sequence]\n"
-    "               [--seed N] [--burst N] [--sockets N]\n";
+    "               [--lines-each N] [--series N] [--mix mixed|counters|timers|sets|attack] [--sequence]\n"
+    "               [--seed N] [--burst N] [--sockets N] [--from 127.0.0.N]\n";
 
 static struct options parse(int argc, char **argv) {
     static const struct option known[] = {
         {"port", 1, 0, 'p'}, {"write", 1, 0, 'w'}, {"datagrams", 1, 0, 'd'}, {"seconds", 1, 0, 't'},
         {"rate", 1, 0, 'r'}, {"lines-each", 1, 0, 'l'}, {"series", 1, 0, 'n'}, {"mix", 1, 0, 'm'},
-        {"sequence", 0, 0, 'q'}, {"seed", 1, 0, 's'}, {"burst", 1, 0, 'b'}, {"sockets", 1, 0, 'k'}, {0}};
-    struct options o = {.mix = "mixed", .rate = 1000, .seconds = 10, .datagrams = UINT64_MAX, .series = 1000,
+        {"sequence", 0, 0, 'q'}, {"seed", 1, 0, 's'}, {"burst", 1, 0, 'b'}, {"sockets", 1, 0, 'k'}, {"from", 1, 0, 'f'}, {0}};
+    struct options o = {.mix = "mixed", .from = "127.0.0.1", .rate = 1000, .seconds = 10, .datagrams = UINT64_MAX, .series = 1000,
                         .seed = 1, .lines_each = 1, .burst = 16, .sockets = 1};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (c) {
         case 'p': o.port = atoi(optarg); break;
@@ -74,6 +74,7 @@ static struct options parse(int argc, char **argv) {
         case 's': o.seed = strtoull(optarg, NULL, 10); break;
         case 'b': o.burst = (unsigned)atoi(optarg); break;
         case 'k': o.sockets = (unsigned)atoi(optarg); break;
+        case 'f': o.from = optarg; break;
         default: fputs(USAGE, stderr); exit(2);
     }
     int bad = !o.port == !o.write || o.lines_each < 1 || o.lines_each > DATAGRAM_MAX / LINE_MAX_BYTES ||
@@ -95,11 +96,14 @@ static size_t fill(char *to, unsigned lines_each) {
     return n;
 }
 
-static int open_socket(int port) {
+static int open_socket(int port, const char *from) {
+    struct sockaddr_in own = {.sin_family = AF_INET};
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to)) die("connect");
+    if (inet_pton(AF_INET, from, &own.sin_addr) != 1 || fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof own))
+        die("bind");
+    if (connect(fd, (struct sockaddr *)&to, sizeof to)) die("connect");
     return fd;
 }
 
@@ -134,7 +138,7 @@ static struct sent send_to_port(const struct options *o, double *elapsed_s) {
         messages[i].msg_hdr.msg_iov = &vectors[i];
         messages[i].msg_hdr.msg_iovlen = 1;
     }
-    for (unsigned i = 0; i < o->sockets; i++) fds[i] = open_socket(o->port);
+    for (unsigned i = 0; i < o->sockets; i++) fds[i] = open_socket(o->port, o->from);
     prctl(PR_SET_TIMERSLACK, 1UL);
     double start_s = now_s();
     for (uint64_t batch = 0; sent.datagrams < o->datagrams && now_s() - start_s < o->seconds; batch++) {

@@ -15,7 +15,7 @@ if not has_native():
 
 lines = importlib.import_module("tests.fuzz.lines")
 FINDINGS = Path(__file__).parent / "findings"
-TARGETS = ("lines", "sketches", "arenas")
+TARGETS = ("lines", "sketches", "arenas", "wire")
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,8 @@ class Scenario:
     before: Sequence[bytes]
     traced: Sequence[bytes]
     is_short: bool = True
+    instants: int = 1000
+    """With fewer, what it is named after no longer happens within it."""
     store_bytes: int = STORE_BYTES
     budget: Budget = UNBOUNDED
     rank_tolerance: float = 0.02
@@ -78,8 +80,10 @@ SCENARIOS = {
     "first compaction with rates": Scenario(
         [b"t:1|ms|@0.25", *_timers(509)], [_timer(509, 515)], is_short=False
     ),
-    "digest compacts": Scenario(_timers(798), [_timer(798, 806)]),
-    "digest compacts twice": Scenario(_timers(515), [_timer(515, 1100)], is_short=False),
+    "digest compacts": Scenario(_timers(818), [_timer(818, 826)], instants=10_000),
+    "digest compacts twice": Scenario(
+        _timers(515), [_timer(515, 1120)], is_short=False, instants=200_000
+    ),
     "digest gets rates": Scenario(_timers(600), [b"t:1:2|ms|@0.5\nt:3|ms"], is_short=False),
     "set grows": Scenario([_members(0, 6)], [_members(6, 9)]),
     "set grows to the last": Scenario(_sets(895), [_members(895, 898)], is_short=False),

@@ -19,7 +19,14 @@ OPERATING = (ROOT / "docs" / "operating.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 SOURCES = ("*.md", "*.py", "*.pyx", "*.pxd", "*.pyi", "*.h", "*.yaml", "*.toml", "*.service")
 FOLDERS = ("benchmarks", "config", "docs", "systemd", "tests", "veneurpy")
-GENERATED = {"docs/accuracy.md", "docs/kills.md", "docs/performance.md", "docs/soak.md"}
+GENERATED = {
+    "docs/accuracy.md",
+    "docs/attack.md",
+    "docs/chaos.md",
+    "docs/kills.md",
+    "docs/performance.md",
+    "docs/soak.md",
+}
 
 page_by_page = pytest.mark.parametrize(
     "page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES]

@@ -91,6 +91,17 @@ def parse_http_address(value: object) -> HostPort | None:
     return parse_host_port(value)
 
 
+def parse_grpc_address(value: object) -> HostPort | None:
+    """Reads where gRPC is received; None for the empty text. Raises Wrong."""
+    if value is None or isinstance(value, HostPort):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise Wrong(f'expected "host:port", found {shown(value)}', f"0.0.0.0:{value}")
+    if not isinstance(value, str):
+        raise Wrong(f'expected "host:port" or "" for none, found {shown(value)}')
+    return parse_host_port(value) if value else None
+
+
 def parse_stats_address(value: object) -> HostPort | None:
     """Reads where the node's own metrics are sent; None for the empty text. Raises Wrong.
 
@@ -135,6 +146,12 @@ def parse_send_url(value: object) -> SendUrl:
 HttpAddress = Annotated[
     HostPort | None,
     BeforeValidator(parse_http_address),
+    PlainSerializer(lambda value: str(value or ""), when_used="json"),
+    Called("host:port"),
+]
+GrpcAddress = Annotated[
+    HostPort | None,
+    BeforeValidator(parse_grpc_address),
     PlainSerializer(lambda value: str(value or ""), when_used="json"),
     Called("host:port"),
 ]

@@ -12,8 +12,10 @@ from pydantic.fields import FieldInfo
 
 from veneurpy.config.called import Called
 from veneurpy.config.dump import effective
-from veneurpy.config.model import Config, SinkEntry
+from veneurpy.config.explain import find_model
+from veneurpy.config.model import BudgetEntry, Config, SinkEntry
 from veneurpy.config.quantity import format_size
+from veneurpy.config.ring import IgnoredTag
 from veneurpy.config.secret import Secret
 
 GROUPS = (
@@ -21,6 +23,8 @@ GROUPS = (
     ("Aggregating", "interval"),
     ("The engine", "engine"),
     ("Publishing", "metric_sinks"),
+    ("Forwarding to other nodes", "node_name"),
+    ("Owning what other nodes forward", "grpc_address"),
     ("Watching the node", "http_address"),
     ("Surviving a crash", "state_dir"),
     ("Stopping", "shutdown"),
@@ -34,7 +38,8 @@ _INTRODUCTION = """\
 
 `veneurpy run -f FILE` reads one YAML file; `veneurpy validate FILE` checks it and starts nothing.
 Without a file, the node listens on udp://127.0.0.1:8125 and prints its points
-(`config/default.yaml`). `config/host.yaml` is a file with every key, to start from. A file of
+(`config/default.yaml`). `config/host.yaml` is a file with every key, to start from;
+`config/global.yaml` and `config/proxy.yaml` are for the nodes that hosts forward to. A file of
 Veneur loads: what differs is in [migration-from-veneur.md](migration-from-veneur.md).
 
 A flag prevails over the environment, the environment over the file, the file over the defaults.
@@ -61,15 +66,36 @@ def document() -> str:
             parts.append(f"\n## {headings[key]}\n")
         parts.append(_entry(f"### `{key}`", field, defaults[key]))
         if key == "metric_sinks":
-            parts.extend(_sink_keys())
+            parts.append(
+                "\nEach item has these keys; the options of each kind are in "
+                "[sinks.md](sinks.md).\n"
+            )
+            parts.extend(_item_keys(SinkEntry))
+        if key == "budgets":
+            parts.append("\nEach item has these keys.\n")
+            parts.extend(_item_keys(BudgetEntry))
+        elif key not in ("metric_sinks", "budgets") and (section := find_model(field.annotation)):
+            parts.append(_section(key, section))
     return "".join(parts)
 
 
-def _sink_keys() -> Iterator[str]:
-    yield "\nEach item has these keys; the options of each kind are in [sinks.md](sinks.md).\n"
-    for key, field in SinkEntry.model_fields.items():
-        default: Any = None if field.is_required() else "" if key == "name" else {}
+def _item_keys(model: type[BaseModel]) -> Iterator[str]:
+    for key, field in model.model_fields.items():
+        default: Any = None if field.is_required() else field.get_default(call_default_factory=True)
+        default = default.model_dump() if isinstance(default, BaseModel) else default
         yield _entry(f"#### `{key}`", field, default)
+
+
+def _section(path: str, model: type[BaseModel]) -> str:
+    """The keys of a mapping, each with its whole path, and those of mappings in it."""
+    defaults = model().model_dump(mode="json")
+    parts = []
+    for key, field in model.model_fields.items():
+        parts.append(_entry(f"#### `{path}.{key}`", field, defaults[key]))
+        section = find_model(field.annotation)
+        if section is not None and get_origin(field.annotation) is not tuple:
+            parts.append(_section(f"{path}.{key}", section))
+    return "".join(parts)
 
 
 def options(model: type[BaseModel], *, level: str) -> str:
@@ -103,8 +129,13 @@ def _kind(annotation: Any) -> str:
         return f"list of {_kind(arguments[0])}s" if arguments[0] is not Any else "list"
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{argument}`" for argument in arguments)
+    if type(None) in arguments:
+        return _kind(next(each for each in arguments if each is not type(None)))
+    if get_origin(annotation) is dict:
+        return f"mapping of {_kind(arguments[0])} to {_kind(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "sink" if annotation is SinkEntry else "mapping"
+        names_of = {SinkEntry: "sink", BudgetEntry: "budget", IgnoredTag: "tag"}
+        return names_of.get(annotation, "mapping")
     names: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number"}
     names |= {str: "text", Secret: "secret text"}
     return names[annotation]
@@ -120,8 +151,10 @@ def _range(field: FieldInfo, shown: Callable[[Any], str]) -> Iterator[str]:
 
 
 def _shown(default: Any) -> str:
-    if default in ("", [], {}):
+    if default in ("", [], {}, None):
         return "empty"
+    if isinstance(default, dict):
+        return "as below"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     if isinstance(default, float):

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from veneurpy.config.between import check_between_nodes
+from veneurpy.config.budgets import check_budgets
 from veneurpy.config.durability import check_durability
 from veneurpy.config.encryption import check_encryption
 from veneurpy.config.environment import apply_environment, apply_overrides
@@ -72,8 +74,10 @@ def parse_config(
     data = translate(data, report)
     resolve_sinks(data, kinds, report)
     config = _validate(data, report)
+    check_budgets(config, report)
     check_durability(config, report)
     check_encryption(config, report)
+    check_between_nodes(config, report)
     _warn_of_nothing(config, report)
     return LoadedConfig(config, report.rendered_warnings(), source)
 
@@ -114,10 +118,11 @@ def _validate(data: dict[str, Any], report: Report) -> Config:
 
 def _warn_of_nothing(config: Config, report: Report) -> None:
     """All are allowed, as in Veneur, and hardly ever meant."""
-    if not config.statsd_listen_addresses and not config.http_statsd:
+    receives = config.statsd_listen_addresses or config.http_statsd or config.grpc_address
+    if not receives:
         what = 'nothing is received: "statsd_listen_addresses" is empty'
         report.warning(report.places.whole, what)
-    if not config.metric_sinks:
+    if not config.metric_sinks and not config.forwards:
         report.warning(report.places.whole, 'nothing is published: "metric_sinks" is empty')
     if config.veneur_metrics_additional_tags and config.stats_address is None:
         key = "veneur_metrics_additional_tags"

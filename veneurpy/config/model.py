@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from veneurpy.config.address import HostPort, HttpAddress, StatsAddress
+from veneurpy.config.address import GrpcAddress, HostPort, HttpAddress, StatsAddress
 from veneurpy.config.called import Called
 from veneurpy.config.checks import (
     DEFAULT_AGGREGATES,
@@ -30,6 +30,7 @@ from veneurpy.config.checks import (
 from veneurpy.config.listen import ListenAddress
 from veneurpy.config.mode import UnixMode
 from veneurpy.config.quantity import Duration, OptionalDuration, Size
+from veneurpy.config.ring import Address, ClientFiles, NodeName, Ring, ServerFiles
 from veneurpy.config.secret import Secret
 from veneurpy.config.section import Section
 from veneurpy.config.wrong import Wrong
@@ -38,6 +39,25 @@ Percentile = Annotated[float, AfterValidator(check_percentile), Called("fraction
 Tag = Annotated[str, AfterValidator(check_tag), Called("tag")]
 SentTag = Annotated[str, AfterValidator(check_sent_tag), Called("tag")]
 KIB, MIB = 1 << 10, 1 << 20
+
+
+Overflow = Literal["fold", "drop_tag", "reject"]
+
+
+class BudgetEntry(Section):
+    """One budget of `budgets`."""
+
+    prefix: Annotated[str, Field(min_length=1), AfterValidator(check_plain)]
+    """It is for the names that begin with this."""
+    max_series: Annotated[int | None, Field(ge=0, le=1 << 31)] = None
+    """How many series a name may have in an interval, at each reader. 0: no bound. Empty: as
+    `max_series_per_name`."""
+    max_values: Annotated[int | None, Field(ge=0, le=1 << 31)] = None
+    """How many values one tag key of a name may have. 0: no bound. Empty: as
+    `max_values_per_tag`."""
+    on_overflow: Overflow | None = None
+    """What becomes of the excess: `fold`, `drop_tag` or `reject`. Empty: as the key of that name
+    above."""
 
 
 class SinkEntry(Section):
@@ -129,17 +149,23 @@ class Config(Section):
     """`native` is compiled and fast. `python` gives the same results where nothing can be
     compiled."""
     store_max_bytes: Annotated[Size, Field(ge=16 * MIB, le=1 << 44)] = 512 * MIB
-    """Memory for the series of all readers. New series beyond it are folded into one of
-    their name, or rejected and counted."""
+    """Memory for everything that is aggregated: the open interval, the one that is being flushed,
+    what the flush takes and what sinks have not taken yet. New series beyond it are folded into one
+    of their name, or rejected and counted."""
     max_series_per_name: Annotated[int, Field(ge=0, le=1 << 31)] = 100_000
     """How many series one metric name may have in an interval, at each reader. 0: no bound."""
     max_values_per_tag: Annotated[int, Field(ge=0, le=1 << 31)] = 0
     """How many values one tag key of one name may have in an interval, at each reader. 0: no
     bound."""
-    on_overflow: Literal["fold", "drop_tag", "reject"] = "fold"
+    max_series_per_client: Annotated[int, Field(ge=0, le=1 << 31)] = 0
+    """How many series one client (an IP address) may be the first to send in an interval, at each
+    reader. 0: no bound."""
+    on_overflow: Overflow = "fold"
     """What becomes of a new series beyond that. `fold`: its values go to the series of its name
     tagged `veneurpy.folded:true`. `drop_tag`: it loses the tag that has the most values. `reject`:
     its values are rejected. Gauges are always rejected."""
+    budgets: Annotated[tuple[BudgetEntry, ...], BeforeValidator(as_tuple)] = ()
+    """Other bounds for the names that begin with a prefix; the first that fits is the name's."""
     side_log_max_bytes: Annotated[Size, Field(ge=1 * KIB, le=1 << 30)] = 4 * MIB
     """Memory for the events and service checks that each reader keeps in one interval."""
 
@@ -150,6 +176,45 @@ class Config(Section):
     """Intervals that wait for a slow sink. Beyond it the oldest is dropped, counted and logged."""
     flush_timeout: OptionalDuration = None
     """How long a sink may take for one interval. Empty: as long as the interval."""
+
+    node_name: NodeName = ""
+    """What this node is called by other nodes: a member of a ring has the name that it has there.
+    Empty: `hostname`, or the operating system's name."""
+    forward_address: Address = ""
+    """Where what concerns several hosts goes, as `host:port`: percentiles of histograms and timers,
+    sets, and all of global scope. An owner, or a proxy before some. Empty: this node publishes
+    everything itself, if there is no `forward`."""
+    forward: Ring | None = None
+    """The same for several owners, each with a share of the series: `members` and so on."""
+    forward_peer: Literal["auto", "veneurpy", "veneur"] = "auto"
+    """What is there. `auto`: whoever does not know veneurpy's service is sent to as a Veneur."""
+    forward_on_doubt: Literal["drop", "resend"] = "drop"
+    """What becomes of a batch that a Veneur may have taken, as it does not say: `drop` counts it as
+    in doubt, `resend` may count it twice."""
+    tls: ClientFiles | None = None
+    """TLS where this node forwards: `ca_file`, `cert_file`, `key_file`, `server_name`. Empty: in
+    the clear."""
+    forward_timeout: Duration = 10.0
+    """How long one call may take."""
+    forward_max_age: Duration = 6 * 3600.0
+    """How long a batch waits for its owner, at most `accept_window`; an older one is given up."""
+    forward_max_bytes: Annotated[Size, Field(ge=1 * MIB, le=1 << 44)] = 1 << 30
+    """How much waiting batches may take. Beyond it the oldest are given up."""
+
+    grpc_address: GrpcAddress = None
+    """Where to receive what other nodes forward, as `host:port`. With sinks this node is an owner;
+    without them and with `forward` it is a proxy. Empty: nowhere."""
+    grpc_tls: ServerFiles | None = None
+    """TLS where this node receives: `certificate`, `key`, `authority`. Empty: in the clear, from
+    everyone who can reach it."""
+    global_hold: OptionalDuration = None
+    """How long an owner waits for batches of an interval that has ended before it publishes it, at
+    most three intervals. Empty: half an interval, but at least 2s."""
+    late_max_bytes: Annotated[Size, Field(ge=0, le=1 << 44)] = 256 * MIB
+    """How much an owner keeps of what it has published, so that what comes late (within
+    `late_window`) can amend it."""
+    import_max_bytes: Annotated[Size, Field(ge=16 * MIB, le=1 << 44)] = 1 << 30
+    """Memory for what other nodes forward. Beyond it they have to wait."""
 
     http_address: HttpAddress = HostPort("127.0.0.1", 8127)
     """Where health, status, the ledger and metrics are served by HTTP. Empty: nowhere. `:8127`
@@ -174,7 +239,8 @@ class Config(Section):
     spool_max_bytes: Annotated[Size, Field(ge=1 * MIB, le=1 << 44)] = 1 << 30
     """How much the closed intervals may take in `state_dir`. Beyond it the oldest are given up."""
     accept_window: Duration = 6 * 3600.0
-    """How long a closed interval waits for a sink; an older one is given up."""
+    """How long a closed interval waits for a sink; an older one is given up. And how old an
+    interval may be of which an owner takes something that it has not published yet."""
 
     shutdown: Literal["auto", "flush", "handover"] = "auto"
     """What happens at SIGTERM and SIGINT. `flush`: read what the kernel had queued, flush
@@ -183,7 +249,7 @@ class Config(Section):
     shutdown_timeout: Duration = 10.0
     """How long that may take; what is left then is named in the log."""
 
-    @field_validator("interval", "shutdown_timeout", "flush_timeout")
+    @field_validator("interval", "shutdown_timeout", "flush_timeout", "forward_timeout")
     @classmethod
     def _long_enough(cls, value: float | None) -> float | None:
         if value is not None and value < 0.01:
@@ -206,6 +272,21 @@ class Config(Section):
     @classmethod
     def _some(cls, aggregates: tuple[Aggregate, ...]) -> tuple[Aggregate, ...]:
         return aggregates or DEFAULT_AGGREGATES
+
+    @property
+    def forwards(self) -> bool:
+        """Whether this node has owners to forward to."""
+        return bool(self.forward_address) or self.forward is not None
+
+    @property
+    def owns(self) -> bool:
+        """Whether this node takes what others forward to publish it, and does not pass it on."""
+        return self.grpc_address is not None and (bool(self.metric_sinks) or not self.forwards)
+
+    @property
+    def global_hold_s(self) -> float:
+        """How long an owner waits after the end of an interval."""
+        return max(2.0, self.interval / 2) if self.global_hold is None else self.global_hold
 
     @property
     def hands_over(self) -> bool:

@@ -10,6 +10,7 @@ from veneurpy.config.place import Path
 from veneurpy.config.quantity import format_duration
 from veneurpy.config.repeater import with_repeaters
 from veneurpy.config.report import Report
+from veneurpy.config.veneur_proxy import PROXY_IGNORED, PROXY_KEYS, translate_proxy
 
 NOT_YET = "not supported by this version"
 
@@ -20,9 +21,6 @@ IGNORED: Mapping[str, str] = {
     "features": "routing and Go diagnostics do not exist here: every sink gets every point",
     "flush_on_shutdown": "what was received is never dropped at the shutdown, see `shutdown`",
     "flush_watchdog_missed_flushes": "the watchdog is systemd's (`WatchdogSec=`)",
-    "forward_address": "nothing is forwarded: this node publishes all samples itself, those of "
-    "global scope and all percentiles too, so each host has percentiles of its own",
-    "grpc_address": "no gRPC import listens there: what other nodes forward to it is lost",
     "grpc_listen_addresses": "no gRPC listens there: what is sent to it is lost",
     "http": "/config is always served, with secrets as ***",
     "http_quit": "the node is stopped by SIGTERM only",
@@ -38,7 +36,6 @@ IGNORED: Mapping[str, str] = {
     "span_sinks": "spans are not received, so none reach these sinks",
     "ssf_listen_addresses": "no SSF listens there: spans and samples sent to it are lost",
     "tags_exclude": "no sink of this version excludes tags: all of them are published",
-    "tls": "nothing is forwarded, so nothing is encrypted on the way",
     "trace_max_length_bytes": "spans are not received",
     "veneur_metrics_scopes": "the node's own metrics have no scope",
 }
@@ -72,25 +69,12 @@ VENEUR_SINKS = frozenset(
 )
 """Kinds of Veneur's sinks that are not in this version."""
 
-PROXY_KEYS = frozenset(
-    {
-        "dial_timeout",
-        "discovery_interval",
-        "forward_addresses",
-        "forward_service",
-        "grpc_server",
-        "grpc_tls_address",
-        "ignore_tags",
-        "runtime_metrics_interval",
-        "send_buffer_size",
-    }
-)
-"""Keys that only a configuration of veneur-proxy has."""
-
 _ZERO_IS_DEFAULT = ("interval", "metric_max_length", "num_readers", "read_buffer_size_bytes")
 SHARED_WITH_VENEUR = (
     "aggregates",
     "extend_tags",
+    "forward_address",
+    "grpc_address",
     "hostname",
     "http_address",
     "interval",
@@ -102,6 +86,7 @@ SHARED_WITH_VENEUR = (
     "read_buffer_size_bytes",
     "stats_address",
     "statsd_listen_addresses",
+    "tls",
     "tls_authority_certificate",
     "tls_certificate",
     "tls_key",
@@ -115,19 +100,23 @@ VENEUR_KEYS = frozenset({*SHARED_WITH_VENEUR, *TRANSLATED, *IGNORED})
 
 def top_keys() -> list[str]:
     """Every key that may be at the top of a file, whatever becomes of it."""
-    return [*Config.model_fields, *IGNORED, *TRANSLATED]
+    return [*Config.model_fields, *IGNORED, *TRANSLATED, *PROXY_KEYS]
 
 
 def translate(data: dict[str, Any], report: Report) -> dict[str, Any]:
     """Reads what is Veneur's and returns what is left for the model; `data` stays as it is."""
-    _refuse_proxy(data, report)
     left = dict(data)
+    translate_proxy(left, report)
     _warn_of_new_meaning(left, report)
-    for key in [key for key in left if key in IGNORED]:
+    ignored = {**IGNORED, **PROXY_IGNORED}
+    for key in [key for key in left if key in ignored]:
         value = left.pop(key)
         if _says_something(value) or key == "flush_on_shutdown":
             place = report.places.of((key,), key=True)
-            report.warning(place, f'"{key}" has no effect: {IGNORED[key]}')
+            report.warning(place, f'"{key}" has no effect: {ignored[key]}')
+    for key in ("forward_address", "tls"):
+        if key in left and not _says_something(left[key]):
+            del left[key]
     _translate_debug(left, report)
     _translate_synchronize(left, report)
     _replace_zeros(left, report)
@@ -143,15 +132,6 @@ def _says_something(value: Any) -> bool:
     if isinstance(value, list):
         return any(_says_something(inner) for inner in value)
     return bool(value)
-
-
-def _refuse_proxy(data: Mapping[str, Any], report: Report) -> None:
-    if found := [key for key in data if key in PROXY_KEYS]:
-        report.fail(
-            report.places.of((found[0],), key=True),
-            f'"{found[0]}" belongs to veneur-proxy: this is the configuration of a proxy, '
-            f"which is {NOT_YET}; expected that of a server (statsd_listen_addresses, …)",
-        )
 
 
 def _warn_of_new_meaning(data: Mapping[str, Any], report: Report) -> None:

@@ -1,6 +1,6 @@
 """The admin HTTP listener: pages for probes, scrapers, `veneurpy status` and people to read.
 
-Nothing is changed through it; lines are taken (`ingest`) where that is asked for.
+Nothing is changed through it but the ring; lines are taken (`ingest`) where that is asked for.
 
 There is no authentication. It listens on the loopback interface unless it is told otherwise.
 """
@@ -18,8 +18,10 @@ from aiohttp import web
 
 import veneurpy
 from veneurpy.console.address import open_socket
+from veneurpy.console.ring import add_ring_pages
 from veneurpy.console.view import NodeView
 from veneurpy.errors import ConfigError
+from veneurpy.forward.ring_admin import RingAdmin
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,7 +34,7 @@ _SHUTDOWN_S = 1.0
 class AdminServer:
     """Serves `view`, and what sinks exposed (`extra_routes`, path to handler), on `address`.
 
-    `ingest`: what takes lines by POST, by path.
+    `ingest`: what takes lines by POST, by path. `ring`: who shows and changes the ring.
     """
 
     def __init__(
@@ -42,9 +44,12 @@ class AdminServer:
         *,
         extra_routes: Mapping[str, Handler] | None = None,
         ingest: Mapping[str, Handler] | None = None,
+        ring: RingAdmin | None = None,
     ) -> None:
         self._address = address
         self._app = admin_app(view, extra_routes or {}, ingest or {})
+        if ring is not None:
+            add_ring_pages(self._app, ring)
         self._runner: web.AppRunner | None = None
 
     def __repr__(self) -> str:
@@ -138,9 +143,11 @@ class _Pages:
         count = request.query.get("n", "10")
         page = None
         if count.isascii() and count.isdecimal() and len(count) < 5:
-            page = self._view.top(request.query.get("by", "samples"), int(count))
+            of, by = request.query.get("of", "names"), request.query.get("by", "samples")
+            page = self._view.top(of, by, int(count))
         if page is None:
-            raise web.HTTPBadRequest(text="n is a number, by one of the figures of a name\n")
+            text = "n is a number, of is names or clients, by one of their figures\n"
+            raise web.HTTPBadRequest(text=text)
         return _json_page(request, page)
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from veneurpy.config.quantity import format_duration
+from veneurpy.console.between import between_nodes
+from veneurpy.console.tables import counted, table
 
 Page = Mapping[str, Any]
 
@@ -21,6 +23,8 @@ def ledger_holds(ledger: Page) -> bool:
 def broken_equations(ledger: Page) -> list[str]:
     """The equations that do not hold, each written out."""
     books = {"since the start": ledger["total"], "last interval": ledger["last_interval"] or {}}
+    # An older daemon may be asked, which knows no other nodes.
+    books |= {f"between nodes, {name}": b for name, b in ledger.get("between_nodes", {}).items()}
     return [
         _written_out(equation, when)
         for when, book in books.items()
@@ -33,11 +37,13 @@ def summary(status: Page, ledger: Page) -> str:
     """The two pages on one screen, in plain text."""
     parts = [
         _head(status),
-        _table(_listener_rows(status, ledger)),
+        table(_listener_rows(status, ledger)),
         *_rejections(ledger),
         _last_flush(status),
+        *_memory(status),
         *_recovered(status),
-        _table(_sink_rows(ledger)),
+        *between_nodes(status),
+        table(_sink_rows(ledger)),
         *_sink_errors(status),
         _verdict(ledger),
     ]
@@ -86,26 +92,31 @@ def _last_flush(status: Page) -> str:
     start = datetime.fromtimestamp(last["start_ms"] / 1000, UTC)
     length = format_duration((last["end_ms"] - last["start_ms"]) / 1000)
     counts = ", ".join(
-        _counted(last[what], what) for what in ("series", "points", "events", "checks")
+        counted(last[what], what) for what in ("series", "points", "events", "checks")
     )
     return f"last flush, of {length} from {start:%Y-%m-%d %H:%M:%S} UTC: {counts}"
 
 
-def _counted(number: int, what: str) -> str:
-    singular = what if what == "series" else what.removesuffix("s")
-    return f"{number:,} {singular if number == 1 else what}"
+def _memory(status: Page) -> Iterator[str]:
+    # An older daemon may be asked, which does not say it.
+    if use := status.get("memory"):
+        mib = {what: f"{size / (1 << 20):,.1f}" for what, size in use.items()}
+        yield (
+            f"store: {mib['arenas']} MiB, {mib['flush']} MiB of points under way, "
+            f"at most {mib['peak']} of {mib['limit']} MiB so far"
+        )
 
 
 def _recovered(status: Page) -> Iterator[str]:
     # An older daemon may be asked, which knows neither.
     if found := status.get("recovered"):
         yield (
-            f"recovered from the process before: {_counted(found['intervals'], 'intervals')}, "
-            f"{_counted(found['series'], 'series')}, {_counted(found['samples'], 'samples')}; "
-            f"lost with it: {_counted(found['lost_datagrams'], 'datagrams')}"
+            f"recovered from the process before: {counted(found['intervals'], 'intervals')}, "
+            f"{counted(found['series'], 'series')}, {counted(found['samples'], 'samples')}; "
+            f"lost with it: {counted(found['lost_datagrams'], 'datagrams')}"
         )
     if spool := status.get("spool"):
-        intervals, size = (_counted(spool[what], what) for what in ("intervals", "bytes"))
+        intervals, size = (counted(spool[what], what) for what in ("intervals", "bytes"))
         yield f"on disk for the sinks: {intervals}, {size}"
 
 
@@ -124,7 +135,7 @@ def _sink_errors(status: Page) -> Iterator[str]:
 
 def _verdict(ledger: Page) -> str:
     if ledger_holds(ledger):
-        return f"the ledger holds, over {_counted(ledger['intervals'], 'intervals')}"
+        return f"the ledger holds, over {counted(ledger['intervals'], 'intervals')}"
     broken = broken_equations(ledger)
     head = f"THE LEDGER DOES NOT HOLD ({ledger['violations']:,} violations): a bug of veneurpy"
     return "\n".join([head, *broken])
@@ -147,14 +158,3 @@ def _total(account: int | Mapping[str, int]) -> int:
 
 def _terms(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
-
-
-def _table(rows: Iterator[Sequence[str]]) -> str:
-    """The first column to the left, the numbers to the right."""
-    cells = list(rows)
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for first, *rest in cells:
-        padded = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *padded]))
-    return "\n".join(lines)

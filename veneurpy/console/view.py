@@ -30,8 +30,11 @@ class NodeView(Protocol):
         """The accounts, so that a person can add them up."""
         ...
 
-    def top(self, by: str, count: int) -> dict[str, Any] | None:
-        """The `count` names of the last interval with most of a figure; None if it is no figure."""
+    def top(self, of: str, by: str, count: int) -> dict[str, Any] | None:
+        """The `count` names, or clients, of the last interval with most of a figure.
+
+        None if `of` is neither, or has no such figure.
+        """
         ...
 
     def config(self) -> dict[str, Any]:

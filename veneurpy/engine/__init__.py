@@ -11,50 +11,80 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 from veneurpy.engine.columns import SCHEMA_VERSION, Columns, StringTable
+from veneurpy.engine.exchange import (
+    IMPORT_REASONS,
+    Encoded,
+    Encoding,
+    FrameBroken,
+    Imported,
+    StoreFull,
+    Streamed,
+)
+from veneurpy.engine.owners import OwnerTable, TagMatcher
 from veneurpy.engine.types import (
+    CLIENT_FIGURES,
     FOLDED_TAG,
     IGNORED_FIELDS,
     LINE_REASONS,
+    NAME_FIGURES,
     VALUE_REASONS,
     Accounts,
     Budget,
     Bytes,
+    ClientTop,
     EngineOptions,
+    MemoryUse,
     MetricType,
     NameTop,
     Output,
     Overflow,
     Plan,
     PointType,
+    Role,
     Scope,
     Statistic,
 )
 
 __all__ = [
+    "CLIENT_FIGURES",
     "FOLDED_TAG",
     "IGNORED_FIELDS",
+    "IMPORT_REASONS",
     "LINE_REASONS",
+    "NAME_FIGURES",
     "SCHEMA_VERSION",
     "VALUE_REASONS",
     "Accounts",
     "Budget",
     "Bytes",
+    "ClientTop",
     "Columns",
+    "Encoded",
+    "Encoding",
     "Engine",
     "EngineKind",
     "EngineMissing",
     "EngineOptions",
+    "FrameBroken",
+    "ImportStore",
+    "Imported",
     "Interval",
+    "MemoryUse",
     "MetricType",
     "NameTop",
     "Output",
     "Overflow",
+    "OwnerTable",
     "Plan",
     "PointType",
     "Reader",
+    "Role",
     "Scope",
     "Statistic",
+    "StoreFull",
+    "Streamed",
     "StringTable",
+    "TagMatcher",
     "open_engine",
 ]
 
@@ -73,12 +103,20 @@ class Reader(Protocol):
         """The name it was opened with; several readers may share one."""
         ...
 
-    def feed(self, datagram: Bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
+    def feed(
+        self,
+        datagram: Bytes,
+        *,
+        truncated: bool = False,
+        now_ns: int | None = None,
+        client: str | None = None,
+    ) -> None:
         """Takes one datagram (or whole lines of a stream) into the open interval.
 
         Any thread, one at a time per reader. A datagram beyond `max_datagram_bytes`, or one that
         the caller says was `truncated`, loses its last line only. `now_ns` is CLOCK_REALTIME; None
-        asks the clock. Never raises on any bytes.
+        asks the clock. `client` is who sent it, for the accounts of clients: an address without
+        its port, say; its first 46 bytes count. Never raises on any bytes.
         """
         ...
 
@@ -145,10 +183,38 @@ class Interval(Protocol):
         """
         ...
 
+    def clients(self, most: int) -> Sequence[ClientTop]:
+        """The clients that are among the first `most` by any of their figures, in no order.
+
+        Added up together with the names: the first call of either one decides about `most`.
+        """
+        ...
+
     def columns(self, plan: Plan) -> Columns:
         """Merges all readers and computes the points. Releases the GIL; call it off the event loop.
 
         What it returns stays valid after `release`.
+        """
+        ...
+
+    def encode(
+        self,
+        table: OwnerTable,
+        *,
+        role: Role,
+        max_bytes: int = 1 << 20,
+        veneur_owners: frozenset[int] = frozenset(),
+        carry: bytes = b"",
+        sources: Sequence[ImportStore] = (),
+    ) -> Encoding:
+        """What a node in this role has for owners, without the GIL: call it off the event loop.
+
+        A HOST sends each series that is merged over hosts to its owner; an OWNER sends everything
+        that has no `T`, what is not merged over hosts to itself, `table.self_index`. A STANDALONE
+        node has nothing to send. `sources` are merged in as if they had been received here; they
+        keep what they have. Batches are of `max_bytes` at the most, if one series alone is not
+        more. Indices in `veneur_owners` get Veneur's fields only, and integer counters: what that
+        leaves over is in `Encoding.carry`, to be given to the next interval's encoding as `carry`.
         """
         ...
 
@@ -176,6 +242,73 @@ class Interval(Protocol):
         ...
 
 
+class ImportStore(Protocol):
+    """What an owner merged of one interval, or what Veneur's streams brought in one.
+
+    One call at a time; any thread. Counters add up; of gauges the largest (time, sender) stays;
+    sets are united; a histogram keeps a digest, what is known of all its samples, and what is known
+    of those whose aggregates its owner is to publish.
+    """
+
+    @property
+    def start_ms(self) -> int: ...
+    @property
+    def series(self) -> int:
+        """How many: scopes, and histograms and timers, count each."""
+        ...
+
+    @property
+    def memory_bytes(self) -> int:
+        """How much of `EngineOptions.import_max_bytes` it takes."""
+        ...
+
+    def merge(
+        self, payload: bytes, *, sender: str, received_ns: int, foreign: bool = False
+    ) -> Imported:
+        """Merges a `MetricList`, without the GIL: all its good metrics, or none.
+
+        `foreign`: it came from a Veneur, which means global scope by every counter and gauge and
+        has no business with local series. `received_ns` is the time of gauges that tell none.
+        Raises FrameBroken where the bytes are no list, and StoreFull.
+        """
+        ...
+
+    def merge_stream(self, frames: bytes, *, sender: str, received_ns: int) -> Streamed:
+        """Merges what there is of a stream of Veneur's single metrics, as gRPC frames them.
+
+        The bytes after the last whole message are left to be passed in again with what follows.
+        Raises FrameBroken for a compressed or overlong message, and StoreFull; nothing of `frames`
+        was merged then.
+        """
+        ...
+
+    def columns(self, plan: Plan, *, touched_only: bool = False) -> Columns:
+        """The points that an owner publishes. `plan.role` means nothing here.
+
+        Of a mixed histogram the median and percentiles are of all samples, the other statistics of
+        those that owners received themselves: hosts publish their own. Of global and local ones
+        everything is of all samples. `touched_only`: only series merged into since
+        `forget_touched`. What it returns stays valid after `release`.
+        """
+        ...
+
+    def state(self, shards: int, max_bytes: int) -> list[bytes]:
+        """Payloads that, merged into an empty store in any order, make it like this one.
+
+        At least one for each of `shards` that has a series (by the series' stable hash), each of
+        at most `max_bytes` if one series alone is not more.
+        """
+        ...
+
+    def forget_touched(self) -> None:
+        """From now on `touched_only` means what comes after this call."""
+        ...
+
+    def release(self) -> None:
+        """Gives the memory back. Idempotent; the last thing to be called."""
+        ...
+
+
 class Engine(Protocol):
     """A sharded store of the open interval."""
 
@@ -200,6 +333,10 @@ class Engine(Protocol):
         """
         ...
 
+    def open_import(self, start_ms: int) -> ImportStore:
+        """An empty store for what other nodes send of the interval that starts then."""
+        ...
+
     def recovered(self) -> Sequence[Interval]:
         """Intervals that processes before this one left in `arena_dir`, oldest first.
 
@@ -221,6 +358,11 @@ class Engine(Protocol):
         Before any reader is opened, and at most once; the open interval then starts where that one
         did.
         """
+        ...
+
+    @property
+    def memory(self) -> MemoryUse:
+        """What it holds now, and the most it has held."""
         ...
 
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]:

@@ -7,16 +7,23 @@ from the `tdigest` package.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from threading import Lock
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from veneurpy.engine.columns import Columns
+from veneurpy.engine.exchange import Encoding
+from veneurpy.engine.owners import OwnerTable
 from veneurpy.engine.reference_columns import Groups, columns, merge, type_conflicts
+from veneurpy.engine.reference_encode import encode, merge_for_wire
+from veneurpy.engine.reference_import import ReferenceImportStore
 from veneurpy.engine.reference_reader import ReferenceReader
 from veneurpy.engine.reference_store import Memory, Store
-from veneurpy.engine.reference_top import Seen, top_names
-from veneurpy.engine.types import Accounts, EngineOptions, NameTop, Plan
+from veneurpy.engine.reference_top import Seen, top_of
+from veneurpy.engine.types import Accounts, ClientTop, EngineOptions, MemoryUse, NameTop, Plan, Role
+
+if TYPE_CHECKING:
+    from veneurpy.engine import ImportStore
 
 
 class ReferenceInterval:
@@ -32,7 +39,7 @@ class ReferenceInterval:
         seen: Seen,
     ) -> None:
         self._seen = seen
-        self._top: tuple[NameTop, ...] | None = None
+        self._top: tuple[tuple[NameTop, ...], tuple[ClientTop, ...]] | None = None
         self._uuid = uuid
         self._start_ms = start_ms
         self._end_ms = end_ms
@@ -40,6 +47,8 @@ class ReferenceInterval:
         self._accounts = tuple((listener, store.accounts) for listener, store in closed)
         self._options = options
         self.is_released = False
+        self._groups: dict[Role, Groups] = {}
+        self._role = Role.STANDALONE
 
     def __repr__(self) -> str:
         state = "released" if self.is_released else "closed"
@@ -67,7 +76,7 @@ class ReferenceInterval:
 
     @property
     def series(self) -> int:
-        return len(self._groups)
+        return len(self._merged())
 
     @property
     def side_log(self) -> Sequence[tuple[int, bytes]]:
@@ -77,15 +86,42 @@ class ReferenceInterval:
 
     @property
     def type_conflicts(self) -> Sequence[str]:
-        return type_conflicts(self._groups)
+        return type_conflicts(self._merged())
 
     def top(self, most: int) -> Sequence[NameTop]:
+        return self._tops(most)[0]
+
+    def clients(self, most: int) -> Sequence[ClientTop]:
+        return self._tops(most)[1]
+
+    def _tops(self, most: int) -> tuple[tuple[NameTop, ...], tuple[ClientTop, ...]]:
         if self._top is None:
-            self._top = top_names(self._stores, self._seen, most)
+            self._top = top_of(self._stores, self._seen, most)
         return self._top
 
     def columns(self, plan: Plan) -> Columns:
-        return columns(self._groups, plan, self._start_ms)
+        self._role = plan.role
+        return columns(self._merged(), plan, self._start_ms)
+
+    def encode(
+        self,
+        table: OwnerTable,
+        *,
+        role: Role,
+        max_bytes: int = 1 << 20,
+        veneur_owners: frozenset[int] = frozenset(),
+        carry: bytes = b"",
+        sources: Sequence[ImportStore] = (),
+    ) -> Encoding:
+        if role is Role.STANDALONE:
+            return Encoding([], carry)
+        remainders = ReferenceImportStore(
+            self._options, self._start_ms, Memory(self._options.import_max_bytes)
+        )
+        remainders.merge(carry, sender="", received_ns=0)
+        others = [s.store for s in (remainders, *sources) if isinstance(s, ReferenceImportStore)]
+        merged = merge_for_wire(self._stores, others, role, self._options)
+        return encode(merged, table, role, max_bytes, veneur_owners, self._options.compression)
 
     @property
     def is_doubtful(self) -> bool:
@@ -99,11 +135,16 @@ class ReferenceInterval:
         for store in self._stores:
             store.release()
         self._stores = []
-        self.__dict__.pop("_groups", None)
+        self._groups = {}
 
-    @cached_property
-    def _groups(self) -> Groups:
-        return merge(self._stores, self._options.extend_tags, self._options.compression)
+    def _merged(self) -> Groups:
+        """As the role asks for that rows were last made for."""
+        if self._role not in self._groups:
+            options = self._options
+            self._groups[self._role] = merge(
+                self._stores, options.extend_tags, options.compression, self._role
+            )
+        return self._groups[self._role]
 
 
 class ReferenceEngine:
@@ -114,6 +155,7 @@ class ReferenceEngine:
         self._start_ms = start_ms
         self._uuid = uuid4()
         self._memory = Memory(options.store_max_bytes)
+        self._import_memory = Memory(options.import_max_bytes)
         self._readers: list[ReferenceReader] = []
         self._closed: ReferenceInterval | None = None
         self._seen: Seen = set()
@@ -156,10 +198,18 @@ class ReferenceEngine:
             self._uuid, self._start_ms, self._closed = uuid4(), now_ms, interval
         return interval
 
+    @property
+    def memory(self) -> MemoryUse:
+        """Of the stores alone, and an estimate."""
+        return self._memory.use()
+
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]:
         with self._lock:
             readers = tuple(self._readers)
         return [(reader.listener, reader.glance()) for reader in readers]
+
+    def open_import(self, start_ms: int) -> ReferenceImportStore:
+        return ReferenceImportStore(self._options, start_ms, self._import_memory)
 
     def recovered(self) -> Sequence[ReferenceInterval]:
         """Nothing: this engine's memory dies with its process."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from veneurpy.engine.reference_clients import ClientCount
 from veneurpy.engine.reference_hll import EXACT_MEMBERS, ReferenceSet
 from veneurpy.engine.reference_store import Series, SeriesKey, Store
 from veneurpy.engine.tags import counted_key, counted_values, spell
@@ -75,7 +76,7 @@ class NameCount:
     @property
     def is_watched(self) -> bool:
         """Whether the values of its tags are counted."""
-        return self.admitted >= self.budget.watch_from
+        return self.admitted > 0 and self.admitted >= self.budget.watch_from
 
     def is_over(self, spelling: bytes) -> bool:
         """Whether a new series of this spelling is one too many."""
@@ -111,12 +112,18 @@ class NameCount:
 class Placer:
     """Finds a place for each line, in one store."""
 
-    def __init__(self, store: Store, budgets: Sequence[Budget]) -> None:
+    def __init__(
+        self, store: Store, budgets: Sequence[Budget], *, max_series_per_client: int
+    ) -> None:
+        self.client: ClientCount | None = None
+        """Whose lines come next, if that is known."""
         self._store = store
         self._budgets = [(budget.prefix.encode(), budget) for budget in budgets]
+        self._client_series = max_series_per_client
 
     def place(self, key: SeriesKey, spelling: bytes, samples: int) -> Place:
         """Where `samples` values of a series go whose tags were spelled so."""
+        client = self.client
         names = self._store.names
         name = names.get(key.name)
         if name is None:
@@ -126,15 +133,21 @@ class Placer:
         if known is not None:
             return Place(self._store.series[known])
         is_watched = name.is_watched
-        is_over = name.is_over(spelling)
+        is_client_over = client is not None and client.is_over(self._client_series)
+        is_over = is_client_over or name.is_over(spelling)
         series = self._store.series.get(key) if is_over else self._store.find(key)
         if series is not None and not is_over:
             name.spellings[key.type, key.timestamp_s, spelling] = key
             name.admitted += 1
+            is_watched = is_watched or name.budget.watch_from == 0
+            if client is not None:
+                client.made.append((key, spelling))
         if is_watched and (series is None or not is_over):
             name.take(spelling)
         if series is not None:
             return Place(series)
+        if client is not None and is_client_over:
+            client.over += samples
         place = self._place_excess(name, key, is_full=not is_over)
         if is_watched:
             name.folded += samples * place.is_folded

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from veneurpy.engine.columns import Columns, StringTable
-from veneurpy.engine.reference_digest import Distribution
+from veneurpy.engine.reference_digest import Distribution, Moments
 from veneurpy.engine.reference_store import (
     Counter,
     Gauge,
@@ -20,8 +20,9 @@ from veneurpy.engine.reference_store import (
     Store,
     new_series,
 )
+from veneurpy.engine.roles import publishes
 from veneurpy.engine.tags import ImplicitTags
-from veneurpy.engine.types import MetricType, Output, Plan, PointType, Scope, Statistic
+from veneurpy.engine.types import MetricType, Output, Plan, PointType, Role, Scope, Statistic
 
 MAX_TYPE_CONFLICTS = 1000
 _NO_SINK = (1 << 16) - 1
@@ -30,13 +31,15 @@ _HISTOGRAMS = frozenset({MetricType.HISTOGRAM, MetricType.TIMER})
 
 
 class GroupKey(NamedTuple):
-    """What series are merged by over all readers: scopes are one, so are histograms and timers."""
+    """What series are merged by over all readers: published scopes are one, so are histograms and
+    timers."""
 
     name: bytes
     tags: tuple[bytes, ...]
     kind: MetricType
     sinks: frozenset[bytes]
     timestamp_s: int | None
+    is_published: bool
 
 
 @dataclass(slots=True)
@@ -46,11 +49,17 @@ class Group:
     series: Series
     scope: Scope
     type: MetricType
+    published: Moments = field(default_factory=Moments)
+    """What the aggregates of a histogram are made of."""
+    is_touched: bool = False
 
     def take(self, key: SeriesKey, series: Series) -> None:
         """Merges one series of one reader."""
         # The group's kind says that both are of one class.
         self.series.merge(series)  # type: ignore[arg-type]
+        if isinstance(series, Histogram):
+            mixed = key.scope is Scope.MIXED
+            self.published.merge(series.direct if mixed else series.distribution.moments)
         if key.scope is not self.scope:
             self.scope = Scope.MIXED
         if key.type is MetricType.HISTOGRAM:
@@ -60,21 +69,28 @@ class Group:
 Groups = dict[GroupKey, Group]
 
 
-def merge(stores: Sequence[Store], extend_tags: Sequence[str], compression: float) -> Groups:
+def merge(
+    stores: Sequence[Store],
+    extend_tags: Sequence[str],
+    compression: float,
+    role: Role = Role.STANDALONE,
+    touched: Collection[SeriesKey] = (),
+) -> Groups:
     """Merges what the readers hold and gives every series its implicit tags."""
     implicit = ImplicitTags(extend_tags)
     groups: Groups = {}
     for store in stores:
         for key, series in store.series.items():
             kind = MetricType.HISTOGRAM if key.type in _HISTOGRAMS else key.type
-            group_key = GroupKey(
-                key.name, implicit.extend(key.tags), kind, key.sinks, key.timestamp_s
-            )
+            is_published = key.timestamp_s is not None or publishes(role, kind, key.scope)
+            tags = implicit.extend(key.tags)
+            group_key = GroupKey(key.name, tags, kind, key.sinks, key.timestamp_s, is_published)
             group = groups.get(group_key)
             if group is None:
                 group = Group(new_series(kind, compression), key.scope, key.type)
                 groups[group_key] = group
             group.take(key, series)
+            group.is_touched |= key in touched
     return groups
 
 
@@ -82,42 +98,47 @@ def type_conflicts(groups: Groups) -> list[str]:
     """Names that came as more than one of counter, gauge and set, in order, at most so many."""
     kinds: dict[bytes, set[MetricType]] = {}
     for key in groups:
-        if key.kind is not MetricType.HISTOGRAM:
+        if key.kind is not MetricType.HISTOGRAM and key.is_published:
             kinds.setdefault(key.name, set()).add(key.kind)
     names = sorted(name for name, seen in kinds.items() if len(seen) > 1)
     return [name.decode() for name in names[:MAX_TYPE_CONFLICTS]]
 
 
-def columns(groups: Groups, plan: Plan, start_ms: int) -> Columns:
+def columns(groups: Groups, plan: Plan, start_ms: int, *, touched_only: bool = False) -> Columns:
     """One row per point; those with no time of their own are of the interval's start."""
     rows = _Rows()
     for key, group in groups.items():
+        if not key.is_published or (touched_only and not group.is_touched):
+            continue
         timestamp_ms = start_ms if key.timestamp_s is None else 1000 * key.timestamp_s
-        for suffix, type_, value in _points(group.series, plan):
+        for suffix, type_, value in _points(group, plan):
             rows.add(key, group, suffix, type_, timestamp_ms, value)
     return rows.columns()
 
 
-def _points(series: Series, plan: Plan) -> Iterator[tuple[bytes, PointType, float]]:
-    match series:
-        case Counter():
-            yield b"", PointType.COUNTER, series.sum
-        case Gauge():
-            yield b"", PointType.GAUGE, series.value
-        case MemberSet():
-            yield b"", PointType.GAUGE, float(series.members.estimate())
-        case Histogram():
-            yield from _statistics(series.distribution, plan.histograms)
+def _points(group: Group, plan: Plan) -> Iterator[tuple[bytes, PointType, float]]:
+    match group.series:
+        case Counter() as counter:
+            yield b"", PointType.COUNTER, counter.sum
+        case Gauge() as gauge:
+            yield b"", PointType.GAUGE, gauge.value
+        case MemberSet() as members:
+            yield b"", PointType.GAUGE, float(members.members.estimate())
+        case Histogram() as histogram:
+            outputs: Sequence[Output] = plan.histograms
+            if plan.role is Role.HOST and group.scope is Scope.MIXED:
+                outputs = [o for o in outputs if o.statistic is not Statistic.QUANTILE]
+            yield from _statistics(histogram.distribution, group.published, outputs)
 
 
 def _statistics(
-    samples: Distribution, outputs: Sequence[Output]
+    samples: Distribution, published: Moments, outputs: Sequence[Output]
 ) -> Iterator[tuple[bytes, PointType, float]]:
     quantiles = {q: 0.0 for output in outputs if (q := _quantile(output)) is not None}
     quantiles = dict(zip(quantiles, samples.quantiles(list(quantiles)), strict=True))
     for output in outputs:
         quantile = _quantile(output)
-        value = _aggregate(samples, output.statistic) if quantile is None else quantiles[quantile]
+        value = _aggregate(published, output.statistic) if quantile is None else quantiles[quantile]
         if value is not None:
             yield output.suffix.encode(), output.type, value
 
@@ -128,7 +149,10 @@ def _quantile(output: Output) -> float | None:
     return output.quantile if output.statistic is Statistic.QUANTILE else None
 
 
-def _aggregate(samples: Distribution, statistic: Statistic) -> float | None:
+def _aggregate(samples: Moments, statistic: Statistic) -> float | None:
+    """None where there is no such thing."""
+    if samples.weight == 0:
+        return None
     match statistic:
         case Statistic.MIN:
             return samples.minimum
@@ -145,9 +169,9 @@ def _aggregate(samples: Distribution, statistic: Statistic) -> float | None:
     raise ValueError(statistic)
 
 
-def _harmonic_mean(samples: Distribution) -> float | None:
+def _harmonic_mean(samples: Moments) -> float | None:
     """0 if any sample is 0; None if the reciprocals add up to 0 or to no number."""
-    if samples.has_zero:
+    if samples.zeros:
         return 0.0
     if samples.reciprocal_sum == 0:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from tdigest import TDigest
@@ -21,19 +22,18 @@ Span = tuple[float, float, float]
 """(weight, lower, upper): that much lies evenly between the two"""
 
 
-class Distribution:
-    """Weighted samples of one series: exact moments and extremes, and quantiles."""
+@dataclass(slots=True)
+class Moments:
+    """What is known of weighted samples without keeping them."""
 
-    def __init__(self, compression: float) -> None:
-        self._compression = compression
-        self._pending: list[Sample] = []
-        self._digest: TDigest | None = None
-        self.weight = 0.0
-        self.sum = 0.0
-        self.reciprocal_sum = 0.0
-        self.has_zero = False
-        self.minimum = float("inf")
-        self.maximum = float("-inf")
+    weight: float = 0.0
+    sum: float = 0.0
+    minimum: float = float("inf")
+    maximum: float = float("-inf")
+    reciprocal_sum: float = 0.0
+    """Of the samples that are not 0."""
+    zeros: float = 0.0
+    """The weight of those that are."""
 
     def add(self, value: float, weight: float) -> None:
         """Takes one sample."""
@@ -42,43 +42,83 @@ class Distribution:
         if value:
             self.reciprocal_sum += weight / value
         else:
-            self.has_zero = True
+            self.zeros += weight
         self.minimum = min(self.minimum, value)
         self.maximum = max(self.maximum, value)
-        self._keep([(value, weight)])
 
-    def merge(self, other: Distribution) -> None:
-        """Takes all samples of another one, which stays as it is."""
+    def merge(self, other: Moments) -> None:
+        """Takes all samples of the other."""
         self.weight += other.weight
         self.sum += other.sum
         self.reciprocal_sum += other.reciprocal_sum
-        self.has_zero |= other.has_zero
+        self.zeros += other.zeros
         self.minimum = min(self.minimum, other.minimum)
         self.maximum = max(self.maximum, other.maximum)
+
+
+class Distribution:
+    """Weighted samples of one series: exact moments and extremes, and quantiles."""
+
+    def __init__(self, compression: float) -> None:
+        self._compression = compression
+        self._pending: list[Sample] = []
+        self._digest: TDigest | None = None
+        self._is_digested = False
+        self.moments = Moments()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every sample is kept as it came, and few enough for Veneur's interpolation."""
+        return (
+            self._digest is None and not self._is_digested and len(self._pending) <= EXACT_SAMPLES
+        )
+
+    def add(self, value: float, weight: float) -> None:
+        """Takes one sample."""
+        self.moments.add(value, weight)
+        self._keep([(value, weight)])
+
+    def add_centroids(
+        self, centroids: Sequence[Sample], moments: Moments, *, is_exact: bool
+    ) -> None:
+        """Takes another digest's samples, of which `moments` is true; centroids are samples if
+        they are `exact`."""
+        self.moments.merge(moments)
+        self._is_digested |= not is_exact
+        self._keep(centroids)
+
+    def merge(self, other: Distribution) -> None:
+        """Takes all samples of another one, which stays as it is."""
+        self.moments.merge(other.moments)
+        self._is_digested |= other._is_digested
         if other._digest is not None:
             self._insert([(c.mean, c.count) for c in other._digest.C.values()])
         self._keep(other._pending)
 
+    def centroids(self) -> list[Sample]:
+        """(mean, weight), ascending: of each sample while `is_exact`."""
+        if self.is_exact:
+            return sorted(self._pending)
+        return [(c.mean, c.count) for c in self._fold().C.values()]
+
     def quantiles(self, quantiles: Sequence[float]) -> list[float]:
         """The values at `quantiles` (0 to 1), monotone and within the extremes."""
-        if self._digest is None and len(self._pending) <= EXACT_SAMPLES:
-            spans = list(_even_spans(sorted(self._pending), self.minimum, self.maximum))
-        else:
-            centroids = [(c.mean, c.count) for c in self._fold().C.values()]
-            even = _even_spans(centroids, self.minimum, self.maximum)
-            spans = list(_narrowed(even, centroids, self._compression))
+        moments, centroids = self.moments, self.centroids()
+        spans = list(_even_spans(centroids, moments.minimum, moments.maximum))
+        if not self.is_exact:
+            spans = list(_narrowed(iter(spans), centroids, self._compression))
         return [self._at(quantile, spans) for quantile in quantiles]
 
     def _at(self, quantile: float, spans: Sequence[Span]) -> float:
         if quantile in (0, 1):
-            return self.maximum if quantile else self.minimum
+            return self.moments.maximum if quantile else self.moments.minimum
         target = quantile * sum(weight for weight, _, _ in spans)
         before = 0.0
         for weight, lower, upper in spans:
             if target <= before + weight:
                 return min(lower + (target - before) / weight * (upper - lower), upper)
             before += weight
-        return self.maximum
+        return self.moments.maximum
 
     def _keep(self, samples: Sequence[Sample]) -> None:
         self._pending.extend(samples)

@@ -3,6 +3,10 @@
 Exact while small: a set is then its members' 64-bit hashes. Beyond `EXACT_MEMBERS` it is
 HyperLogLog registers. What it is worth depends on its distinct hashes only, not on their order or
 on how they were split and merged.
+
+Veneur's small sets say less of a member than its hash: a *key*, the first 25 bits and, where the
+last 11 of those are 0, how many zeros follow. Once keys came in, all members are what is left of
+them then: one hash for each key, so that a member is the same whoever sent it.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ class ReferenceSet:
     def __init__(self) -> None:
         self._hashes: set[int] = set()
         self._registers: bytearray | None = None
+        self._is_coarse = False
 
     def __repr__(self) -> str:
         kind = "exact" if self._registers is None else "dense"
@@ -38,14 +43,48 @@ class ReferenceSet:
         """Adds one member."""
         self._add(metro_hash64(member))
 
+    @property
+    def registers(self) -> bytes | None:
+        """The registers, one byte each; None while the set is exact."""
+        return None if self._registers is None else bytes(self._registers)
+
+    @property
+    def hashes(self) -> frozenset[int] | None:
+        """The members' hashes; None where only their keys, or registers, are known."""
+        known = self._registers is None and not self._is_coarse
+        return frozenset(self._hashes) if known else None
+
+    @property
+    def keys(self) -> list[int]:
+        """The members' keys, ascending; none once they are registers."""
+        return sorted(set(map(key_of, self._hashes)))
+
     def merge(self, other: ReferenceSet) -> None:
         """Adds all members of another set, which stays as it is."""
-        if other._registers is None:
-            for h in list(other._hashes):
-                self._add(h)
-            return
-        registers = self._to_registers()
-        registers[:] = map(max, registers, other._registers)
+        if other._registers is not None:
+            self.add_registers(other._registers)
+        elif other._is_coarse:
+            self.add_keys(map(key_of, other._hashes))
+        else:
+            self.add_hashes(other._hashes)
+
+    def add_hashes(self, hashes: Iterable[int]) -> None:
+        """Adds members by their hashes."""
+        for h in list(hashes):
+            self._add(h)
+
+    def add_keys(self, keys: Iterable[int]) -> None:
+        """Adds members of which only keys are known."""
+        if not self._is_coarse:
+            self._is_coarse = True
+            self._hashes = set(map(coarse, self._hashes))
+        for key in list(keys):
+            self._add(hash_of_key(key))
+
+    def add_registers(self, registers: Iterable[int]) -> None:
+        """Adds members of which only registers are known."""
+        mine = self._to_registers()
+        mine[:] = map(max, mine, registers)
 
     def estimate(self) -> int:
         """How many distinct members were added; beyond `EXACT_MEMBERS` within some 0.8 %."""
@@ -58,6 +97,8 @@ class ReferenceSet:
         if self._registers is not None:
             _raise_register(self._registers, h)
             return
+        if self._is_coarse:
+            h = coarse(h)
         self._hashes.add(h)
         if len(self._hashes) > EXACT_MEMBERS:
             self._to_registers()
@@ -69,6 +110,35 @@ class ReferenceSet:
                 _raise_register(self._registers, h)
             self._hashes.clear()
         return self._registers
+
+
+def key_of(h: int) -> int:
+    """What Veneur's small sets keep of a hash."""
+    index = h >> 39
+    if index & 0x7FF:
+        return index << 1
+    zeros = 39 - (h & (1 << 39) - 1).bit_length() + 1
+    return index << 7 | zeros << 1 | 1
+
+
+def hash_of_key(key: int) -> int:
+    """A hash that has this key, the same for each. Its low bits are spread: tables go by them."""
+    if key & 1:
+        zeros = key >> 1 & 63
+        return (key >> 7 << 39 | (1 << (39 - zeros) if zeros < 40 else 0)) or 1
+    return key >> 1 << 39 | ((key >> 1) * 0x9E3779B97F4A7C15 & _MASK) >> 25
+
+
+def is_key(key: int) -> bool:
+    """Whether any hash has this key."""
+    if key & 1:
+        return key >> 7 & 0x7FF == 0 and 1 <= key >> 1 & 63 <= 40
+    return key >> 1 & 0x7FF != 0 and key >> 26 == 0
+
+
+def coarse(h: int) -> int:
+    """The hash that stands for all of its key."""
+    return hash_of_key(key_of(h))
 
 
 def metro_hash64(data: bytes) -> int:

@@ -8,6 +8,7 @@ from copy import deepcopy
 from threading import Lock
 
 from veneurpy.engine.reference_budget import Placer
+from veneurpy.engine.reference_clients import Look, client_of
 from veneurpy.engine.reference_parser import LineParser, MetricLine
 from veneurpy.engine.reference_store import (
     Counter,
@@ -43,8 +44,8 @@ class ReferenceReader:
         self._kernel_drops = kernel_drops
         self._listener = listener
         self._store = store
-        self._placer = Placer(store, options.budgets)
         self._options = options
+        self._placer = self._new_placer()
         self._parser = LineParser()
         self._lock = Lock()
 
@@ -55,7 +56,14 @@ class ReferenceReader:
     def listener(self) -> str:
         return self._listener
 
-    def feed(self, datagram: Bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
+    def feed(
+        self,
+        datagram: Bytes,
+        *,
+        truncated: bool = False,
+        now_ns: int | None = None,
+        client: str | None = None,
+    ) -> None:
         if now_ns is None:
             now_ns = time.time_ns()
         taken = bytes(datagram[: self._max_bytes])
@@ -65,12 +73,17 @@ class ReferenceReader:
             del lines[-1]
         with self._lock:
             accounts = self._store.accounts
+            count = client_of(self._store, client) if client else None
+            before = Look.at(accounts) if count is not None else None
+            self._placer.client = count
             accounts.datagrams += 1
             accounts.bytes += len(taken)
             accounts.truncated += cut
             accounts.whole += not cut
             for line in lines:
                 self._take(line.removesuffix(b"\r"), now_ns)
+            if count is not None and before is not None:
+                count.settle(before, Look.at(accounts))
 
     def discard_line(self) -> None:
         with self._lock:
@@ -87,7 +100,7 @@ class ReferenceReader:
         """Puts an empty store in the place of the one it hands out, between two datagrams."""
         with self._lock:
             closed, self._store = self._store, store
-            self._placer = Placer(store, self._options.budgets)
+            self._placer = self._new_placer()
         if self._kernel_drops is not None:
             closed.accounts.kernel_drops += self._kernel_drops()
         closed.accounts.aggregated = closed.aggregated()
@@ -99,6 +112,10 @@ class ReferenceReader:
             accounts = deepcopy(self._store.accounts)
             accounts.aggregated = self._store.aggregated()
         return accounts
+
+    def _new_placer(self) -> Placer:
+        most = self._options.max_series_per_client
+        return Placer(self._store, self._options.budgets, max_series_per_client=most)
 
     def _take(self, line: bytes, now_ns: int) -> None:
         if not line:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from veneurpy.engine.reference_digest import Distribution
+from veneurpy.engine.reference_digest import Distribution, Moments
 from veneurpy.engine.reference_hll import ReferenceSet
-from veneurpy.engine.types import Accounts, EngineOptions, MetricType, Scope
+from veneurpy.engine.types import Accounts, EngineOptions, MemoryUse, MetricType, Scope
 
 if TYPE_CHECKING:
     from veneurpy.engine.reference_budget import NameCount
+    from veneurpy.engine.reference_clients import ClientCount
 
 _SERIES_BYTES = 200
 _SAMPLE_BYTES = 16
@@ -49,10 +50,12 @@ class Counter:
 
 @dataclass(slots=True)
 class Gauge:
-    """The last write, by (time, reader)."""
+    """The last write, by (time, sender, reader); of what senders say at one time the largest."""
 
     samples: int = 0
     time_ns: int = -1
+    sender: bytes = b""
+    """Who sent it; empty: a reader of this node."""
     reader: int = -1
     value: float = 0.0
 
@@ -62,8 +65,12 @@ class Gauge:
 
     def merge(self, other: Gauge) -> None:
         self.samples += other.samples
-        if (self.time_ns, self.reader) < (other.time_ns, other.reader):
-            self.time_ns, self.reader, self.value = other.time_ns, other.reader, other.value
+        if self._rank() < other._rank():
+            self.time_ns, self.sender = other.time_ns, other.sender
+            self.reader, self.value = other.reader, other.value
+
+    def _rank(self) -> tuple[int, bytes, int, float]:
+        return self.time_ns, self.sender, self.reader, self.value
 
 
 @dataclass(slots=True)
@@ -72,12 +79,24 @@ class Histogram:
 
     distribution: Distribution
     samples: int = 0
+    imported_direct: Moments | None = None
+    """Of an imported one: the samples that the owners themselves received."""
+
+    @property
+    def direct(self) -> Moments:
+        """The samples that nobody else publishes aggregates of."""
+        return self.imported_direct or self.distribution.moments
 
     def add(self, value: float, weight: float) -> None:
         self.samples += 1
         self.distribution.add(value, weight)
 
     def merge(self, other: Histogram) -> None:
+        if self.imported_direct is None and other.imported_direct is not None:
+            self.imported_direct = Moments()
+            self.imported_direct.merge(self.distribution.moments)
+        if self.imported_direct is not None:
+            self.imported_direct.merge(other.direct)
         self.samples += other.samples
         self.distribution.merge(other.distribution)
 
@@ -105,7 +124,7 @@ class Memory:
     """Bytes that all stores, open and closed, may hold together: an estimate."""
 
     def __init__(self, limit: int) -> None:
-        self._left = limit
+        self._limit = self._left = self._least = limit
         self._reserve = limit // RESERVE_SHARE
         self._lock = Lock()
 
@@ -114,13 +133,22 @@ class Memory:
         with self._lock:
             if size > self._left - (0 if reserved else self._reserve):
                 return False
-            self._left -= size
+            self._spend(size)
             return True
 
     def grow(self, size: int) -> None:
         """Takes `size` in any case: what is there may grow, nothing new may come."""
         with self._lock:
-            self._left -= size
+            self._spend(size)
+
+    def use(self) -> MemoryUse:
+        """How much is taken, and the most that was."""
+        with self._lock:
+            return MemoryUse(self._limit, self._limit - self._left, 0, self._limit - self._least)
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        self._least = min(self._least, self._left)
 
     def give_back(self, size: int) -> None:
         with self._lock:
@@ -134,6 +162,7 @@ class Store:
         self.accounts = Accounts()
         self.series: dict[SeriesKey, Series] = {}
         self.names: dict[bytes, NameCount] = {}
+        self.clients: dict[str, ClientCount] = {}
         self.side_log: list[bytes] = []
         self._reader = reader
         self._options = options
@@ -199,6 +228,7 @@ class Store:
         self._bytes = 0
         self.series = {}
         self.names = {}
+        self.clients = {}
         self.side_log = []
 
 

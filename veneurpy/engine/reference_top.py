@@ -1,21 +1,25 @@
-"""Which names an interval was about, added up over the stores of all readers."""
+"""Which names and clients an interval was about, added up over the stores of all readers."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 
+from veneurpy.engine.ranking import leading
 from veneurpy.engine.reference_budget import NameCount
 from veneurpy.engine.reference_store import Store
-from veneurpy.engine.types import NameTop
-
-_FIGURES = ("samples", "series", "new", "bytes", "values", "folded", "rejected")
+from veneurpy.engine.types import CLIENT_FIGURES, NAME_FIGURES, ClientTop, NameTop, add_clients
 
 Seen = set[tuple[bytes, object]]
 
 
-def top_names(stores: Sequence[Store], seen: Seen, most: int) -> tuple[NameTop, ...]:
-    """The names among the first `most` by any figure; `seen` becomes this interval's spellings."""
+def top_of(
+    stores: Sequence[Store], seen: Seen, most: int
+) -> tuple[tuple[NameTop, ...], tuple[ClientTop, ...]]:
+    """Names and clients among the first `most` by any figure.
+
+    `seen` becomes this interval's spellings.
+    """
     samples: dict[bytes, int] = defaultdict(int)
     size: dict[bytes, int] = defaultdict(int)
     counts: dict[bytes, list[NameCount]] = defaultdict(list)
@@ -27,13 +31,30 @@ def top_names(stores: Sequence[Store], seen: Seen, most: int) -> tuple[NameTop, 
             if count.spellings:
                 counts[name].append(count)
     tops = [_top(name, counts[name], samples[name], size[name], seen) for name in counts]
+    clients = _clients(stores, seen)
     seen.clear()
     seen.update((n, s) for n, parts in counts.items() for part in parts for s in part.spellings)
-    picked: set[NameTop] = set()
-    for figure in _FIGURES:
-        ranked = sorted(tops, key=lambda top: -getattr(top, figure))[:most]
-        picked.update(top for top in ranked if getattr(top, figure))
-    return tuple(picked)
+    return leading(tops, NAME_FIGURES, most), leading(clients, CLIENT_FIGURES, most)
+
+
+def _clients(stores: Sequence[Store], seen: Seen) -> list[ClientTop]:
+    sums: dict[str, ClientTop] = {}
+    for store in stores:
+        for name, count in store.clients.items():
+            spellings = [(k.name, (k.type, k.timestamp_s, spelling)) for k, spelling in count.made]
+            top = ClientTop(
+                name,
+                count.datagrams,
+                count.samples,
+                len(count.made),
+                sum(spelling not in seen for spelling in spellings),
+                sum(store.bytes_of(key) for key, _ in count.made),
+                count.folded,
+                count.rejected,
+                count.over,
+            )
+            sums[name] = add_clients(sums[name], top) if name in sums else top
+    return list(sums.values())
 
 
 def _top(name: bytes, parts: list[NameCount], samples: int, size: int, seen: Seen) -> NameTop:

@@ -49,6 +49,17 @@ class Statistic(IntEnum):
     QUANTILE = 7
 
 
+class Role(IntEnum):
+    """What a node is to its samples: which rows it makes of them, and which series it forwards."""
+
+    STANDALONE = 0
+    """It publishes everything."""
+    HOST = 1
+    """It publishes what is of its own, and forwards what is to be merged over hosts."""
+    OWNER = 2
+    """It forwards everything, what is of its own to itself: owners publish what they merged."""
+
+
 class Overflow(IntEnum):
     """What becomes of a new series for which its name has no room left."""
 
@@ -105,6 +116,41 @@ class NameTop(NamedTuple):
     """Values, for want of room in its budget."""
 
 
+NAME_FIGURES = ("samples", "series", "new", "bytes", "values", "folded", "rejected")
+
+
+class ClientTop(NamedTuple):
+    """What one client was in one interval, all readers together.
+
+    Of a reader that receives by itself, and has no `max_series_per_client`, estimates: one batch of
+    datagrams in 64 is looked at and stands for all.
+    """
+
+    client: str
+    """Its address without the port; "" for those that found the table of clients full."""
+    datagrams: int
+    samples: int
+    series: int
+    """Spellings that it was the first to send in the interval, at each reader."""
+    new: int
+    """Those of them that the interval before did not have."""
+    bytes: int
+    """What they take."""
+    folded: int
+    rejected: int
+    """Lines and values, for any reason."""
+    over: int
+    """Values of series beyond `max_series_per_client`, whatever became of them."""
+
+
+CLIENT_FIGURES = ClientTop._fields[1:]
+
+
+def add_clients(one: ClientTop, other: ClientTop) -> ClientTop:
+    """The same client at two readers."""
+    return ClientTop(one.client, *(a + b for a, b in zip(one[1:], other[1:], strict=True)))
+
+
 class Output(NamedTuple):
     """One point that every histogram or timer yields at the flush.
 
@@ -120,9 +166,15 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `Interval.columns` computes: counters, gauges and sets yield one point as they are."""
+    """What `Interval.columns` computes: counters, gauges and sets yield one point as they are.
+
+    Samples with a `T` yield rows in every role. Beside them a HOST makes none of global counters
+    and gauges, of sets and histograms that it forwards whole, and no quantiles but the median of
+    mixed histograms; an OWNER makes no others at all.
+    """
 
     histograms: tuple[Output, ...] = ()
+    role: Role = Role.STANDALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +187,17 @@ class EngineOptions:
     """The t-digest's delta: about this many centroids at the most."""
     max_datagram_bytes: int = 8192
     """A longer datagram is cut: its complete lines count."""
+    plan: Plan = Plan()
+    """What its intervals will be asked for: memory is kept free for that."""
     store_max_bytes: int = 1 << 30
-    """Upper bound of all arenas together. Near it new series are folded into one of their name;
-    gauges, and what has no room even so, are rejected `store_full`."""
+    """Upper bound of everything: open and closed arenas, merging, columns as long as they live.
+    Near it new series are folded into one of their name; gauges, and what has no room even so, are
+    rejected `store_full`."""
     budgets: tuple[Budget, ...] = (Budget(),)
     """The first whose prefix a name begins with is the name's; the last one's prefix is empty."""
+    max_series_per_client: int = 0
+    """What one client may be the first to send in one interval of one reader; 0: no bound. Beyond
+    it a new series is treated as one beyond its name's budget."""
     interval_s: float = 10.0
     """How far in the future a `T` may lie."""
     late_window_s: float = 600.0
@@ -155,6 +213,8 @@ class EngineOptions:
     """A reader that receives by itself may sleep for up to 1 ms, for datagrams to gather."""
     side_log_max_bytes: int = 4 << 20
     """Bytes of events and service checks that one reader keeps in one interval."""
+    import_max_bytes: int = 1 << 30
+    """Upper bound of all import stores together."""
 
 
 # Why a line or a value was rejected, in the order in which a line is checked: the first one counts.
@@ -174,6 +234,19 @@ LINE_REASONS = (
 VALUE_REASONS = ("bad_value", "store_full", "over_budget")
 # What a client sent and the engine passed over, the sample kept.
 IGNORED_FIELDS = ("unknown_field", "bad_timestamp", "scope_conflict")
+
+
+class MemoryUse(NamedTuple):
+    """What an engine holds, in bytes."""
+
+    limit: int
+    """`EngineOptions.store_max_bytes`."""
+    arenas: int
+    """Memory behind the open and the closed stores."""
+    flush: int
+    """What is being merged, and columns that somebody still has."""
+    peak: int
+    """The most that both were together."""
 
 
 @dataclass(slots=True)

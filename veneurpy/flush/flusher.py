@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
-from veneurpy.engine import Accounts, Engine, Interval, NameTop, Plan
+from veneurpy.engine import Accounts, ClientTop, Engine, Interval, NameTop, Plan
 from veneurpy.events import parse_check, parse_event
 from veneurpy.flush.cursor import delivery_of
 from veneurpy.flush.delivery import Delivery
+from veneurpy.flush.forwarder import Forwarder
 from veneurpy.flush.keeper import Keeper
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints, Parted
@@ -19,6 +21,7 @@ from veneurpy.flush.offenders import Offenders
 from veneurpy.flush.report import report
 from veneurpy.flush.route import kept_from
 from veneurpy.flush.ticker import Tick
+from veneurpy.forward.encode import Outgoing
 from veneurpy.ledger import (
     Book,
     ClosedInterval,
@@ -28,7 +31,9 @@ from veneurpy.ledger import (
 )
 from veneurpy.model import Event, ServiceCheck
 from veneurpy.ports import Clock
-from veneurpy.spool import Part, Record
+from veneurpy.spool import Committed, Part, Record
+from veneurpy.spool.database import nothing_else
+from veneurpy.spool.spool import nothing_more
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.metrics import CLOSE_SECONDS
 
@@ -48,14 +53,19 @@ class _Closed:
     lost: Sequence[UUID]
     """Older intervals that the spool had to give up."""
     top: Sequence[NameTop]
+    clients: Sequence[ClientTop]
     settled: Callable[[], None] | None
     """To be called when all shares have been delivered; None if the spool keeps the interval."""
+    outgoing: Outgoing | None
+    """What other nodes are to get of it."""
+    is_kept: bool
 
 
 class Flusher:
     """Flushes one interval at a time; the next call must wait for the one before.
 
-    With a `keeper`, an interval is on disk before the engine has its memory back.
+    With a `keeper`, an interval is on disk before the engine has its memory back. With a
+    `forwarder`, what is for other nodes is kept together with its rows.
     """
 
     def __init__(
@@ -72,9 +82,12 @@ class Flusher:
         host: str,
         extend_tags: Sequence[str],
         keeper: Keeper | None = None,
+        forwarder: Forwarder | None = None,
     ) -> None:
         self.top: Sequence[NameTop] = ()
         """The names of the last interval that lead by any figure."""
+        self.clients: Sequence[ClientTop] = ()
+        """Its clients that do."""
         self._offenders = Offenders()
         self._engine = engine
         self._lanes = lanes
@@ -87,6 +100,7 @@ class Flusher:
         self._host = host
         self._extend_tags = extend_tags
         self._keeper = keeper
+        self._forwarder = forwarder
 
     async def flush(self, tick: Tick) -> None:
         """Closes the open interval at the tick's end and offers its points to every lane.
@@ -95,14 +109,24 @@ class Flusher:
         """
         await self._flush(tick, lambda: self._engine.rotate(tick.end_ms))
 
-    async def flush_recovered(self, interval: Interval, tick: Tick) -> None:
-        """The same with an interval that a process before this one left."""
-        await self._flush(tick, lambda: interval)
+    async def flush_recovered(
+        self, interval: Interval, tick: Tick, *, is_forwarded: bool = False
+    ) -> None:
+        """The same with an interval that a process before this one left.
 
-    async def _flush(self, tick: Tick, close: Callable[[], Interval]) -> None:
+        `is_forwarded`: what it has for other nodes was kept by then.
+        """
+        await self._flush(tick, lambda: interval, is_forwarded=is_forwarded)
+
+    async def _flush(
+        self, tick: Tick, close: Callable[[], Interval], *, is_forwarded: bool = False
+    ) -> None:
         started_s = self._clock.monotonic()
         loop = asyncio.get_running_loop()
-        closed = await loop.run_in_executor(self._executor, self._close, tick, close)
+        work = partial(self._close, tick, close, is_forwarded)
+        closed = await loop.run_in_executor(self._executor, work)
+        if closed.outgoing is not None and self._forwarder is not None:
+            self._forwarder.encoded(closed.outgoing, is_kept=closed.is_kept)
         self._telemetry.observe(CLOSE_SECONDS, self._clock.monotonic() - started_s)
         book = Book(closed.listeners, closed.store)
         ended = None if closed.settled is None else last_of(len(self._lanes), closed.settled)
@@ -117,16 +141,23 @@ class Flusher:
         broken = self._ledger.close(interval)
         report(self._telemetry, interval, tick, closed.parted, broken)
         self.top = closed.top
+        self.clients = closed.clients
         self._offenders.report(closed.top, self._telemetry)
+        self._offenders.report_clients(closed.clients, self._telemetry)
 
-    def _close(self, tick: Tick, close: Callable[[], Interval]) -> _Closed:
+    def _close(self, tick: Tick, close: Callable[[], Interval], is_forwarded: bool) -> _Closed:
         """Runs on the executor's thread, and is the only one that asks the engine for intervals."""
         interval = close()
         kept = True
         try:
             listeners, events, checks = self._side_log(interval, tick.end_ms // 1000)
-            columns = interval.columns(self._plan)
-            top = interval.top(TOP_NAMES)
+            forwarder = self._forwarder
+            plan = self._plan if forwarder is None else forwarder.plan(self._plan, interval)
+            columns = interval.columns(plan)
+            outgoing = None
+            if forwarder is not None and not is_forwarded:
+                outgoing = forwarder.outgoing(interval)
+            top, clients = interval.top(TOP_NAMES), interval.clients(TOP_NAMES)
             store = StoreAccounts(
                 series=interval.series,
                 points=len(columns),
@@ -140,21 +171,53 @@ class Flusher:
             shares = {lane.name: delivery_of(record, lane.name, lane.kind) for lane in self._lanes}
             for share in shares.values():
                 share.is_doubtful = interval.is_doubtful
-            lost: Sequence[UUID] = ()
-            if self._keeper is not None:
-                committed = self._keeper.keep(
-                    record,
-                    shares,
-                    tick,
-                    parted.published,
-                    self._late.forgotten_before(tick.end_ms),
-                    is_doubtful=interval.is_doubtful,
-                )
-                kept, lost = committed.kept, committed.given_up
+            committed = self._keep(record, shares, tick, parted, outgoing, interval.is_doubtful)
+            kept = committed.kept
         finally:
             interval.release(kept=kept)
         settled = None if kept else interval.settled
-        return _Closed(record.uuid, listeners, store, parted, shares, lost, top, settled)
+        lost = committed.given_up
+        return _Closed(
+            record.uuid,
+            listeners,
+            store,
+            parted,
+            shares,
+            lost,
+            top,
+            clients,
+            settled,
+            outgoing,
+            kept,
+        )
+
+    def _keep(
+        self,
+        record: Record,
+        shares: Mapping[str, Delivery],
+        tick: Tick,
+        parted: Parted,
+        outgoing: Outgoing | None,
+        is_doubtful: bool,
+    ) -> Committed:
+        """Commits what is kept of an interval; without a keeper, its batches in memory only."""
+        if self._keeper is None:
+            if outgoing is not None and self._forwarder is not None:
+                self._forwarder.keep(outgoing)
+            return Committed(kept=True)
+        also, after = nothing_else, nothing_more
+        if outgoing is not None and self._forwarder is not None:
+            also, after = outgoing.keep, self._forwarder.booking(outgoing)
+        return self._keeper.keep(
+            record,
+            shares,
+            tick,
+            parted.published,
+            self._late.forgotten_before(tick.end_ms),
+            is_doubtful=is_doubtful,
+            also=also,
+            after=after,
+        )
 
     def _side_log(
         self, interval: Interval, now_s: int

@@ -13,6 +13,8 @@ from veneurpy.flush.lanes import Lane
 from veneurpy.flush.ticker import NS_PER_MS, Tick
 from veneurpy.ports import Clock, Positioned
 from veneurpy.spool import Committed, LateRow, Owed, Record, Spool
+from veneurpy.spool.database import Also, nothing_else
+from veneurpy.spool.spool import nothing_more
 
 
 class Keeper:
@@ -32,25 +34,16 @@ class Keeper:
         forget_late_before_ms: int,
         *,
         is_doubtful: bool = False,
+        also: Also = nothing_else,
+        after: Callable[[], None] = nothing_more,
     ) -> Committed:
         """Commits an interval and ties each share to it. Off the event loop; never raises.
 
         What cannot be kept is delivered from memory. An interval that a process before this one
-        delivered from memory is kept as under way everywhere.
+        delivered from memory is kept as under way everywhere. `also` and `after` as in
+        `Spool.commit`.
         """
-        owed = [
-            Owed(
-                record.uuid,
-                record.start_ms,
-                lane.name,
-                lane.kind,
-                call.number,
-                call.rows,
-                under_way=is_doubtful,
-            )
-            for lane in self._lanes
-            for call in lane.calls(shares[lane.name])
-        ]
+        owed = [replace(call, under_way=is_doubtful) for call in self.owed(record, shares)]
         committed = self._spool.commit(
             record,
             owed,
@@ -58,11 +51,25 @@ class Keeper:
             now_ms=self._clock.now_ns() // NS_PER_MS,
             late=late,
             forget_late_before_ms=forget_late_before_ms,
+            also=also,
+            after=after,
         )
         if committed.kept:
-            for lane in self._lanes:
-                shares[lane.name].cursor = self._cursor(record.uuid, lane)
+            self.tie(record.uuid, shares)
         return committed
+
+    def owed(self, record: Record, shares: Mapping[str, Delivery]) -> list[Owed]:
+        """What each sink is owed of an interval. Any thread."""
+        return [
+            Owed(record.uuid, record.start_ms, lane.name, lane.kind, call.number, call.rows)
+            for lane in self._lanes
+            for call in lane.calls(shares[lane.name])
+        ]
+
+    def tie(self, uuid: UUID, shares: Mapping[str, Delivery]) -> None:
+        """Says of shares that the spool has them. Any thread."""
+        for lane in self._lanes:
+            shares[lane.name].cursor = self._cursor(uuid, lane)
 
     async def restore(self, doubtful: Collection[UUID] = ()) -> tuple[int, int, list[Owed]]:
         """Offers the lanes what is owed, oldest first, before anything else.

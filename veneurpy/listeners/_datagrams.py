@@ -62,7 +62,7 @@ class LoopDatagrams(asyncio.DatagramProtocol):
         )
 
     def datagram_received(self, data: bytes, addr: object) -> None:
-        self._reader.feed(data)
+        self._reader.feed(data, client=_client(addr))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set()
@@ -93,7 +93,15 @@ class LoopDatagrams(asyncio.DatagramProtocol):
         """Feeds at most so many datagrams; whether there were no more."""
         for _ in range(most):
             try:
-                self._reader.feed(self._socket.recv(LARGEST_DATAGRAM))
+                data, address = self._socket.recvfrom(LARGEST_DATAGRAM)
+                self._reader.feed(data, client=_client(address))
             except BlockingIOError:
                 return True
         return False
+
+
+def _client(address: object) -> str | None:
+    """The host of a sender's address, an IPv4 one as such; None of a Unix socket."""
+    if not isinstance(address, tuple):
+        return None
+    return str(address[0]).removeprefix("::ffff:")

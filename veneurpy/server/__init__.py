@@ -5,41 +5,43 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import veneurpy
 from veneurpy import registry
 from veneurpy.config import Config, HostPort
 from veneurpy.console.http import AdminServer
 from veneurpy.engine import Engine, open_engine
-from veneurpy.engine.arena_dir import ArenaDirTaken
-from veneurpy.errors import SinkError, VeneurpyError
 from veneurpy.flush.late import LatePoints
 from veneurpy.flush.ticker import Ticker
 from veneurpy.ledger import Ledger
 from veneurpy.listeners.http import HttpListener
 from veneurpy.ports import Clock, Listener, Sink, SystemClock
 from veneurpy.server.assembly import (
-    engine_options,
     host_of,
+    new_engine,
     new_flusher,
     new_lane,
     new_late_points,
     new_sinks,
     new_stats,
+    start_sink,
 )
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.durable import Durable
+from veneurpy.server.limits import Machine, check_arena_dir, check_memory
 from veneurpy.server.listening import Listeners
 from veneurpy.server.node import Node
 from veneurpy.server.recovery import Recovery
 from veneurpy.server.supervisor import Supervisor
-from veneurpy.server.tasks import feed_watchdog, watch_lag
+from veneurpy.server.tasks import feed_watchdog, flush_for_ever, watch_lag
 from veneurpy.systemd import Notifier, SocketStore
 from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.events import (
     ClockSetBack,
     ConfigWarning,
+    Event,
     HandedOver,
     LedgerViolated,
     LeftUnread,
@@ -50,9 +52,11 @@ from veneurpy.telemetry.events import (
     Stopping,
 )
 
+if TYPE_CHECKING:
+    from veneurpy.server.between import Between
+
 CLOSING_S = 1.0
 """What sinks and the HTTP listener get to close, even when the time to shut down has run out."""
-START_TIMEOUT_S = 30.0
 
 
 class Server:
@@ -68,6 +72,7 @@ class Server:
         engine_opener: Callable[..., Engine] | None = None,
         environ: Mapping[str, str] | None = None,
         warnings: Sequence[str] = (),
+        machine: Machine | None = None,
     ) -> None:
         self.config = config
         self.clock: Clock = clock or SystemClock()
@@ -79,6 +84,7 @@ class Server:
         self._sockets = SocketStore(environ or {}, self._notifier)
         self._open_engine = engine_opener or open_engine
         self._warnings = warnings
+        self._machine = machine or Machine()
         self._supervisor = Supervisor(self.telemetry)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="flush")
         self._routes: dict[str, Any] = {}
@@ -105,6 +111,14 @@ class Server:
         self._durable: Durable | None = None
         if config.state_dir:
             self._durable = Durable(config, self._lanes, clock=self.clock, telemetry=self.telemetry)
+        self._between: Between | None = None
+        if config.forwards or config.grpc_address is not None:
+            # Whoever has nothing to do with others does not load what it takes.
+            from veneurpy.server.between import Between
+
+            self._between = Between(
+                config, clock=self.clock, telemetry=self.telemetry, durable=self._durable
+            )
         self._engine: Engine | None = None
         self._leaves_arenas = True
         self._admin: AdminServer | None = None
@@ -154,11 +168,12 @@ class Server:
     async def _start(self) -> None:
         for warning in self._warnings:
             self.telemetry.emit(ConfigWarning(warning))
+        self._check_limits()
         late = new_late_points(self.config)
         await self._start_sinks(late)
         self._ticker = Ticker(self.clock, interval_s=self.config.interval)
-        self._engine = self._new_engine()
-        self._assemble(self._engine, late)
+        self._engine = new_engine(self.config, self._open_engine, self._ticker.start_ms)
+        await self._assemble(self._engine, late)
         await self._recover()
         if self.config.http_address is not None:
             address = str(self.config.http_address)
@@ -167,19 +182,42 @@ class Server:
                 address,
                 extra_routes=self._routes,
                 ingest={each.name.removeprefix("http:"): each.handle for each in self._by_http},
+                ring=self._between.admin if self._between else None,
             )
             await self._admin.start()
         for listener in self._listeners:
             await listener.start(self._engine)
             self._ledger.open_listener(listener.name)
+        if self._between is not None:
+            await self._between.listen()
         for name in self._sockets.drop_others():
             self.telemetry.emit(SocketsDropped(name))
         self._start_tasks()
         self._announce()
 
-    def _assemble(self, engine: Engine, late: LatePoints) -> None:
+    def _check_limits(self) -> None:
+        """Says what the store does not fit into."""
+        size = self.config.store_max_bytes
+        found: list[Event | None] = [check_memory(self._machine, size)]
+        if self.config.arena_dir:
+            found.append(check_arena_dir(Path(self.config.arena_dir), size))
+        for event in found:
+            if event is not None:
+                self.telemetry.emit(event)
+
+    async def _assemble(self, engine: Engine, late: LatePoints) -> None:
         """Makes what flushes the engine and what shows it."""
         config = self.config
+        keeper = self._durable.keeper if self._durable else None
+        forwarder = None
+        if self._between is not None:
+            forwarder = await self._between.start(
+                engine,
+                lanes=self._lanes,
+                keeper=keeper,
+                ledger=self._ledger,
+                is_healthy=lambda: self.node.healthy(),
+            )
         self._flusher = new_flusher(
             config,
             engine,
@@ -189,7 +227,8 @@ class Server:
             ledger=self._ledger,
             executor=self._executor,
             late=late,
-            keeper=self._durable.keeper if self._durable else None,
+            keeper=keeper,
+            forwarder=forwarder,
         )
         self.node = Node(
             config,
@@ -202,6 +241,7 @@ class Server:
             lanes=self._lanes,
             flusher=self._flusher,
             durable=self._durable,
+            between=self._between,
         )
         self._stats = new_stats(config, self.telemetry, self.node.refresh)
 
@@ -210,19 +250,9 @@ class Server:
             await self._durable.open()
             await self._durable.prepare(self._sinks)
         for name, sink in self._sinks.items():
-            await _start_sink(name, sink)
+            await start_sink(name, sink)
         if self._durable is not None:
             await self._durable.restore(self._sinks, late)
-
-    def _new_engine(self) -> Engine:
-        options = engine_options(self.config)
-        try:
-            return self._open_engine(self.config.engine, options, start_ms=self._ticker.start_ms)
-        except ArenaDirTaken as exc:
-            raise VeneurpyError(str(exc)) from exc
-        except OSError as exc:
-            text = f"arena_dir {options.arena_dir} cannot be used: {exc.strerror or exc}"
-            raise VeneurpyError(text) from exc
 
     async def _recover(self) -> None:
         assert self._engine is not None
@@ -250,28 +280,27 @@ class Server:
 
     def _start_tasks(self) -> None:
         start = self._supervisor.start
-        self._flushing = start("flush", self._flush_loop())
+        flushing = flush_for_ever(
+            self._flusher,
+            self._ticker,
+            stopping=self._supervisor.stopping,
+            flushed=self._flushed,
+        )
+        self._flushing = start("flush", flushing)
         self._deliveries = [start(f"sink {lane.name}", lane.run()) for lane in self._lanes]
+        for name, job in self._between.jobs() if self._between else ():
+            start(name, job)
         start("stats", self._stats.run())
         start("lag", watch_lag(self.clock, self.telemetry))
         if self._notifier.watchdog_s:
             healthy = self.node.healthy
             start("watchdog", feed_watchdog(self.clock, self._notifier, healthy))
 
-    async def _flush_loop(self) -> None:
-        """Flushes at each tick. A flush that has begun is finished, whoever asks to stop."""
-        stopping = asyncio.create_task(self._supervisor.stopping.wait())
-        while True:
-            waiting = asyncio.create_task(self._ticker.wait())
-            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not waiting.done():
-                waiting.cancel()
-                return
-            await self._flusher.flush(waiting.result())
-            self.node.flushed()
-            self._stats.flushed()
-            if self._ticker.ahead_ms:
-                self.telemetry.emit(ClockSetBack(self._ticker.ahead_ms / 1000))
+    def _flushed(self) -> None:
+        self.node.flushed()
+        self._stats.flushed()
+        if self._ticker.ahead_ms:
+            self.telemetry.emit(ClockSetBack(self._ticker.ahead_ms / 1000))
 
     async def _shut_down(self) -> None:
         """Flushes or hands over, as configured; all within the time-out."""
@@ -281,6 +310,9 @@ class Server:
         self._notifier.notify("STOPPING=1")
         self.telemetry.emit(Stopping(self._supervisor.cause, timeout_s))
         await asyncio.wait([self._flushing], timeout=deadline.left_s)
+        if self._between is not None:
+            step = self._between.stop_receiving(CLOSING_S)
+            await self._attempt("gRPC listener", step, deadline)
         if self.config.hands_over:
             await self._leave(deadline)
         else:
@@ -309,6 +341,8 @@ class Server:
         await asyncio.gather(*(self._stop_listener(each, deadline) for each in self._listeners))
         last = self._flusher.flush(self._ticker.cut())
         self._leaves_arenas = not await self._attempt("the last flush", last, deadline)
+        if self._between is not None:
+            await self._between.drain(max(0.0, deadline.left_s - CLOSING_S))
         for lane in self._lanes:
             lane.close()
 
@@ -332,6 +366,8 @@ class Server:
         for listener in self._listeners:
             steps[listener.name] = _stop_quietly(listener)
         await asyncio.gather(*(self._attempt(what, step, deadline) for what, step in steps.items()))
+        if self._between is not None:
+            await self._attempt("forwarding", self._between.close(), deadline)
         if self._engine is not None:
             self._engine.close(leave_arenas=self._leaves_arenas)
         if self._durable is not None:
@@ -351,14 +387,3 @@ class Server:
 
 async def _stop_quietly(listener: Listener) -> None:
     await listener.stop(0)
-
-
-async def _start_sink(name: str, sink: Sink) -> None:
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            await sink.start()
-    except VeneurpyError as exc:
-        raise SinkError(f"sink {name}: {exc}", retriable=False) from exc
-    except TimeoutError as exc:
-        text = f"sink {name}: did not start within {START_TIMEOUT_S:g} s"
-        raise SinkError(text, retriable=False) from exc

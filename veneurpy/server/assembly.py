@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -9,7 +10,10 @@ from typing import Any
 
 from veneurpy.config import Config, SinkEntry
 from veneurpy.engine import Budget, Engine, EngineOptions, Overflow
+from veneurpy.engine.arena_dir import ArenaDirTaken
+from veneurpy.errors import SinkError, VeneurpyError
 from veneurpy.flush.flusher import Flusher
+from veneurpy.flush.forwarder import Forwarder
 from veneurpy.flush.keeper import Keeper
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
@@ -20,12 +24,19 @@ from veneurpy.server.context import NodeContext
 from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.statsd import StatsSender
 
+START_TIMEOUT_S = 30.0
+
 
 def host_of(config: Config) -> str:
     """The host of every point."""
     if config.hostname or config.omit_empty_hostname:
         return config.hostname
     return socket.gethostname()
+
+
+def name_of(config: Config) -> str:
+    """What other nodes call this one."""
+    return config.node_name or config.hostname or socket.gethostname()
 
 
 def engine_options(config: Config) -> EngineOptions:
@@ -36,19 +47,47 @@ def engine_options(config: Config) -> EngineOptions:
         max_datagram_bytes=config.metric_max_length,
         coalesce=config.coalesce,
         store_max_bytes=config.store_max_bytes,
-        budgets=(
-            Budget(
-                max_series=config.max_series_per_name,
-                max_values=config.max_values_per_tag,
-                on_overflow=Overflow[config.on_overflow.upper()],
-            ),
-        ),
+        plan=plan_of(config.aggregates, config.percentiles),
+        budgets=budgets_of(config),
+        max_series_per_client=config.max_series_per_client,
         interval_s=config.interval,
         late_window_s=config.late_window,
         max_timestamps=config.max_timestamps,
         side_log_max_bytes=config.side_log_max_bytes,
         arena_dir=config.arena_dir or None,
+        import_max_bytes=config.import_max_bytes,
     )
+
+
+def budgets_of(config: Config) -> tuple[Budget, ...]:
+    """What names may have: each prefix's own, then that of all others."""
+    rest = Budget(
+        max_series=config.max_series_per_name,
+        max_values=config.max_values_per_tag,
+        on_overflow=Overflow[config.on_overflow.upper()],
+    )
+    own = [
+        Budget(
+            entry.prefix,
+            rest.max_series if entry.max_series is None else entry.max_series,
+            rest.max_values if entry.max_values is None else entry.max_values,
+            Overflow[entry.on_overflow.upper()] if entry.on_overflow else rest.on_overflow,
+        )
+        for entry in config.budgets
+    ]
+    return (*own, rest)
+
+
+def new_engine(config: Config, opener: Callable[..., Engine], start_ms: int) -> Engine:
+    """The engine, with the arenas of `arena_dir`. Raises VeneurpyError."""
+    options = engine_options(config)
+    try:
+        return opener(config.engine, options, start_ms=start_ms)
+    except ArenaDirTaken as exc:
+        raise VeneurpyError(str(exc)) from exc
+    except OSError as exc:
+        text = f"arena_dir {options.arena_dir} cannot be used: {exc.strerror or exc}"
+        raise VeneurpyError(text) from exc
 
 
 def new_sinks(
@@ -65,6 +104,18 @@ def new_sinks(
         context = NodeContext(entry.name, host_of(config), config.interval, clock, logger, routes)
         sinks[entry.name] = build(entry.config, context)
     return sinks
+
+
+async def start_sink(name: str, sink: Sink) -> None:
+    """Starts a sink, within a bound. Raises SinkError with its name."""
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await sink.start()
+    except VeneurpyError as exc:
+        raise SinkError(f"sink {name}: {exc}", retriable=False) from exc
+    except TimeoutError as exc:
+        text = f"sink {name}: did not start within {START_TIMEOUT_S:g} s"
+        raise SinkError(text, retriable=False) from exc
 
 
 def new_lane(
@@ -112,6 +163,7 @@ def new_flusher(
     executor: Executor,
     late: LatePoints,
     keeper: Keeper | None,
+    forwarder: Forwarder | None = None,
 ) -> Flusher:
     """The flusher of all lanes."""
     return Flusher(
@@ -126,6 +178,7 @@ def new_flusher(
         host=host_of(config),
         extend_tags=config.extend_tags,
         keeper=keeper,
+        forwarder=forwarder,
     )
 
 

@@ -35,6 +35,7 @@ class Durable:
             most_bytes=config.spool_max_bytes,
             oldest_s=config.accept_window,
             failed=self._failed,
+            is_owner=config.owns,
         )
         self.keeper = Keeper(self.spool, lanes, clock)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import veneurpy
 from veneurpy.config import Config, effective
-from veneurpy.engine import Engine, NameTop
+from veneurpy.engine import CLIENT_FIGURES, NAME_FIGURES, ClientTop, Engine, NameTop
 from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.ticker import Ticker
@@ -19,8 +19,21 @@ from veneurpy.ports import Clock
 from veneurpy.server.durable import Durable
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import Recovered
-from veneurpy.telemetry.metrics import BUILD_INFO, CLOCK_AHEAD, LOOP_LAG_MAX, UPTIME
+from veneurpy.telemetry.metrics import (
+    BUILD_INFO,
+    CLOCK_AHEAD,
+    LOOP_LAG_MAX,
+    STORE_BYTES,
+    STORE_MAX_BYTES,
+    STORE_PEAK_BYTES,
+    UPTIME,
+)
 
+if TYPE_CHECKING:
+    from veneurpy.server.between import Between
+
+ALONE: Mapping[str, Any] = {"node": None, "roles": [], "grpc": None, "forward": None, "owner": None}
+"""What a node says that has nothing to do with others."""
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_S = 5.0
 
@@ -41,6 +54,7 @@ class Node:
         lanes: Sequence[Lane],
         flusher: Flusher,
         durable: Durable | None = None,
+        between: Between | None = None,
     ) -> None:
         self._config = config
         self._host = host
@@ -52,6 +66,7 @@ class Node:
         self._lanes = lanes
         self._flusher = flusher
         self._durable = durable
+        self._between = between
         self.recovered: Recovered | None = None
         """What a process before this one had left; None if that was nothing."""
         self._started_s = self._flushed_s = clock.monotonic()
@@ -100,9 +115,11 @@ class Node:
             ],
             "open_interval": self._open_interval(),
             "last_flush": self._last_flush(),
+            "memory": self._engine.memory._asdict(),
             "sinks": [lane.status() for lane in self._lanes],
             "recovered": None if self.recovered is None else asdict(self.recovered),
             "spool": None if self._durable is None else self._durable.status(),
+            **(ALONE if self._between is None else self._between.status()),
         }
 
     def ledger(self) -> dict[str, Any]:
@@ -111,12 +128,17 @@ class Node:
             lane.refresh()
         return self._ledger.as_dict()
 
-    def top(self, by: str, count: int) -> dict[str, Any] | None:
-        """Names of the last closed interval, those with most of the figure `by` first."""
-        if by in ("name", "tag") or by not in NameTop._fields:
+    def top(self, of: str, by: str, count: int) -> dict[str, Any] | None:
+        """Names or clients of the last closed interval, those with most of the figure first."""
+        known: dict[str, tuple[Sequence[NameTop | ClientTop], Sequence[str]]] = {
+            "names": (self._flusher.top, NAME_FIGURES),
+            "clients": (self._flusher.clients, CLIENT_FIGURES),
+        }
+        found, figures = known.get(of, ((), ()))
+        if by not in figures:
             return None
-        tops = sorted(self._flusher.top, key=lambda top: getattr(top, by), reverse=True)
-        return {"by": by, "names": [top._asdict() for top in tops[:count]]}
+        tops = sorted(found, key=lambda top: int(getattr(top, by)), reverse=True)
+        return {"by": by, of: [top._asdict() for top in tops[:count]]}
 
     def config(self) -> dict[str, Any]:
         """The configuration in effect."""
@@ -130,6 +152,11 @@ class Node:
     def refresh(self) -> None:
         """Sets the gauges that nobody sets as they change."""
         self._telemetry.set(UPTIME, round(self._clock.monotonic() - self._started_s, 3))
+        memory = self._engine.memory
+        self._telemetry.set(STORE_BYTES, memory.arenas, part="arenas")
+        self._telemetry.set(STORE_BYTES, memory.flush, part="flush")
+        self._telemetry.set(STORE_PEAK_BYTES, memory.peak)
+        self._telemetry.set(STORE_MAX_BYTES, memory.limit)
         for lane in self._lanes:
             lane.refresh()
         if self._durable is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from typing import TypeVar
+from uuid import UUID
 
 from veneurpy.engine import Engine, Interval
 from veneurpy.flush.flusher import Flusher
@@ -66,16 +67,18 @@ class Recovery:
         found = await self._off_loop(self._engine.recovered)
         for path, why in self._engine.unreadable:
             self._telemetry.emit(ArenaUnreadable(path, why))
-        published = await self._spool.encoded([interval.uuid for interval in found])
+        uuids = [interval.uuid for interval in found]
+        published = await self._spool.encoded(uuids)
+        forwarded = await self._spool.forwarded(uuids)
         fresh = [interval for interval in found if interval.uuid not in published]
         for interval in found:
             if interval.uuid in published:
                 await self._off_loop(interval.release)
         if not fresh:
             return None
-        return await self._take_up(fresh)
+        return await self._take_up(fresh, forwarded)
 
-    async def _take_up(self, fresh: Sequence[Interval]) -> Recovered:
+    async def _take_up(self, fresh: Sequence[Interval], forwarded: Collection[UUID]) -> Recovered:
         newest = fresh[-1]
         is_current = self._ticker.is_current(newest.start_ms) and not newest.is_doubtful
         current = newest if is_current else None
@@ -86,7 +89,11 @@ class Recovery:
                 why = f"{interval.broken} stretches of it are damaged; the rest is recovered"
                 self._telemetry.emit(ArenaUnreadable(f"interval {interval.uuid}", why))
             if interval is not current:
-                await self._flusher.flush_recovered(interval, self._piece(interval, later))
+                await self._flusher.flush_recovered(
+                    interval,
+                    self._piece(interval, later),
+                    is_forwarded=interval.uuid in forwarded,
+                )
         if current is not None:
             self._engine.resume(current)
             self._ticker.resume(current.start_ms)

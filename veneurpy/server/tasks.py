@@ -1,15 +1,33 @@
-"""The small tasks beside the flush: how late the event loop is, and the watchdog."""
+"""What a node does for ever: it flushes, measures how late its loop is, feeds the watchdog."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
+from veneurpy.flush.flusher import Flusher
+from veneurpy.flush.ticker import Ticker
 from veneurpy.ports import Clock
 from veneurpy.systemd import Notifier
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.metrics import LOOP_LAG, LOOP_LAG_MAX
 
 LAG_PERIOD_S = 0.1
+
+
+async def flush_for_ever(
+    flusher: Flusher, ticker: Ticker, *, stopping: asyncio.Event, flushed: Callable[[], None]
+) -> None:
+    """Flushes at each tick. A flush that has begun is finished, whoever asks to stop."""
+    asked = asyncio.create_task(stopping.wait())
+    while True:
+        waiting = asyncio.create_task(ticker.wait())
+        await asyncio.wait({waiting, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            return
+        await flusher.flush(waiting.result())
+        flushed()
 
 
 async def watch_lag(clock: Clock, telemetry: Telemetry) -> None:

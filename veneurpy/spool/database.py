@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
 from veneurpy.errors import VeneurpyError
-from veneurpy.spool.record import LateRow, Owed
+from veneurpy.spool import outbox, seals
+from veneurpy.spool.record import MARK_KEPT_MS, LateRow, Owed
 
 VERSION = 3
-MARK_KEPT_MS = 24 * 3600 * 1000
-"""How long it is remembered that an interval was committed; its arenas are gone long before."""
 LARGEST_WAL = 64 << 20
 PIECE_BYTES = 1 << 20
 """A record is kept in pieces: SQLite's copies of one would stop every other thread for as long."""
@@ -41,6 +40,13 @@ CREATE TABLE late (
 """
 _DONE = "uuid = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE uuid = ?1)"
 
+Also = Callable[[sqlite3.Connection], None]
+"""What else belongs into a transaction."""
+
+
+def nothing_else(db: sqlite3.Connection) -> None:
+    """Most intervals are not forwarded."""
+
 
 class OtherVersion(VeneurpyError):
     """Another version of veneurpy wrote the file."""
@@ -52,19 +58,23 @@ class Database:
     Raises sqlite3.Error; OtherVersion if the file is of a version that is not known.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None, *, is_owner: bool = False) -> None:
+        """In memory without a path. An owner's commits are safe against the machine's death too."""
+        self._synchronous = "FULL" if is_owner else "NORMAL"
         # Transactions are begun by hand; the worker thread is not the one that opens it in tests.
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(
+            path or ":memory:", isolation_level=None, check_same_thread=False
+        )
         try:
             self._prepare(path)
         except BaseException:
             self._db.close()
             raise
 
-    def _prepare(self, path: Path) -> None:
+    def _prepare(self, path: Path | None) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
-        # A host's: safe against the death of the process, and of the machine up to the last ones.
-        self._db.execute("PRAGMA synchronous = NORMAL")
+        # NORMAL is safe against the death of the process, and of the machine up to the last ones.
+        self._db.execute(f"PRAGMA synchronous = {self._synchronous}")
         self._db.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
@@ -74,9 +84,16 @@ class Database:
                 f"{path} is of version {version} and this veneurpy knows version {VERSION}: "
                 "start the version that wrote it, or move the file away (what it holds is lost)"
             )
+        # They came later, and versions that do not know them pass over them.
+        self._db.executescript(f"BEGIN; {outbox.TABLES} {seals.TABLES} COMMIT;")
 
     def close(self) -> None:
         self._db.close()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """To read by."""
+        return self._db
 
     def commit(
         self,
@@ -88,13 +105,15 @@ class Database:
         owed: Sequence[Owed],
         late: Sequence[LateRow],
         forget_late_before_ms: int,
+        also: Also = nothing_else,
     ) -> bool:
         """Keeps an interval, marks it as encoded; False if it was already.
 
         `record` is in pieces of any length. An interval that nobody is owed leaves its mark only.
+        `also` writes more in the same transaction.
         """
         raw = uuid.bytes
-        with self._transaction() as db:
+        with self.transaction() as db:
             mark = "INSERT OR IGNORE INTO encoded VALUES (?, ?)"
             if not db.execute(mark, (raw, end_ms)).rowcount:
                 return False
@@ -113,17 +132,18 @@ class Database:
             )
             db.execute("DELETE FROM late WHERE timestamp_ms < ?", (forget_late_before_ms,))
             db.executemany("INSERT OR REPLACE INTO late VALUES (?, ?, ?, ?, ?)", late)
+            also(db)
         return True
 
     def forget(self, uuid: UUID) -> None:
         """As if it had never been committed: somebody else delivers the interval."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             for table in ("deliveries", "intervals", "encoded"):
                 db.execute(f"DELETE FROM {table} WHERE uuid = ?", (uuid.bytes,))
 
     def give_up(self, *, most_bytes: int, before_ms: int) -> list[UUID]:
         """Deletes what ended before a time, then the oldest until the rest has room."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             query = "SELECT uuid, end_ms, bytes FROM intervals ORDER BY start_ms, seq"
             kept = db.execute(query).fetchall()
             total = sum(size for _, _, size in kept)
@@ -176,7 +196,7 @@ class Database:
 
     def mark(self, uuid: UUID, sink: str, number: int, *, under_way: bool) -> None:
         """Says that a call begins, or that it had no effect."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute(
                 "UPDATE deliveries SET under_way = ? WHERE uuid = ? AND sink = ? AND number = ?",
                 (under_way, uuid.bytes, sink, number),
@@ -185,7 +205,7 @@ class Database:
     def settle(self, uuid: UUID, sink: str, number: int, position: str | None) -> None:
         """A call has its end: nothing is owed for it. The interval goes with its last call."""
         raw = uuid.bytes
-        with self._transaction() as db:
+        with self.transaction() as db:
             where = "uuid = ? AND sink = ? AND number = ?"
             db.execute(f"DELETE FROM deliveries WHERE {where}", (raw, sink, number))
             db.execute(f"DELETE FROM intervals WHERE {_DONE}", (raw,))
@@ -193,7 +213,7 @@ class Database:
 
     def place(self, sink: str, position: str) -> None:
         """Keeps how far a sink has written."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             _place(db, sink, position)
 
     def positions(self) -> dict[str, str]:
@@ -206,7 +226,8 @@ class Database:
         return [LateRow(*row) for row in self._db.execute(query)]
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it or nothing. They do not nest."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield self._db

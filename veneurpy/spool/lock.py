@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -42,8 +43,9 @@ class StateLock:
                 f"state_dir {folder} cannot be used: {exc.strerror}; "
                 "make it a directory that the daemon may write (StateDirectory= of the unit)"
             ) from exc
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: the number is only there to be shown
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Lets the next one have it. Idempotent."""

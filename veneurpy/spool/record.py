@@ -10,6 +10,8 @@ from uuid import UUID
 from veneurpy.engine import Columns
 from veneurpy.model import Event, ServiceCheck
 
+MARK_KEPT_MS = 24 * 3600 * 1000
+"""How long it is remembered that an interval was committed; its arenas are gone long before."""
 OTHERS = -1
 """The number of the call that hands over events and checks; batches count from 0."""
 

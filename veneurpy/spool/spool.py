@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
@@ -15,8 +16,9 @@ from typing import TypeVar
 from uuid import UUID
 
 from veneurpy.errors import VeneurpyError
+from veneurpy.spool import outbox
 from veneurpy.spool.codec import Unreadable, decode, encode
-from veneurpy.spool.database import Database
+from veneurpy.spool.database import Also, Database, nothing_else
 from veneurpy.spool.record import LateRow, Owed, Record
 
 COMMIT_TIMEOUT_S = 5.0
@@ -37,8 +39,12 @@ class Committed:
     """Older intervals that had to go, by age or for want of room."""
 
 
+def nothing_more() -> None:
+    """Few are interested."""
+
+
 class Spool:
-    """`spool.db` in a directory. All of SQLite runs on one thread of its own.
+    """`spool.db` in a directory, or in memory. All of SQLite runs on one thread of its own.
 
     No failure of the disk is fatal once it is open: it is told to `failed`, on whatever thread,
     and what could not be kept is delivered from memory as if there were no spool.
@@ -46,15 +52,17 @@ class Spool:
 
     def __init__(
         self,
-        directory: Path,
+        directory: Path | None,
         *,
         most_bytes: int,
         oldest_s: float,
         failed: Callable[[str, str], None],
+        is_owner: bool = False,
     ) -> None:
-        self._path = directory / "spool.db"
+        self._path = None if directory is None else directory / "spool.db"
         # While it is there, whatever a sink has written beyond its position is in the spool too.
-        self._complete = directory / "positions-complete"
+        self._complete = None if directory is None else directory / "positions-complete"
+        self._is_owner = is_owner
         self._most_bytes = most_bytes
         self._oldest_ms = round(oldest_s * 1000)
         self._failed = failed
@@ -62,6 +70,8 @@ class Spool:
         self._database: Database | None = None
         self._closed = False
         self._commits: set[Future[Committed]] = set()
+        # What the disk does not take goes with what comes next, or it would be owed for ever.
+        self._unsettled: deque[tuple[UUID, str, int, str | None]] = deque()
         self.held = (0, 0)
         """How many intervals are kept, and their bytes."""
 
@@ -88,8 +98,13 @@ class Spool:
         now_ms: int,
         late: Sequence[LateRow] = (),
         forget_late_before_ms: int = 0,
+        also: Also = nothing_else,
+        after: Callable[[], None] = nothing_more,
     ) -> Committed:
         """Keeps an interval and what is owed of it, once: with the mark that it was encoded.
+
+        `also` writes more in the same transaction; `after` is called on the spool's thread when it
+        is committed, even if that took longer than the caller was made to wait.
 
         Call it off the event loop. It returns within COMMIT_TIMEOUT_S, whatever the disk does, and
         never raises for it.
@@ -100,7 +115,11 @@ class Spool:
             return Committed(kept=False)
 
         def work() -> Committed:
-            return self._commit(record, owed, end_ms, now_ms, late, forget_late_before_ms)
+            committed = self._commit(
+                record, owed, end_ms, now_ms, late, forget_late_before_ms, also
+            )
+            after()
+            return committed
 
         future = self._worker.submit(self._guarded, "commit", work, Committed(kept=False))
         self._commits.add(future)
@@ -111,6 +130,17 @@ class Spool:
             # It is delivered from memory now, and must not be once more should the commit succeed.
             self._tell("forget", lambda db: db.forget(record.uuid))
             return Committed(kept=False)
+
+    def run(self, work: Callable[[Database], _T]) -> _T:
+        """What `work` returns, in its turn, however long the disk takes. Off the event loop.
+
+        Raises what it raises, above all sqlite3.Error.
+        """
+        return self._worker.submit(self._work, work).result()
+
+    async def do(self, work: Callable[[Database], _T]) -> _T:
+        """The same on the event loop."""
+        return await self._run(lambda: self._work(work))
 
     async def load(self, uuid: UUID, make: Callable[[Record], _T]) -> _T | None:
         """What `make` makes, off the event loop, of a committed interval.
@@ -127,6 +157,10 @@ class Spool:
     async def encoded(self, uuids: Collection[UUID]) -> set[UUID]:
         """Those that were committed within the last day, by this process or one before."""
         return await self._ask("read", lambda db: db.encoded(uuids), set())
+
+    async def forwarded(self, uuids: Collection[UUID]) -> set[UUID]:
+        """Those whose batches were kept within the last day, by this process or one before."""
+        return await self._ask("read", lambda db: outbox.forwarded(db.connection, uuids), set())
 
     async def owed(self) -> list[Owed]:
         """All that is owed, the oldest interval first."""
@@ -167,8 +201,8 @@ class Spool:
         """
 
         def work(database: Database) -> None:
-            database.settle(uuid, sink, number, position)
-            self.held = database.held()
+            self._unsettled.append((uuid, sink, number, position))
+            self._settle_all(database)
 
         self._tell("settle", work)
 
@@ -181,13 +215,13 @@ class Spool:
     def _open(self) -> None:
         try:
             try:
-                self._database = Database(self._path)
+                self._database = Database(self._path, is_owner=self._is_owner)
                 self.held = self._database.held()
             except sqlite3.DatabaseError as exc:
                 if isinstance(exc, sqlite3.OperationalError):
                     raise
                 self._set_aside(str(exc))
-                self._database = Database(self._path)
+                self._database = Database(self._path, is_owner=self._is_owner)
         except (sqlite3.Error, OSError) as exc:
             raise VeneurpyError(
                 f"{self._path} cannot be opened: {exc}; state_dir must be a directory on a disk "
@@ -195,6 +229,7 @@ class Spool:
             ) from exc
 
     def _set_aside(self, error: str) -> None:
+        assert self._path is not None
         for suffix in ("", "-wal", "-shm"):
             damaged = self._path.with_name(self._path.name + suffix)
             with contextlib.suppress(FileNotFoundError):
@@ -203,11 +238,13 @@ class Spool:
 
     def _close(self) -> None:
         # After an orderly end there is nothing to be taken back.
-        with contextlib.suppress(OSError):
-            self._complete.unlink(missing_ok=True)
+        self._say_incomplete()
         if self._database is not None:
             self._database.close()
             self._database = None
+
+    def _work(self, work: Callable[[Database], _T]) -> _T:
+        return work(self._open_database)
 
     def _commit(
         self,
@@ -217,6 +254,7 @@ class Spool:
         now_ms: int,
         late: Sequence[LateRow],
         forget_late_before_ms: int,
+        also: Also,
     ) -> Committed:
         database = self._open_database
         database.commit(
@@ -227,24 +265,44 @@ class Spool:
             owed=owed,
             late=late,
             forget_late_before_ms=forget_late_before_ms,
+            also=also,
         )
+        # It is committed, whatever becomes of the rest.
+        none: list[UUID] = []
+        lost = self._guarded("make room", lambda: self._make_room(database, now_ms), none)
+        return Committed(record.uuid not in lost, lost)
+
+    def _make_room(self, database: Database, now_ms: int) -> list[UUID]:
+        self._settle_all(database)
         before_ms = now_ms - self._oldest_ms
         lost = database.give_up(most_bytes=self._most_bytes, before_ms=before_ms)
         self.held = database.held()
-        return Committed(record.uuid not in lost, lost)
+        return lost
+
+    def _settle_all(self, database: Database) -> None:
+        while self._unsettled:
+            database.settle(*self._unsettled[0])
+            self._unsettled.popleft()
+        self.held = database.held()
 
     def _positions(self, database: Database) -> dict[str, str]:
-        return database.positions() if self._complete.exists() else {}
+        is_complete = self._complete is not None and self._complete.exists()
+        return database.positions() if is_complete else {}
 
     def _place(self, database: Database, positions: dict[str, str]) -> None:
         for sink, position in positions.items():
             database.place(sink, position)
-        self._complete.touch()
+        if self._complete is not None:
+            self._complete.touch()
 
     def _fail(self, what: str, error: str) -> None:
-        with contextlib.suppress(OSError):
-            self._complete.unlink(missing_ok=True)
+        self._say_incomplete()
         self._failed(what, error)
+
+    def _say_incomplete(self) -> None:
+        with contextlib.suppress(OSError):
+            if self._complete is not None:
+                self._complete.unlink(missing_ok=True)
 
     def _guarded(self, what: str, work: Callable[[], _T], otherwise: _T) -> _T:
         try:

@@ -302,6 +302,55 @@ class NameOverBudget(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ClientOverBudget(Event):
+    """A client began more series than `max_series_per_client`. Logged once for each."""
+
+    level: ClassVar[Level] = "warning"
+    client: str
+    series: int
+    over: int
+    mend: str = "see who it is with `veneurpy top --clients`; max_series_per_client is the bound"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLimitSmall(Event):
+    """The process may not take what `store_max_bytes` grants it: the kernel would kill it first."""
+
+    level: ClassVar[Level] = "warning"
+    cgroup: str
+    limit_bytes: int
+    store_max_bytes: int
+    needed_bytes: int
+
+    @property
+    def mend(self) -> str:
+        """What to change."""
+        return (
+            f"set store_max_bytes to at most "
+            f"{max(0, self.limit_bytes - self.needed_bytes + self.store_max_bytes)}, or raise the "
+            f"limit (MemoryMax= of the unit, the container's memory) to {self.needed_bytes}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaDirSmall(Event):
+    """The file system of `arena_dir` cannot hold `store_max_bytes`: the store is full sooner."""
+
+    level: ClassVar[Level] = "warning"
+    path: str
+    free_bytes: int
+    store_max_bytes: int
+
+    @property
+    def mend(self) -> str:
+        """What to change."""
+        return (
+            f"mount -o remount,size={self.store_max_bytes + (self.store_max_bytes >> 3)} the tmpfs "
+            f"of {self.path}, or set store_max_bytes to at most {self.free_bytes}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LateForgotten(Event):
     """Too many points with a time of their own: the oldest can no longer be amended."""
 
@@ -346,6 +395,252 @@ class RowsLost(Event):
     @property
     def about(self) -> str:
         return f"{self.sink} {self.fate} {self.reason}"[:200]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchesLost(Event):
+    """Batches that will not reach their owner, or of which nobody knows whether they did."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    owner: str
+    fate: Literal["given_up", "in_doubt", "rejected"]
+    reason: str
+    batches: int
+    series: int
+    samples: int
+    oldest_ms: int
+    """Start of the oldest of their intervals; the ledger names each batch."""
+
+    @property
+    def about(self) -> str:
+        return f"{self.owner} {self.fate}"
+
+    def counts(self) -> Iterator[Count]:
+        labels = {"owner": self.owner, "fate": self.fate}
+        yield metrics.BATCHES_FORWARDED, self.batches, labels
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRefuses(Event):
+    """An owner does not take what this node has for it: its ring or its interval differs."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    owner: str
+    reason: str
+    mend: str = "compare `veneurpy ring show` and `interval` on both nodes"
+
+    @property
+    def about(self) -> str:
+        return self.owner
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFailed(Event):
+    """An owner cannot be reached: what is for it waits, every interval under its own time."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    owner: str
+    error: str
+
+    @property
+    def about(self) -> str:
+        return self.owner
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.PEER_FAILURES, 1, {"owner": self.owner}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchesUnspooled(Event):
+    """The disk did not take batches: they wait in memory until it does, and are not sent before."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    batches: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochAdopted(Event):
+    """This node goes by a newer list of members."""
+
+    number: int
+    from_ms: int
+    members: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRefused(Event):
+    """A sender's interval differs from this owner's: nothing of it can be taken."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    reason: str
+    sender: str
+    length_ms: int
+    own_length_ms: int
+    mend: str = "set the same `interval` on all nodes"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRejected(Event):
+    """A batch could not be understood; its sender keeps the account."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    reason: str
+    sender: str
+    batch: str
+    start_ms: int
+    bytes: int
+
+    @property
+    def about(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalTooOld(Event):
+    """A batch came after its time: its sender keeps the account."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    reason: str
+    sender: str
+    start_ms: int
+    series: int
+    samples: int
+
+    @property
+    def about(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerClockWrong(Event):
+    """Most senders' clocks are this far ahead of ours: nothing is taken until they agree."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    ahead_s: float
+    mend: str = "synchronise the clocks (chrony, systemd-timesyncd)"
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalSealed(Event):
+    """A revision of an interval is committed."""
+
+    level: ClassVar[Level] = "debug"
+    start_ms: int
+    revision: int
+    points: int
+    batches: int
+
+    def counts(self) -> Iterator[Count]:
+        kind = "amended" if self.revision else "sealed"
+        yield metrics.SEALS, 1, {"kind": kind}
+        yield metrics.SEALED_POINTS, self.points, {}
+
+
+@dataclass(frozen=True, slots=True)
+class SealFailed(Event):
+    """An interval could not be committed: no batch is taken until it is."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    start_ms: int
+    error: str
+    mend: str = "make room in state_dir; senders keep everything meanwhile"
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.SEAL_FAILURES, 1, {}
+
+
+@dataclass(frozen=True, slots=True)
+class StateUnreadable(Event):
+    """The sketches of a published interval cannot be read: it is not amended any more."""
+
+    level: ClassVar[Level] = "error"
+    start_ms: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcListening(Event):
+    """Other nodes can send."""
+
+    address: str
+    port: int
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SenderRefused(Event):
+    """Another node broke a limit, or speaks no gRPC. The status page counts by sender."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    reason: str
+    sender: str
+
+    @property
+    def about(self) -> str:
+        return self.reason
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.SENDERS_REFUSED, 1, {"reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class CallCrashed(Event):
+    """Answering another node's call raised: a bug of veneurpy, please report it."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    sender: str
+    error: str
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.INTERNAL_ERRORS, 1, {"task": "grpc"}
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateUnusable(Event):
+    """Changed certificate files cannot be used: the ones before stay in use."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    what: str
+    error: str
+    mend: str = "put a certificate and the key that belongs to it there, the key first"
+
+    @property
+    def about(self) -> str:
+        return self.what
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.CERTIFICATES_UNUSABLE, 1, {}
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryFailed(Event):
+    """Members' addresses could not be looked up: those known before stay in use."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    kind: str
+    reason: str
+    error: str
+
+    @property
+    def about(self) -> str:
+        return f"{self.kind} {self.reason}"
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.DISCOVERY_FAILURES, 1, {"kind": self.kind, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,24 @@ NAMES_OVER_BUDGET = Metric(
     "counter",
     "Names that had more series or tag values than they may, per interval.",
 )
+CLIENTS_OVER_BUDGET = Metric(
+    "veneurpy_clients_over_budget_total",
+    "counter",
+    "Clients that began more series than they may, per interval.",
+)
+STORE_BYTES = Metric(
+    "veneurpy_store_bytes",
+    "gauge",
+    "Memory for what is aggregated: of arenas, and of flush (merging, points that sinks have not "
+    "taken yet).",
+    ("part",),
+)
+STORE_PEAK_BYTES = Metric(
+    "veneurpy_store_peak_bytes", "gauge", "The most that it has been, in all, since the start."
+)
+STORE_MAX_BYTES = Metric(
+    "veneurpy_store_max_bytes", "gauge", "What it is bounded by: store_max_bytes."
+)
 LATE_AMENDED = Metric(
     "veneurpy_late_amended_total",
     "counter",
@@ -184,6 +202,54 @@ LATE_FORGOTTEN = Metric(
     "counter",
     "Points with a time of their own that are no longer remembered for want of room.",
 )
+
+_BY_OWNER = ("owner",)
+
+BATCHES_ENCODED = Metric(
+    "veneurpy_batches_encoded_total", "counter", "Batches made for other nodes or for this one."
+)
+BATCHES_FORWARDED = Metric(
+    "veneurpy_batches_forwarded_total",
+    "counter",
+    "Batches by their fate: done, rejected, given_up or in_doubt.",
+    ("owner", "fate"),
+)
+BATCHES_PENDING = Metric(
+    "veneurpy_batches_pending", "gauge", "Batches that their owner has not sealed yet.", _BY_OWNER
+)
+OUTBOX_BYTES = Metric("veneurpy_outbox_bytes", "gauge", "What they take.", _BY_OWNER)
+PEER_FAILURES = Metric(
+    "veneurpy_peer_failures_total", "counter", "Calls of an owner without an answer.", _BY_OWNER
+)
+BATCHES_ANSWERED = Metric(
+    "veneurpy_batches_answered_total",
+    "counter",
+    "Batches that came, by the answer: done, held, busy, too_old, rejected or refused.",
+    ("answer",),
+)
+VENEUR_METRICS = Metric(
+    "veneurpy_veneur_metrics_total",
+    "counter",
+    "Metrics that Veneurs sent: taken, or why not.",
+    ("fate",),
+)
+LATENESS_SECONDS = Metric(
+    "veneurpy_lateness_seconds",
+    "histogram",
+    "From the end of an interval until a batch of it came.",
+)
+OPEN_INTERVALS = Metric("veneurpy_open_intervals", "gauge", "Imported intervals not sealed yet.")
+LATE_INTERVALS = Metric(
+    "veneurpy_late_intervals", "gauge", "Sealed intervals of which more has come."
+)
+HOSTS_IN = Metric("veneurpy_hosts_in", "gauge", "Senders in the interval that was sealed last.")
+HOSTS_KNOWN = Metric("veneurpy_hosts_known", "gauge", "Senders in the last ten sealed intervals.")
+SEALS = Metric("veneurpy_seals_total", "counter", "Intervals sealed, and amended.", ("kind",))
+SEALED_POINTS = Metric("veneurpy_sealed_points_total", "counter", "Points in them.")
+SEAL_FAILURES = Metric(
+    "veneurpy_seal_failures_total", "counter", "Seals that the disk would not take."
+)
+IMPORT_BYTES = Metric("veneurpy_import_memory_bytes", "gauge", "Memory of open and late intervals.")
 
 SINK_ROWS = Metric(
     "veneurpy_sink_rows_total", "counter", "Points by their fate.", ("sink", "fate", "reason")
@@ -230,6 +296,24 @@ STATS_ERRORS = Metric(
     "veneurpy_stats_errors_total",
     "counter",
     "Failures to send these numbers to stats_address, or to look up its name.",
+)
+
+SENDERS_REFUSED = Metric(
+    "veneurpy_senders_refused_total",
+    "counter",
+    "Connections and calls of other nodes that were refused, by the limit or rule they broke.",
+    ("reason",),
+)
+CERTIFICATES_UNUSABLE = Metric(
+    "veneurpy_certificates_unusable_total",
+    "counter",
+    "Times that changed certificate files could not be used: the ones before stay in use.",
+)
+DISCOVERY_FAILURES = Metric(
+    "veneurpy_discovery_failures_total",
+    "counter",
+    "Look-ups of members' addresses that failed or found none: those known before stay in use.",
+    ("kind", "reason"),
 )
 
 METRICS = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

@@ -110,7 +110,7 @@ def test_a_mistake_names_the_variable(name: str, text: str, says: str, complain:
         ("VENEURPY_INTERVALL", "no such setting, did you mean VENEURPY_INTERVAL?"),
         ("VENEURPY_XYZZY", "no such setting"),
         ("VENEUR_NUMREADER", "no setting of Veneur, did you mean VENEUR_NUMREADERS?"),
-        ("VENEURPY_FORWARD_ADDRESS", '"forward_address" has no effect'),
+        ("VENEURPY_NUM_WORKERS", '"num_workers" has no effect'),
     ],
 )
 def test_a_variable_without_effect_is_warned_about(name: str, says: str, load: Load) -> None:
@@ -151,6 +151,5 @@ def test_variables_of_veneur_are_read(load: Load) -> None:
         "VENEUR_INTERVAL: read as Veneur does; the name here is VENEURPY_INTERVAL",
         "VENEUR_NUMREADERS: read as Veneur does; the name here is VENEURPY_NUM_READERS",
         "VENEUR_TLS_CAFILE: read as Veneur does; the name here is VENEURPY_TLS__CA_FILE",
-        'VENEUR_TLS_CAFILE: "tls" has no effect: nothing is forwarded, so nothing is encrypted '
-        "on the way",
+        'VENEUR_TLS_CAFILE: "tls" has no effect without "forward_address"',
     ] == loaded.warnings

@@ -52,7 +52,28 @@ WRONG = {
     "state_dir alone": ("state_dir: /a", '3:1: "state_dir" needs "arena_dir" beside it', ""),
     "arena_dir alone": ("arena_dir: /a", '3:1: "arena_dir" needs "state_dir" beside it', ""),
     "one directory": ("state_dir: /a\narena_dir: /a/", "are the same directory", ""),
-    "inner duplicate": ("tls: {a: 1, a: 2}", '3:13: the key "a" is already in line 3', ""),
+    "budget without a prefix": ("budgets: [{max_series: 1}]", 'the key "prefix" is missing', ""),
+    "budget for all": (
+        'budgets: [{prefix: ""}]',
+        "3:20: budgets[0].prefix: expected a text that is not empty",
+        "",
+    ),
+    "unknown key of a budget": (
+        "budgets:\n  - prefix: a.\n    max_serie: 1",
+        '5:5: unknown key "max_serie" in budgets[0]',
+        "max_series",
+    ),
+    "budget out of reach": (
+        "budgets:\n  - prefix: a.\n  - prefix: a.b.\n    max_series: 1",
+        '5:13: budgets[1].prefix: no name gets here: "a." above takes all of them',
+        "",
+    ),
+    "store for so many readers": (
+        "num_readers: 128\nstore_max_bytes: 16MiB",
+        "4:18: store_max_bytes: 128 readers (num_readers for each listener) need at least 128MiB",
+        "",
+    ),
+    "inner duplicate": ("http: {a: 1, a: 2}", '3:14: the key "a" is already in line 3', ""),
 }
 
 
@@ -106,7 +127,6 @@ SYNTAX = {
     "deep": ("[" * 3000, "f.yaml: nested too deeply", ""),
     "template": ("interval: {{ .x }}", "f.yaml:1:11: templates ({{ }}) are not supported", ""),
     "template in quotes": ("a: 1\nhostname: '{{x}}'", "f.yaml:2:12: templates", ""),
-    "proxy": ("forward_addresses: [a:1]", "f.yaml:1:1:", "veneur-proxy"),
 }
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.config.conftest import Complain, Load
-from veneurpy.config.veneur import IGNORED, PROXY_KEYS, REFUSED_SINK_KEYS, VENEUR_KEYS
+from veneurpy.config.veneur import IGNORED, REFUSED_SINK_KEYS, VENEUR_KEYS
+from veneurpy.config.veneur_proxy import PROXY_IGNORED
 
 EXAMPLE = (Path(__file__).parent / "data" / "veneur.yaml").read_text()
 DOCS = Path(__file__).parents[3] / "docs"
@@ -69,7 +70,6 @@ SAYS_SOMETHING = {
     "metric_sink_routing": "[{name: a}]",
     "sources": "[{kind: openmetrics}]",
     "span_sinks": "[{kind: debug}]",
-    "tls": "{ca_file: /a}",
     "veneur_metrics_scopes": "{counter: local}",
 }
 
@@ -87,7 +87,6 @@ def test_a_veneur_file_loads(load: Load) -> None:
     assert [
         "ssf_listen_addresses",
         "grpc_listen_addresses",
-        "forward_address",
         "synchronize_with_interval",
         "http",
         "num_workers",
@@ -101,9 +100,7 @@ def test_a_veneur_file_loads(load: Load) -> None:
         "veneur_metrics_scopes",
         "span_sinks",
     ] == [EXAMPLE.splitlines()[int(w.split(":")[1]) - 1].split(":")[0] for w in loaded.warnings]
-    assert loaded.warnings[2].startswith(
-        'f.yaml:13:1: "forward_address" has no effect: nothing is forwarded'
-    )
+    assert "veneur-global.example.com:8128" == loaded.config.forward_address
 
 
 def test_every_key_of_veneur_is_known() -> None:
@@ -162,7 +159,7 @@ def test_intervals_are_always_aligned(load: Load) -> None:
 def test_the_new_meaning_of_metric_max_length_is_told_to_veneurs_files_only(load: Load) -> None:
     """Who writes a file for this program is not told what another one does."""
     assert [] == load("metric_max_length: 1000").warnings
-    loaded = load("metric_max_length: 1000\nforward_address: ''")
+    loaded = load("metric_max_length: 1000\nnum_workers: 0")
     assert "a datagram longer than metric_max_length is cut" in loaded.warnings[0]
 
 
@@ -177,12 +174,58 @@ def test_what_keeps_points_in_is_not_ignored(key: str, complain: Complain, load:
     assert [] == load(text.replace("VALUE", "0"), bare=True).warnings
 
 
-@pytest.mark.parametrize("key", sorted(PROXY_KEYS))
-def test_the_file_of_a_proxy_is_told_apart(key: str, complain: Complain) -> None:
-    """A proxy's file is one mistake and not a dozen unknown keys."""
-    message = complain(f"{key}: 1\nxyzzy: 1")
-    assert f'"{key}" belongs to veneur-proxy' in message
-    assert message.endswith("1 mistake in f.yaml")
+@pytest.mark.parametrize("key", sorted(PROXY_IGNORED))
+def test_a_key_of_a_proxy_without_effect_is_warned_about(key: str, load: Load) -> None:
+    """Veneur's proxy has more to say than is needed here."""
+    assert [f'f.yaml:3:1: "{key}" has no effect: {PROXY_IGNORED[key]}'] == load(
+        f"{key}: 1"
+    ).warnings
+
+
+def test_the_file_of_a_proxy_is_a_ring_of_veneurs(load: Load) -> None:
+    """Its owners are members by their addresses, its matchers stay."""
+    loaded = load(
+        "grpc_address: :8128\nforward_addresses: [a:1, b:2]\n"
+        "ignore_tags: [{kind: prefix, value: pod, unset: false}]",
+        bare=True,
+    )
+    ring = loaded.config.forward
+    assert ring is not None
+    assert ({"a:1": "", "b:2": ""}, "veneur") == (ring.members, ring.hash)
+    assert [("prefix", "pod")] == [(tag.kind, tag.value) for tag in ring.ignore_tags]
+    assert not loaded.config.owns
+    assert [
+        'f.yaml:2:1: the owners of "forward_addresses" are a ring, as with `forward.members` and '
+        "`hash: veneur`"
+    ] == loaded.warnings
+
+
+def test_what_a_proxy_shows_is_not_shown_to_owners(load: Load) -> None:
+    """The `tls` of a veneur-proxy is for where it receives: owners are spoken to in the clear."""
+    loaded = load(
+        "grpc_address: :8128\nforward_addresses: [a:1]\n"
+        "tls: {ca_file: a, cert_file: b, key_file: c, server_name: ''}",
+        bare=True,
+    )
+    assert loaded.config.tls is None
+    assert (
+        'f.yaml:3:1: "tls" of a veneur-proxy is for "grpc_tls_address": write "grpc_tls" for '
+        '"grpc_address"'
+    ) in loaded.warnings
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param("forward_service: v", "the members of a ring are named here", id="service"),
+        pytest.param("ignore_tags: []\nforward_addresses: 1", "as a list", id="no list"),
+        pytest.param("forward_addresses: [a:1]\nforward_address: b:1", "two ways", id="twice"),
+        pytest.param("forward_addresses: [a]", 'expected "host:port"', id="no port"),
+    ],
+)
+def test_the_file_of_a_proxy_is_checked(text: str, says: str, complain: Complain) -> None:
+    """What cannot be a ring is a mistake."""
+    assert says in complain(text)
 
 
 def test_the_migration_page_names_every_key() -> None:

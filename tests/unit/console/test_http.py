@@ -35,7 +35,7 @@ class View:
     def ledger(self) -> dict[str, Any]:
         return {"lines": 3, "rejected": {"bad_value": 1}}
 
-    def top(self, by: str, count: int) -> dict[str, Any] | None:
+    def top(self, of: str, by: str, count: int) -> dict[str, Any] | None:
         return {"by": by, "names": []} if by == "samples" else None
 
     def config(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def test_full_store_folds() -> None:
     sums = _sums(outcome)
 
     assert 60_000 == sums["a"]
-    assert committed <= 1 << 21
+    assert committed <= 1 << 22
     assert outcome.total.folded > 0
     assert 0 == outcome.total.values_rejected["store_full"]
     known = [row.value for row in outcome.rows if FOLDED_TAG not in row.tags]
@@ -52,7 +52,7 @@ def test_full_store_keeps_timers_exact_in_sum(values: int) -> None:
     outcome, committed = _fill(b"ms", series=8_000, rounds=values)
     sums = _sums(outcome)
 
-    assert committed <= 1 << 21
+    assert committed <= 1 << 22
     assert [] == [b for _, a in outcome.accounts for b in broken_equations(a)]
     assert 8_000 * values == sums["a.count"] + outcome.total.values_rejected["store_full"]
     assert 0 == outcome.total.values_rejected["store_full"]
@@ -61,7 +61,7 @@ def test_full_store_keeps_timers_exact_in_sum(values: int) -> None:
 
 def test_full_store_keeps_growing_timers() -> None:
     """One timer that is known goes on counting when series without number fill the store."""
-    options = EngineOptions(store_max_bytes=1 << 21, budgets=UNBOUNDED)
+    options = EngineOptions(store_max_bytes=1 << 22, budgets=UNBOUNDED)
     engine = open_engine("native", options, start_ms=START_MS)
     reader = engine.open_reader("x")
     for i in range(3_000):
@@ -80,7 +80,7 @@ def test_sets_in_a_full_store() -> None:
     """No member of a set is lost without being counted."""
     outcome, committed = _fill(b"s", series=3_000, rounds=30)
 
-    assert committed <= 1 << 21
+    assert committed <= 1 << 22
     assert [] == [b for _, a in outcome.accounts for b in broken_equations(a)]
     assert outcome.total.folded > 0
 
@@ -105,8 +105,8 @@ def test_attack() -> None:
 
 
 def _fill(type_: bytes, series: int, rounds: int) -> tuple[Outcome, int]:
-    """So many series of the name `a`, each with one value a round, in an arena of a megabyte."""
-    options = EngineOptions(store_max_bytes=1 << 21, budgets=UNBOUNDED)
+    """So many series of the name `a`, each with one value a round, in an arena of two megabytes."""
+    options = EngineOptions(store_max_bytes=1 << 22, budgets=UNBOUNDED)
     engine = open_engine("native", options, start_ms=START_MS)
     reader = engine.open_reader("x")
     for i in range(rounds):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from veneurpy.engine import reference_hll
@@ -109,7 +109,7 @@ def test_error_is_within_one_per_cent_on_average() -> None:
     assert worst < 0.0135  # 1.04 / sqrt(16384) = 0.81 %, and three standard errors of 12 runs
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 2500)), min_size=1, max_size=4),
     st.randoms(use_true_random=False),

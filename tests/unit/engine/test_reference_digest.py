@@ -58,12 +58,12 @@ def test_merged_parts_are_as_good_as_the_whole() -> None:
         merged.merge(part)
     samples.sort()
 
-    assert 4200 == merged.weight
-    assert pytest.approx(sum(samples), rel=1e-12) == merged.sum
-    assert (samples[0], samples[-1]) == (merged.minimum, merged.maximum)
+    assert 4200 == merged.moments.weight
+    assert pytest.approx(sum(samples), rel=1e-12) == merged.moments.sum
+    assert (samples[0], samples[-1]) == (merged.moments.minimum, merged.moments.maximum)
     for quantile, estimate in zip(QUANTILES, merged.quantiles(QUANTILES), strict=True):
         assert rank_error(samples, quantile, estimate) <= RANK_ERROR
-    assert 2000 == parts[0].weight
+    assert 2000 == parts[0].moments.weight
 
 
 @pytest.mark.parametrize("n", [1, EXACT_SAMPLES])
@@ -84,7 +84,7 @@ def test_weights_count() -> None:
     distribution = filled([float(i) for i in range(1000)])
     distribution.merge(filled([float(i) for i in range(1000, 2000)], weight=9.0))
 
-    assert 10_000 == distribution.weight
+    assert 10_000 == distribution.moments.weight
     assert pytest.approx(1444, abs=40) == distribution.quantiles([0.5])[0]
 
 

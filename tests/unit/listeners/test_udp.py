@@ -180,3 +180,74 @@ async def test_a_listener_that_never_started_can_be_stopped(rig: Rig) -> None:
         LOCAL, num_readers=1, read_buffer_bytes=4096, telemetry=Telemetry(rig.log, FakeClock())
     )
     assert await listener.stop(1) == 0
+
+
+@pytest.mark.parametrize("kind", ["python", pytest.param("native", marks=needs_native)])
+async def test_clients(kind: EngineKind) -> None:
+    """With a budget for clients each datagram is accounted to the address that it came from."""
+    options = EngineOptions(max_series_per_client=3)
+    engine = open_engine(kind, options, start_ms=START_MS)
+    telemetry = Telemetry(Recorder(), FakeClock())
+    listener = UdpListener(LOCAL, num_readers=1, read_buffer_bytes=262_144, telemetry=telemetry)
+    await listener.start(engine)
+    _send_from_two(int(listener.name.rpartition(":")[2]))
+    await listener.stop(5)
+
+    assert TWO_CLIENTS == _clients(engine)
+    engine.close()
+
+
+@needs_native
+def test_clients_of_both_families() -> None:
+    """An IPv4 client is the same one at a socket for IPv6."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as receiver:
+        receiver.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        receiver.bind(("::", 0))
+        port = receiver.getsockname()[1]
+        engine = open_engine("native", EngineOptions(max_series_per_client=3), start_ms=START_MS)
+        reader = engine.attach(receiver.fileno(), "x")
+        _send_from_two(port)
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"a:1|c|#id:x", ("::1", port))
+        reader.stop(5)
+
+    assert TWO_CLIENTS | {"::1": (1, 1, 1, 0)} == _clients(engine)
+    engine.close()
+
+
+TWO_CLIENTS = {"127.0.0.1": (5, 5, 3, 2), "127.0.0.2": (10, 10, 3, 7)}
+
+
+def _send_from_two(port: int) -> None:
+    for number in (1, 2):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.bind((f"127.0.0.{number}", 0))
+            for i in range(5 * number):
+                sender.sendto(b"a:1|c|#id:%d,of:%d" % (i, number), ("127.0.0.1", port))
+
+
+def _clients(engine: Engine) -> dict[str, tuple[int, int, int, int]]:
+    interval = engine.rotate(START_MS + 10_000)
+    tops = interval.clients(10)
+    interval.release()
+    return {top.client: (top.datagrams, top.samples, top.series, top.over) for top in tops}
+
+
+@needs_native
+async def test_clients_by_a_sample() -> None:
+    """Without one the first batch is looked at, and stands for 64."""
+    engine = open_engine("native", EngineOptions(), start_ms=START_MS)
+    telemetry = Telemetry(Recorder(), FakeClock())
+    listener = UdpListener(LOCAL, num_readers=1, read_buffer_bytes=262_144, telemetry=telemetry)
+    await listener.start(engine)
+    port = int(listener.name.rpartition(":")[2])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"a:1|c|#id:1\na:1|c|#id:2\nbad", ("127.0.0.1", port))
+    await listener.stop(5)
+    interval = engine.rotate(START_MS + 10_000)
+    (top,) = interval.clients(10)
+    interval.release()
+    engine.close()
+
+    assert ("127.0.0.1", 64, 128, 128, 128) == top[:5]
+    assert (0, 64, 0) == top[6:]

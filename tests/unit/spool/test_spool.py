@@ -202,6 +202,30 @@ async def test_a_disk_that_hangs_delays_a_commit_only_so_long(
     assert set() == await rig.spool.encoded([ONE, TWO, THREE])
 
 
+async def test_what_a_full_disk_does_not_settle_is_settled_with_the_next(rig: Rig) -> None:
+    """A sink that has confirmed is owed nothing, as soon as there is room to say so."""
+    await rig.commit(ONE)
+    blocked = (
+        "CREATE TRIGGER full BEFORE DELETE ON deliveries BEGIN SELECT RAISE(FAIL, 'full'); END"
+    )
+    await rig.spool.do(lambda database: database.connection.execute(blocked))
+    rig.spool.settle(ONE, "file", 0)
+    assert [(ONE, "file", 0, False)] == await rig.keys()
+    assert [("settle", "full")] == rig.failures
+    await rig.spool.do(lambda database: database.connection.execute("DROP TRIGGER full"))
+    assert (await rig.commit(TWO)).kept
+    assert [(TWO, "file", 0, False)] == await rig.keys()
+
+
+async def test_an_interval_is_kept_though_nothing_older_can_be_deleted(rig: Rig) -> None:
+    """What was committed is not delivered from memory as well, whatever fails after it."""
+    await rig.commit(ONE, start_ms=START_MS - 10 * 3600 * 1000)
+    blocked = "CREATE TRIGGER full BEFORE DELETE ON intervals BEGIN SELECT RAISE(FAIL, 'full'); END"
+    await rig.spool.do(lambda database: database.connection.execute(blocked))
+    assert (await rig.commit(TWO)).kept
+    assert [("make room", "full")] == rig.failures
+
+
 async def test_a_full_disk_keeps_nothing_of_an_interval(rig: Rig) -> None:
     """What was there before stays, and the next one is kept when there is room again."""
     await rig.commit(ONE)

@@ -12,6 +12,7 @@ signal.
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.heap cimport Block, Heap
+from veneurpy.engine.native.meter cimport Meter
 from veneurpy.engine.native.names cimport Names
 from veneurpy.engine.native.reserve cimport Reserve
 from veneurpy.engine.native.table cimport Table
@@ -155,14 +156,31 @@ cdef struct SideRecord:
     u64 previous
     u64 size
 
+# Accounts of who sent what (clients.pxd).
+cdef struct Clients:
+    u64 at                              # offset of the table, or 0
+    u32 size
+    u32 count
+    u32 made                            # reference of the newest block of who made which series
+
+# What the flush will make of a series, as far as the engine's options say it.
+cdef struct Weights:
+    u64 outputs                         # points of a histogram or timer
+    u64 suffix_bytes                    # of all their names
+    u64 implicit_bytes                  # of the tags given to every series
+
 cdef struct Arena:
     u8* base
     Header* header
     int fd                              # of the file that is mapped, or -1
-    u64 limit                           # most bytes that may be put behind the mapping
+    Meter* meter                        # counts the memory behind the mapping; or NULL
+    Weights weights
+    u64 limit                           # most bytes for what is behind the mapping and for `flush_bytes`
+    u64 flush_bytes                     # what the flush will take beside the arena, at the most
     u64 size
     u64 lo_ready                        # memory is behind [0, lo_ready) and [hi_ready, size); atomic: the reader
     u64 hi_ready                        # and the reserver both move them
+    u64 reserving                       # atomic: the reserver, or a trim, is moving the marks
     u64 low_on_memory                   # atomic: the reserver was called and has not come yet
     u64 huge_low                        # up to here and from there on nothing is to be moved into huge pages
     u64 huge_high
@@ -172,8 +190,10 @@ cdef struct Arena:
     Heap heap                           # freed blocks and outgrown tables
     u32* salvaged                       # of a recovered arena: its sound entries (offset / 16), else NULL
     u64 n_salvaged
+    bint imported                       # its entries end as imported.pxd says
     Table table
     Names names
+    Clients clients
     Reserve reserve
 
 
@@ -239,12 +259,18 @@ cdef inline u64 arena_committed(const Arena* a) noexcept nogil:
     return a.lo_ready + (a.size - a.hi_ready)
 
 
-cdef int arena_open(Arena* a, int fd, u64 size, u64 digest_bytes) noexcept nogil
+cdef inline u64 arena_weight(const Arena* a) noexcept nogil:
+    """What counts against the limit."""
+    return arena_committed(a) + a.flush_bytes
+
+
+cdef int arena_open(Arena* a, Meter* meter, int fd, u64 size, u64 digest_bytes) noexcept nogil
 cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* key) noexcept nogil
 cdef void arena_close(Arena* a) noexcept nogil
 cdef void arena_snapshot(Arena* a) noexcept nogil
 cdef void arena_reserve_ahead(Arena* a) noexcept nogil
 cdef void arena_collapse(Arena* a) noexcept nogil
+cdef bint arena_weigh(Arena* a, u64 flush_bytes) noexcept nogil
 cdef bint arena_room_low(Arena* a, u64 bytes) noexcept nogil
 cdef u64 arena_take_high(Arena* a, u64 bytes) noexcept nogil
 cdef Block* block_new(Arena* a, int size_class) noexcept nogil

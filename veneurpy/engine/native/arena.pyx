@@ -3,10 +3,11 @@
 from libc.string cimport memset
 from veneurpy.engine.native.check cimport hash_check
 from veneurpy.engine.native.compat cimport (
-    HUGE_PAGE, barrier, bell_ring, collapse, load_acquire, map_file, map_memory, move_mark, munmap, populate,
+    HUGE_PAGE, barrier, bell_ring, collapse, i64, load_acquire, map_file, map_memory, move_mark, munmap, populate,
     release_pages, reserve_file, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.heap cimport heap_add, heap_extra, heap_give, heap_mark, heap_take
+from veneurpy.engine.native.meter cimport Meter, meter_count
 from veneurpy.engine.native.reserve cimport reserve_take
 from veneurpy.engine.native.table cimport table_put, table_room
 
@@ -15,6 +16,7 @@ cdef enum:
     LAST_TABLE_BITS = 31
     ZERO_AT_ONCE = 4096                 # slots a step: 32 KiB
     SWEEP_AT_ONCE = 1024
+    TRIM_AT_ONCE = 1 << 20
 
 # When a table grows, in sixteenths of what it may hold.
 cdef enum:
@@ -32,9 +34,17 @@ cdef bint _commit(Arena* a, u64 offset, u64 bytes_) noexcept nogil:
     """Puts memory behind a range, within the limit."""
     if bytes_ == 0:
         return True
-    if arena_committed(a) + bytes_ > a.limit or (a.fd >= 0 and reserve_file(a.fd, offset, bytes_) != 0):
+    if arena_weight(a) + bytes_ > a.limit or (a.fd >= 0 and reserve_file(a.fd, offset, bytes_) != 0):
         return False
-    return populate(a.base + offset, bytes_) == 0
+    if populate(a.base + offset, bytes_) != 0:
+        return False
+    _count(a, <i64>bytes_)
+    return True
+
+
+cdef inline void _count(Arena* a, i64 bytes_) noexcept nogil:
+    if a.meter != NULL:
+        meter_count(a.meter, bytes_)
 
 
 cdef bint _raise_low(Arena* a, u64 to) noexcept nogil:
@@ -44,7 +54,10 @@ cdef bint _raise_low(Arena* a, u64 to) noexcept nogil:
         return True
     if to > load_acquire(&a.hi_ready) or not _commit(a, seen, to - seen):
         return False
-    return move_mark(&a.lo_ready, seen, to) or load_acquire(&a.lo_ready) >= to
+    if move_mark(&a.lo_ready, seen, to):
+        return True
+    _count(a, -<i64>(to - seen))
+    return load_acquire(&a.lo_ready) >= to
 
 
 cdef bint _lower_high(Arena* a, u64 to) noexcept nogil:
@@ -54,7 +67,40 @@ cdef bint _lower_high(Arena* a, u64 to) noexcept nogil:
         return True
     if to < load_acquire(&a.lo_ready) or not _commit(a, to, seen - to):
         return False
-    return move_mark(&a.hi_ready, seen, to) or load_acquire(&a.hi_ready) <= to
+    if move_mark(&a.hi_ready, seen, to):
+        return True
+    _count(a, -<i64>(seen - to))
+    return load_acquire(&a.hi_ready) <= to
+
+
+cdef bint _trim(Arena* a) noexcept nogil:
+    """Gives back some memory that the interval before needed and this one does not, so far; False: there is none."""
+    cdef u64 at = _pages(a.header.lo_used + RESERVE_STEP), end = a.lo_ready
+    if not move_mark(&a.reserving, 0, 1):
+        return False
+    if end > at:
+        at = end - TRIM_AT_ONCE if end - at > TRIM_AT_ONCE else at
+        a.lo_ready = at
+    else:
+        at = a.hi_ready
+        end = (a.header.hi_used - RESERVE_STEP) & ~<u64>4095
+        if end > at:
+            end = at + TRIM_AT_ONCE if end - at > TRIM_AT_ONCE else end
+            a.hi_ready = end
+    if end > at:
+        release_pages(a.base, a.fd, at, end - at)
+        _count(a, -<i64>(end - at))
+    store_release(&a.reserving, 0)
+    return end > at
+
+
+cdef bint arena_weigh(Arena* a, u64 flush_bytes) noexcept nogil:
+    """Keeps so much free for the flush; False when the limit is reached."""
+    while arena_weight(a) + flush_bytes > a.limit:
+        if not _trim(a):
+            return False
+    a.flush_bytes += flush_bytes
+    return True
 
 
 cdef bint arena_room_low(Arena* a, u64 bytes_) noexcept nogil:
@@ -100,13 +146,18 @@ cdef void arena_reserve_ahead(Arena* a) noexcept nogil:
     cdef u64 low, high
     cdef u64 used = a.header.lo_used
     cdef u64 least = a.header.hi_used
+    if not move_mark(&a.reserving, 0, 1):
+        # The reader is giving memory back: it will ring again.
+        store_release(&a.low_on_memory, 0)
+        return
     low = _pages(used + RESERVE_AHEAD)
-    if arena_committed(a) + RESERVE_AHEAD + 2 * RESERVE_STEP <= a.limit:
+    if arena_weight(a) + RESERVE_AHEAD + 2 * RESERVE_STEP <= a.limit:
         _raise_low(a, low)
     high = _wanted_high(a)
-    if least > high and arena_committed(a) + high + 2 * RESERVE_STEP <= a.limit:
+    if least > high and arena_weight(a) + high + 2 * RESERVE_STEP <= a.limit:
         _lower_high(a, (least - high) & ~<u64>4095)
     store_release(&a.low_on_memory, 0)
+    store_release(&a.reserving, 0)
 
 
 cdef void _forget_huge(Arena* a) noexcept nogil:
@@ -137,13 +188,14 @@ cdef void arena_collapse(Arena* a) noexcept nogil:
         a.huge_high = high
 
 
-cdef int arena_open(Arena* a, int fd, u64 size, u64 digest_bytes) noexcept nogil:
+cdef int arena_open(Arena* a, Meter* meter, int fd, u64 size, u64 digest_bytes) noexcept nogil:
     """Maps address space for so many bytes, with memory behind the header only; 0, or -1.
 
     `fd` is a file of that size (a multiple of the page's), which the caller keeps open, or -1 for plain memory.
     """
     memset(a, 0, sizeof(Arena))
     size = _pages(size)
+    a.meter = meter
     a.fd = fd
     a.bell = -1
     a.base = <u8*>(map_memory(size) if fd < 0 else map_file(fd, size, True))
@@ -168,6 +220,7 @@ cdef void arena_close(Arena* a) noexcept nogil:
     """Gives everything back. Idempotent."""
     if a.base != NULL:
         munmap(a.base, a.size)
+        _count(a, -<i64>arena_committed(a))
         a.base = NULL
 
 
@@ -176,6 +229,7 @@ cdef void _keep_within(Arena* a, u64 limit) noexcept nogil:
     a.limit = limit
     if arena_committed(a) > limit:
         release_pages(a.base, a.fd, HEADER_BYTES, a.size - HEADER_BYTES)
+        _count(a, -<i64>(arena_committed(a) - HEADER_BYTES))
         a.lo_ready = HEADER_BYTES
         a.hi_ready = a.size
         a.written_high = a.size
@@ -215,7 +269,9 @@ cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* 
     h.snapshots[0].check = hash_check(&h.snapshots[0].counters, sizeof(Counters))
     h.lo_used = HEADER_BYTES
     h.hi_used = a.size
+    a.flush_bytes = 0
     memset(&a.heap, 0, sizeof(Heap))
+    memset(&a.clients, 0, sizeof(a.clients))
     memset(&a.table, 0, sizeof(Table))
     at = arena_take_high(a, <u64>8 << bits)
     if at == 0:
@@ -325,7 +381,7 @@ cdef void table_step(Arena* a) noexcept nogil:
     """A bounded piece of the growing that the table needs; called once a batch, before its inserts."""
     cdef Table* t = &a.table
     cdef u64 room = table_room(t.bits)
-    if a.bell >= 0 and _is_low_on_memory(a) and not a.low_on_memory and arena_committed(a) < a.limit // 8 * 7:
+    if a.bell >= 0 and _is_low_on_memory(a) and not a.low_on_memory and arena_weight(a) < a.limit // 8 * 7:
         store_release(&a.low_on_memory, 1)
         bell_ring(a.bell)
     if t.old != NULL:

@@ -1,9 +1,13 @@
 # cython: language_level=3, auto_pickle=False
-"""The buffer protocol over a malloc'ed column."""
+"""The buffer protocol over a column of counted memory."""
+cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_WRITABLE
 from libc.stdlib cimport free
+from veneurpy.engine.native.meter cimport MemoryMeter, meter_free
 
 
+# The meter must be there when the memory goes, also in a cycle that is collected.
+@cython.no_gc_clear
 cdef class Buffer:
     """A read-only column; freed with the last view of it."""
 
@@ -23,12 +27,19 @@ cdef class Buffer:
         view.internal = NULL
 
     def __dealloc__(self):
-        free(self.data)
+        if self.meter is None:
+            free(self.data)
+        else:
+            meter_free(&self.meter.meter, self.data)
 
 
-cdef object buffer_view(void** data, Py_ssize_t n, Py_ssize_t itemsize, char format):
-    """A memoryview of n items; takes the memory from the caller, whose pointer becomes NULL."""
+cdef object buffer_view(MemoryMeter meter, void** data, Py_ssize_t n, Py_ssize_t itemsize, char format):
+    """A memoryview of n items; takes the memory from the caller, whose pointer becomes NULL.
+
+    It was counted by the meter, or comes from malloc where that is None.
+    """
     cdef Buffer b = Buffer.__new__(Buffer)
+    b.meter = meter
     b.data = data[0]
     data[0] = NULL
     b.shape[0] = n

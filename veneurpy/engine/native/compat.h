@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <locale.h>
+#include <netinet/in.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -197,6 +198,11 @@ static inline int vnp_move_mark(uint64_t *mark, uint64_t seen, uint64_t to) {
     return __atomic_compare_exchange_n(mark, &seen, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+/* Adds to a counter that other threads add to; the sum. */
+static inline uint64_t vnp_add_fetch(uint64_t *p, int64_t n) {
+    return __atomic_add_fetch(p, (uint64_t)n, __ATOMIC_RELAXED);
+}
+
 static inline int vnp_bell_new(void) { return eventfd(0, EFD_CLOEXEC); }
 static inline void vnp_bell_ring(int bell) {
     uint64_t one = 1;
@@ -357,6 +363,7 @@ enum { VNP_BATCH = 64 };
 _Static_assert(sizeof(struct mmsghdr) * VNP_BATCH <= 4096, "the messages of a batch fit into a page");
 typedef struct {
     struct mmsghdr *messages;
+    struct sockaddr_storage senders[VNP_BATCH];
     struct iovec vectors[VNP_BATCH];
     size_t stride;
     uint8_t buffers[];
@@ -382,6 +389,8 @@ static inline void vnp_batch_move(vnp_batch *b, void *page) {
         to[i].msg_hdr.msg_iov = &b->vectors[i];
         to[i].msg_hdr.msg_iovlen = 1;
         to[i].msg_hdr.msg_flags = b->messages ? b->messages[i].msg_hdr.msg_flags : 0;
+        to[i].msg_hdr.msg_name = b->messages ? b->messages[i].msg_hdr.msg_name : NULL;
+        to[i].msg_hdr.msg_namelen = b->messages ? b->messages[i].msg_hdr.msg_namelen : 0;
         to[i].msg_len = b->messages ? b->messages[i].msg_len : VNP_NOT_FETCHED;
     }
     b->messages = to;
@@ -401,7 +410,7 @@ static inline int vnp_batch_fetched(const void *page) {
     for (int i = 0; i < VNP_BATCH; i++) {
         if (messages[i].msg_len == VNP_NOT_FETCHED)
             continue;
-        if (messages[i].msg_len > 0xFFFFu)
+        if (messages[i].msg_len >= 0xFFFFFFu)
             return -1;
         n++;
     }
@@ -412,6 +421,30 @@ static inline int vnp_batch_fetched(const void *page) {
 static inline int vnp_batch_receive(vnp_batch *b, int fd, int block) {
     int n = recvmmsg(fd, b->messages, VNP_BATCH, block ? MSG_WAITFORONE : MSG_DONTWAIT, NULL);
     return n < 0 ? -errno : n;
+}
+/* Whether the next batch is to say who sent what: the kernel then copies an address for each datagram. */
+static inline void vnp_batch_name(vnp_batch *b, int named) {
+    for (int i = 0; i < VNP_BATCH; i++) {
+        b->messages[i].msg_hdr.msg_name = named ? &b->senders[i] : NULL;
+        b->messages[i].msg_hdr.msg_namelen = named ? sizeof b->senders[i] : 0;
+    }
+}
+/* The sender's address without its port: 4 or 16 bytes, an IPv4 address always as 4; 0 when it has none. */
+static inline size_t vnp_batch_sender(const vnp_batch *b, int i, const uint8_t **address) {
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+    const struct sockaddr *from = (const struct sockaddr *)&b->senders[i];
+    socklen_t size = b->messages[i].msg_hdr.msg_namelen;
+    if (size >= sizeof(struct sockaddr_in) && from->sa_family == AF_INET) {
+        *address = (const uint8_t *)&((const struct sockaddr_in *)from)->sin_addr;
+        return 4;
+    }
+    if (size < sizeof(struct sockaddr_in6) || from->sa_family != AF_INET6)
+        return 0;
+    *address = (const uint8_t *)&((const struct sockaddr_in6 *)from)->sin6_addr;
+    if (memcmp(*address, mapped, sizeof mapped))
+        return 16;
+    *address += sizeof mapped;
+    return 4;
 }
 static inline const uint8_t *vnp_batch_data(const vnp_batch *b, int i) { return b->buffers + b->stride * i; }
 static inline size_t vnp_batch_len(const vnp_batch *b, int i) { return b->messages[i].msg_len; }

@@ -21,6 +21,7 @@ cdef extern from "compat.h" nogil:
     bint brief_number "vnp_brief_number"(const u8*, int, u32*, int*)
     void scan_blocks "vnp_scan"(const u8*, size_t, u64*, u64*)
     bint move_mark "vnp_move_mark"(u64*, u64, u64)
+    u64 add_fetch "vnp_add_fetch"(u64*, i64)
     int bell_new "vnp_bell_new"()
     void bell_ring "vnp_bell_ring"(int)
     void bell_wait "vnp_bell_wait"(int)
@@ -60,3 +61,5 @@ cdef extern from "compat.h" nogil:
     const u8* batch_data "vnp_batch_data"(const Batch*, int)
     size_t batch_len "vnp_batch_len"(const Batch*, int)
     bint batch_cut "vnp_batch_cut"(const Batch*, int)
+    void batch_name "vnp_batch_name"(Batch*, bint)
+    size_t batch_sender "vnp_batch_sender"(const Batch*, int, const u8**)

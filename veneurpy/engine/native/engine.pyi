@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing_extensions import disjoint_base
 
 from veneurpy.engine import Interval
+from veneurpy.engine.native.import_store import NativeImportStore
 from veneurpy.engine.native.interval import NativeInterval
-from veneurpy.engine.types import Accounts, Bytes, EngineOptions
+from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MemoryUse
 
 @disjoint_base
 class NativeReader:
@@ -21,7 +22,12 @@ class NativeReader:
         self, engine: NativeEngine, listener: str, number: int, max_datagram_bytes: int = 0
     ) -> None: ...
     def feed(
-        self, datagram: Bytes, *, truncated: bool = False, now_ns: int | None = None
+        self,
+        datagram: Bytes,
+        *,
+        truncated: bool = False,
+        now_ns: int | None = None,
+        client: str | None = None,
     ) -> None: ...
     def discard_line(self) -> None: ...
     def stop(self, timeout_s: float) -> int: ...
@@ -34,6 +40,8 @@ class NativeEngine:
     @property
     def unreadable(self) -> list[tuple[str, str]]: ...
     @property
+    def memory(self) -> MemoryUse: ...
+    @property
     def committed_bytes(self) -> int:
         """Memory behind the arenas of all readers."""
 
@@ -45,6 +53,7 @@ class NativeEngine:
         """Where a name and its tags as sent belong in this engine's tables; no other agrees."""
     def open_reader(self, listener: str, *, max_datagram_bytes: int = 0) -> NativeReader: ...
     def attach(self, fd: int, listener: str) -> NativeReader: ...
+    def open_import(self, start_ms: int) -> NativeImportStore: ...
     def rotate(self, now_ms: int) -> NativeInterval: ...
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]: ...
     def recovered(self) -> Sequence[NativeInterval]: ...

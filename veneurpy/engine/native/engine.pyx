@@ -5,14 +5,16 @@ import threading
 import uuid as uuids
 import weakref
 
+cimport cython
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    ARENA_FREE, TOO_LONG, Arena, ArenaName, Header, arena_begin, arena_close, arena_collapse, arena_committed,
+    ARENA_FREE, TOO_LONG, Arena, ArenaName, Header, Weights, arena_begin, arena_close, arena_collapse, arena_committed,
     arena_open, arena_reserve_ahead,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.budget cimport CompiledRules
+from veneurpy.engine.native.clients cimport clients_begin
 from veneurpy.engine.native.compat cimport (
     MEM_QUEUED, bell_new, give_back_large, is_unix, refuse_senders, bell_ring, bell_wait, i64, load_acquire, meminfo,
     realtime_ns, refuse_new, sleep_ns, store_release, u8, u32, u64,
@@ -20,7 +22,9 @@ from veneurpy.engine.native.compat cimport (
 from veneurpy.engine.native.counting cimport names_begin
 from veneurpy.engine.native.entries cimport reserve_begin
 from veneurpy.engine.native.hash cimport HashKey, hash_pair
+from veneurpy.engine.native.import_store cimport ImportBudget, NativeImportStore
 from veneurpy.engine.native.interval cimport MergeContext, NativeInterval, RecoveredFile, counters_accounts
+from veneurpy.engine.native.meter cimport MemoryMeter
 from veneurpy.engine.native.parser cimport parser_close, parser_open
 from veneurpy.engine.native.receiver cimport (
     BUSY_BUCKETS, RUNNING, SWAP_ASKED, Receiver, receiver_attach, receiver_detach, receiver_new_drops,
@@ -30,11 +34,15 @@ from veneurpy.engine.native.recover cimport (
     NO_MEMORY, NO_NAME, NOT_AN_ARENA, NOTHING_IN_IT, OTHER_BOOT, SALVAGED,
 )
 from veneurpy.engine.native.store cimport store_begin, store_close, store_open
+from veneurpy.engine.native.weight cimport FIXED_BYTES, FIXED_FOR_TAG
 
+from veneurpy.engine import types
 from veneurpy.engine.arena_dir import ArenaDir, boot_id
 
 cdef enum:
     WAIT_NS = 100_000                   # between two looks at a reader that is to swap
+    LEAST_ARENA = 256 * 1024
+    FLUSH_RATIO = 12                    # what the flush of a recovered arena may take, as a multiple of it
 
 _WHY_UNREADABLE = {
     NOT_AN_ARENA: "cut short, or of another version",
@@ -44,6 +52,8 @@ _WHY_UNREADABLE = {
 }
 
 
+# The meter must be there when the memory goes, also in a cycle that is collected.
+@cython.no_gc_clear
 cdef class NativeReader:
     """A store of its own, fed by hand or by a thread that receives on a socket."""
 
@@ -55,6 +65,7 @@ cdef class NativeReader:
     cdef object _thread
     cdef u32 _number
     cdef u32 _unread
+    cdef MemoryMeter _meter
     cdef list _files                    # (descriptor, path) of each arena that is a file
 
     def __cinit__(self):
@@ -67,14 +78,16 @@ cdef class NativeReader:
         cdef object options = engine.options
         self.engine = engine
         self.listener = listener
+        self._meter = engine._meter
         self._number = number
         self._lock = threading.Lock()
         self._thread = None
         self._files = []
         self._r.fd = -1
+        self._r.all_clients = options.max_series_per_client > 0
         self._r.coalesces = options.coalesce
         if not store_open(&self._r.store, options.compression, options.max_timestamps, options.side_log_max_bytes,
-                          &engine._rules.budget):
+                          &engine._rules.budget, options.max_series_per_client):
             raise MemoryError
         if not parser_open(&self._r.parser, &self._r.store, &engine._context.key,
                            max_datagram_bytes or options.max_datagram_bytes,
@@ -102,7 +115,7 @@ cdef class NativeReader:
     cdef Arena* _prepare(self, NativeEngine engine) except NULL:
         """The arena that is not open, empty and named after the interval that is about to begin."""
         cdef Arena* a = &self._arenas[1] if self._r.arena == &self._arenas[0] else &self._arenas[0]
-        cdef u64 limit = engine._arena_limit()
+        cdef u64 limit = engine._limit
         cdef u64 size = engine.options.store_max_bytes
         cdef int failed = 0
         cdef int fd = -1
@@ -115,12 +128,14 @@ cdef class NativeReader:
         memcpy(name.listener, <const char*>listener, len(listener))
         with nogil:
             if a.base == NULL:
-                failed = arena_open(a, fd, size, engine._digest_bytes)
+                failed = arena_open(a, &engine._meter.meter, fd, size, engine._digest_bytes)
             if not failed:
+                a.weights = engine._weights
                 failed = arena_begin(a, limit, &name, &engine._context.key)
             if not failed:
                 reserve_begin(a)
                 names_begin(a)
+                clients_begin(a)
         if failed:
             raise MemoryError(f"store_max_bytes {size} leaves no room for a store")
         a.bell = engine._bell
@@ -134,16 +149,19 @@ cdef class NativeReader:
                 path.unlink(missing_ok=True)
         self._files = []
 
-    def feed(self, const u8[::1] datagram not None, *, bint truncated=False, now_ns=None):
+    def feed(self, const u8[::1] datagram not None, *, bint truncated=False, now_ns=None, client=None):
         """Takes one datagram; see veneurpy.engine.Reader."""
         cdef i64 now = realtime_ns() if now_ns is None else now_ns
         cdef Py_ssize_t size = datagram.shape[0]
         cdef const u8* data = &datagram[0] if size else <const u8*>b""
+        cdef bytes name = b"" if client is None else client.encode()
+        cdef const u8* sender = <const u8*><const char*>name
+        cdef u64 sender_size = len(name)
         if self._thread is not None:
             raise RuntimeError(f"{self!r} receives by itself")
         with self._lock:
             with nogil:
-                receiver_take(self._r, data, size, truncated, now)
+                receiver_take(self._r, data, size, truncated, now, sender, sender_size)
 
     def discard_line(self):
         """Counts a line that was too long. See veneurpy.engine.Reader."""
@@ -252,6 +270,11 @@ cdef class NativeEngine:
     cdef int _bell
     cdef object _reserver
     cdef CompiledRules _rules
+    cdef MemoryMeter _meter
+    cdef Weights _weights
+    cdef Py_ssize_t _longest            # datagram, in bytes
+    cdef u64 _limit                     # of each arena that is about to begin
+    cdef ImportBudget _imports
 
     def __init__(self, options, *, start_ms, bytes hash_key=None):
         give_back_large()
@@ -260,7 +283,15 @@ cdef class NativeEngine:
         self._lock = threading.Lock()
         self._readers = []
         self.unreadable = []
-        self._context = MergeContext(hash_key or os.urandom(sizeof(HashKey)), options.extend_tags)
+        self._longest = options.max_datagram_bytes
+        self._meter = MemoryMeter()
+        self._context = MergeContext(self._meter, hash_key or os.urandom(sizeof(HashKey)), options.extend_tags,
+                                     options.compression)
+        outputs = options.plan.histograms
+        self._weights.outputs = len(outputs)
+        self._weights.suffix_bytes = sum(len(output.suffix.encode()) for output in outputs)
+        self._weights.implicit_bytes = sum(len(tag.encode()) + 1 for tag in options.extend_tags)
+        self._imports = ImportBudget(options.import_max_bytes)
         self._rules = CompiledRules(options)
         self._digest_bytes = digest_block_bytes(options.compression)
         self._name_interval(uuids.uuid4(), start_ms)
@@ -302,9 +333,31 @@ cdef class NativeEngine:
                     with nogil:
                         arena_collapse(arena)
 
-    cdef u64 _arena_limit(self):
-        """Every reader has two arenas, one open and one being flushed: equal shares, so that neither starves."""
-        return <u64>self.options.store_max_bytes // (2 * max(self._n_readers, 1))
+    cdef _share_out(self, u64 closing):
+        """Sets the limit of the arenas that begin next; `closing` is that of those which are closed then.
+
+        An arena's limit covers what its flush takes beside it. Half of what there is: while one interval is flushed
+        the next one comes, to be flushed in its turn. Columns that sinks still have are not there to be had.
+        """
+        cdef i64 left = self._usable() - <i64>load_acquire(&self._meter.meter.heap)
+        cdef i64 limit = min(left // 2, left - <i64>closing) // max(self._n_readers, 1)
+        self._limit = <u64>max(limit, LEAST_ARENA)
+
+    cdef i64 _usable(self):
+        return self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self._longest
+
+    cdef u64 _closing(self):
+        """The limits of the open arenas together, and what was recovered into the open interval."""
+        cdef NativeReader reader
+        cdef u64 total = self._resumed_weight()
+        for reader in self._readers:
+            total += reader._r.arena.limit
+        return total
+
+    cdef u64 _resumed_weight(self):
+        if self._resumed is None:
+            return 0
+        return min(FLUSH_RATIO * <u64>self._resumed._recovered_bytes(), <u64>self._usable() // 2)
 
     def recovered(self):
         """Reads what dead processes left. See veneurpy.engine.Engine."""
@@ -351,6 +404,11 @@ cdef class NativeEngine:
     def open_reader(self, str listener, *, Py_ssize_t max_datagram_bytes=0):
         with self._lock:
             self._n_readers += 1
+            self._longest = max(self._longest, max_datagram_bytes)
+            # What was recovered is closed together with what comes first: half of the rest is for that.
+            self._share_out((self._usable() + self._resumed_weight()) // 2)
+            for other in self._readers:
+                (<NativeReader>other)._r.arena.limit = min((<NativeReader>other)._r.arena.limit, self._limit)
             reader = NativeReader(self, listener, self._n_readers - 1, max_datagram_bytes)
             self._readers.append(reader)
             return reader
@@ -359,6 +417,9 @@ cdef class NativeEngine:
         cdef NativeReader reader = self.open_reader(listener)
         reader._attach(fd)
         return reader
+
+    def open_import(self, i64 start_ms):
+        return NativeImportStore(self._context, self._imports, start_ms, self.options.compression, self._digest_bytes)
 
     def rotate(self, i64 now_ms):
         """Swaps every reader's arena. See veneurpy.engine.Engine."""
@@ -372,17 +433,21 @@ cdef class NativeEngine:
             interval = NativeInterval(self._context, self._uuid, self._name.start_ms, now_ms, self._released,
                                       None if self._dir is None else self._dir.marks)
             self._name_interval(uuids.uuid4(), now_ms)
+            self._share_out(self._closing())
             for reader in self._readers:
                 interval.add(reader._swap(self), reader.listener, receiver_new_drops(reader._r), reader)
             if self._resumed is not None:
                 interval.take_over(self._resumed)
                 self._resumed = None
             self._held = True
+            # Before its release: what is left to a successor then has to go when the memory is needed.
             self._last = interval
             return interval
 
     def _released(self):
         self._held = False
+        if self._last is not None and not self._last._left:
+            self._last = None
         self._collapse_next = True
         if self._bell >= 0:
             bell_ring(self._bell)
@@ -411,6 +476,14 @@ cdef class NativeEngine:
             total += arena_committed(&reader._arenas[0]) + arena_committed(&reader._arenas[1])
         return total
 
+    @property
+    def memory(self):
+        """See veneurpy.engine.Engine."""
+        cdef u64 heap = load_acquire(&self._meter.meter.heap)
+        cdef u64 total = load_acquire(&self._meter.meter.total)
+        return types.MemoryUse(self.options.store_max_bytes, max(total - heap, 0), heap,
+                               load_acquire(&self._meter.meter.peak))
+
     def close(self, *, bint leave_arenas=False):
         """Stops all readers; their memory goes with the last reference to them. See veneurpy.engine.Engine."""
         cdef NativeReader reader
@@ -421,6 +494,7 @@ cdef class NativeEngine:
             for reader in self._readers:
                 reader._forget_files(leave_arenas)
             self._readers = []
+            self._last = None
             if self._dir is not None:
                 self._dir.close()
         if self._bell >= 0:

@@ -6,22 +6,27 @@ whichever spelling brought it.
 """
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    COUNTER, DIGEST_CLASS, ENTRY_CANONICAL, ENTRY_CONFLICT, ENTRY_TIMESTAMP, GAUGE, Block, Header, arena_room_low,
-    arena_take_high, block_new, block_reference, entry_at, entry_bytes, entry_key, table_step,
+    COUNTER, DIGEST_CLASS, ENTRY_CANONICAL, ENTRY_CONFLICT, ENTRY_TIMESTAMP, GAUGE, Block, Header, Weights,
+    arena_room_low, arena_take_high, arena_weigh, block_new, block_reference, entry_at, entry_bytes, entry_key,
+    table_step,
 )
 from veneurpy.engine.native.compat cimport barrier, store_pair, u16, u32, u64
 from veneurpy.engine.native.forms cimport FORM_OTHER, Form, form_make
 from veneurpy.engine.native.hash cimport hash_mark, hash_tags
+from veneurpy.engine.native.names cimport Name
 from veneurpy.engine.native.pair cimport counted
 from veneurpy.engine.native.reserve cimport Reserve
 from veneurpy.engine.native.slice cimport cut, equal, same_bytes
 from veneurpy.engine.native.table cimport slot_of, slot_offset, table_home, table_limit, table_put
 from veneurpy.engine.native.tags cimport TagFacts, tag_facts
+from veneurpy.engine.native.weight cimport is_distribution, name_weight, new_name_weight, series_weight
 
 cdef enum:
     MARK_TIMESTAMP = 1 << 8             # as in the parser
     ENTRIES_SHARE = 128                 # of the limit, kept for entries of folded series, and again for their blocks
     MOST_FOR_ENTRIES = 1 << 19          # some 5,000 folded series
+    FOLD_FLUSH_SHARE = 16               # of the limit, kept for the flush of folded series
+    MOST_FOR_FLUSH = 1 << 22
     GROWTH_SHARE = 32                   # of the limit, for series that are known when it comes near
     FIRST_KEPT = 2                      # smaller blocks cannot hold a digest
 
@@ -38,6 +43,10 @@ cdef void reserve_begin(Arena* a) noexcept nogil:
         a.reserve.entries = share
     a.reserve.pool = arena_take_high(a, share)
     a.reserve.pool_end = a.reserve.pool + share if a.reserve.pool else 0
+    share = a.limit // FOLD_FLUSH_SHARE
+    share = share if share < MOST_FOR_FLUSH else MOST_FOR_FLUSH
+    if arena_weigh(a, share):
+        a.reserve.flush = share
     for k in range(FIRST_KEPT, DIGEST_CLASS + 1):
         b = block_new(a, k)
         if b != NULL:
@@ -100,9 +109,7 @@ cdef Entry* entry_of_form(const Arena* a, Former* f, const Item* it, Slice text)
     return e
 
 
-cdef u8 entry_flags(Slice tags, bint has_timestamp) noexcept nogil:
-    """What an entry says of its tags."""
-    cdef TagFacts facts = tag_facts(tags)
+cdef u8 _flags(TagFacts facts, bint has_timestamp) noexcept nogil:
     cdef u8 flags = 1 if facts.local else (2 if facts.global_ else 0)
     if facts.canonical:
         flags |= ENTRY_CANONICAL
@@ -111,6 +118,31 @@ cdef u8 entry_flags(Slice tags, bint has_timestamp) noexcept nogil:
     if has_timestamp:
         flags |= ENTRY_TIMESTAMP
     return flags
+
+
+cdef u8 entry_flags(Slice tags, bint has_timestamp) noexcept nogil:
+    """What an entry says of its tags."""
+    return _flags(tag_facts(tags), has_timestamp)
+
+
+cdef u64 _flush_bytes(const Arena* a, const Item* it, TagFacts facts, const Name* name) noexcept nogil:
+    """What the item's series takes at the flush. `name` is what is known of its metric name, or NULL."""
+    cdef const Weights* w = &a.weights
+    cdef bint rewritten = not facts.canonical or w.implicit_bytes != 0
+    cdef u64 total = series_weight(w, it.type, it.tags_len, rewritten, facts.sinks)
+    cdef bint named = False
+    if name == NULL:
+        total += new_name_weight()
+    else:
+        named = is_distribution(entry_at(a, <u64>name.entry << 4).type) == is_distribution(it.type)
+    return total if named else total + name_weight(w, it.type, it.name_len)
+
+
+cdef bint _room_at_flush(Arena* a, u64 flush_bytes, bint folded) noexcept nogil:
+    if folded and a.reserve.flush >= flush_bytes:
+        a.reserve.flush -= flush_bytes
+        return True
+    return arena_weigh(a, flush_bytes)
 
 
 cdef bint _room_in_table(Arena* a, bint folded) noexcept nogil:
@@ -124,15 +156,17 @@ cdef bint _room_in_table(Arena* a, bint folded) noexcept nogil:
     return True
 
 
-cdef bint _room_for_entry(Arena* a, u64 size, bint folded) noexcept nogil:
+cdef bint _room_for_entry(Arena* a, u64 size, u64 flush_bytes, bint folded) noexcept nogil:
     """A new series leaves alone what is kept for folded ones, and what known ones may grow into."""
-    cdef u64 limit = a.limit
     cdef bint room
     if folded:
-        return arena_room_low(a, size)
-    a.limit -= a.reserve.growth
-    room = arena_room_low(a, size + a.reserve.entries)
-    a.limit = limit
+        return arena_room_low(a, size) and _room_at_flush(a, flush_bytes, True)
+    a.flush_bytes += a.reserve.growth
+    room = _room_at_flush(a, flush_bytes, False)
+    if room and not arena_room_low(a, size + a.reserve.entries):
+        a.flush_bytes -= flush_bytes
+        room = False
+    a.flush_bytes -= a.reserve.growth
     return room
 
 
@@ -143,15 +177,17 @@ cdef void _add_form_slot(Arena* a, Former* f, const Item* it, u64 at) noexcept n
         a.table.count += 1
 
 
-cdef Entry* entry_write(Arena* a, Former* f, const Item* it, bint folded) noexcept nogil:
+cdef Entry* entry_write(Arena* a, Former* f, const Item* it, const Name* name, bint folded) noexcept nogil:
     """A new entry with no values, published to the walk and to the table; NULL when full."""
     cdef Header* h = a.header
     cdef u64 at = h.lo_used
     cdef Entry* e = entry_at(a, at)
     cdef u64 size = entry_bytes(it.type, it.name_len, it.tags_len, it.has_timestamp != 0)
-    cdef u8 flags = entry_flags(cut(it.tags, it.tags_len, 0, it.tags_len), it.has_timestamp != 0)
+    cdef TagFacts facts = tag_facts(cut(it.tags, it.tags_len, 0, it.tags_len))
+    cdef u8 flags = _flags(facts, it.has_timestamp != 0)
+    cdef u64 flush_bytes = _flush_bytes(a, it, facts, name)
     cdef u8* key
-    if not _room_in_table(a, folded) or not _room_for_entry(a, size, folded):
+    if not _room_in_table(a, folded) or not _room_for_entry(a, size, flush_bytes, folded):
         return NULL
     memset(e, 0, 48 if it.type == GAUGE else 32)
     e.hash = it.hash

@@ -471,7 +471,7 @@ cdef class Exposition:
                 done = _put_all(&t, &self.families, &self.options, now_s)
             if not done:
                 raise MemoryError("no memory for a scrape")
-            return buffer_view(<void**>&t.data, t.size, 1, c"B")
+            return buffer_view(None, <void**>&t.data, t.size, 1, c"B")
         finally:
             text_free(&t)
             self.in_use = False

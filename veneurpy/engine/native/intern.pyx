@@ -1,20 +1,21 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """An open-addressing table of strings that belong to somebody else."""
-from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 from veneurpy.engine.native.compat cimport u32, u64
+from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc, meter_realloc
 from veneurpy.engine.native.slice cimport Slice, equal
 from veneurpy.engine.native.table cimport table_home, table_put
 
 
-cdef bint interner_open(Interner* t, u64 expected) noexcept nogil:
+cdef bint interner_open(Interner* t, Meter* meter, u64 expected) noexcept nogil:
     """Room for so many strings before the first growth; False when there is no memory."""
     memset(t, 0, sizeof(Interner))
+    t.meter = meter
     t.bits = 6
     while (<u64>1 << t.bits) < 2 * expected and t.bits < 31:
         t.bits += 1
-    t.slots = <u64*>calloc(<size_t>1 << t.bits, 8)
-    t.strings = <Slice*>malloc(sizeof(Slice) << (t.bits - 1))
+    t.slots = <u64*>meter_calloc(meter, <u64>1 << t.bits, 8)
+    t.strings = <Slice*>meter_malloc(meter, sizeof(Slice) << (t.bits - 1))
     if t.slots == NULL or t.strings == NULL:
         interner_close(t)
         return False
@@ -22,28 +23,28 @@ cdef bint interner_open(Interner* t, u64 expected) noexcept nogil:
 
 
 cdef void interner_close(Interner* t) noexcept nogil:
-    free(t.slots)
-    free(t.strings)
+    meter_free(t.meter, t.slots)
+    meter_free(t.meter, t.strings)
     memset(t, 0, sizeof(Interner))
 
 
 cdef bint _grow(Interner* t) noexcept nogil:
     cdef u32 bits = t.bits + 1
-    cdef u64* slots = <u64*>calloc(<size_t>1 << bits, 8)
+    cdef u64* slots = <u64*>meter_calloc(t.meter, <u64>1 << bits, 8)
     cdef Slice* strings
     cdef u64 i
     if slots == NULL or bits > 31:
-        free(slots)
+        meter_free(t.meter, slots)
         return False
-    strings = <Slice*>realloc(t.strings, sizeof(Slice) << (bits - 1))
+    strings = <Slice*>meter_realloc(t.meter, t.strings, sizeof(Slice) << (bits - 1))
     if strings == NULL:
-        free(slots)
+        meter_free(t.meter, slots)
         return False
     t.strings = strings
     for i in range(<u64>1 << t.bits):
         if t.slots[i] != 0:
             table_put(slots, bits, t.slots[i])
-    free(t.slots)
+    meter_free(t.meter, t.slots)
     t.slots = slots
     t.bits = bits
     return True

@@ -2,6 +2,9 @@
 from veneurpy.engine.native.arena cimport Arena, Counters
 from veneurpy.engine.native.compat cimport i64, u32
 from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.merge cimport MergeUse
+from veneurpy.engine.native.meter cimport MemoryMeter
+from veneurpy.engine.native.points cimport PointPlan
 from veneurpy.engine.native.recover cimport Salvage
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.top cimport Seen
@@ -11,6 +14,8 @@ cdef class MergeContext:
     """What every merge of an engine needs: the hash's key, the implicit tags."""
 
     cdef HashKey key
+    cdef MemoryMeter meter
+    cdef double compression
     cdef Slice* extend
     cdef int n_extend
     cdef Seen seen                      # in the interval before
@@ -24,6 +29,7 @@ cdef class RecoveredFile:
     cdef Salvage found
     cdef readonly str path
     cdef readonly int verdict
+    cdef readonly i64 file_bytes        # that it takes
 
 
 cdef class NativeInterval:
@@ -40,7 +46,7 @@ cdef class NativeInterval:
     cdef object _accounts
     cdef i64 _series                    # -1 until they are counted
     cdef list _conflicts
-    cdef object _top
+    cdef object _top                    # (names, clients)
     cdef bint _released
     cdef object _marks                  # UnkeptMarks of the directory where the arenas are; None for plain memory
     cdef object _lock                   # of the two below
@@ -50,7 +56,26 @@ cdef class NativeInterval:
     cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner)
     cdef take_over(self, NativeInterval other)
     cdef _require_open(self)
+    cdef tuple _tops(self, int most)
+    cdef i64 _recovered_bytes(self)
     cdef _give_back(self)
 
 
+cdef class ArenaSource:
+    """What has an arena that an interval can be encoded with."""
+
+    cdef Arena* source                  # NULL: it has none any more
+
+
+cdef class CompiledPlan:
+    """A Plan in C, and the Python bytes that it points to."""
+
+    cdef PointPlan plan
+    cdef readonly int role
+    cdef list _suffixes
+
+
+# (Columns, number of series, names of several types).
+cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, MergeUse use, u32 touched_since,
+                          CompiledPlan plan, i64 start_ms)
 cdef object counters_accounts(const Counters* c)

@@ -5,15 +5,33 @@ from uuid import UUID
 
 from typing_extensions import disjoint_base
 
+from veneurpy.engine import ImportStore
 from veneurpy.engine.columns import Columns
-from veneurpy.engine.types import Accounts, NameTop, Plan
+from veneurpy.engine.exchange import Encoding
+from veneurpy.engine.native.meter import MemoryMeter
+from veneurpy.engine.owners import OwnerTable
+from veneurpy.engine.types import Accounts, ClientTop, NameTop, Plan, Role
 from veneurpy.engine.unkept import UnkeptMarks
 
 @disjoint_base
 class MergeContext:
     """What every merge of an engine needs: the hash's key, the implicit tags."""
 
-    def __new__(cls, secret: bytes, tags: Sequence[str]) -> MergeContext: ...
+    def __new__(
+        cls, meter: MemoryMeter, secret: bytes, tags: Sequence[str], compression: float
+    ) -> MergeContext: ...
+
+@disjoint_base
+class ArenaSource:
+    """What has an arena that an interval can be encoded with."""
+
+@disjoint_base
+class CompiledPlan:
+    """A Plan in C."""
+
+    def __new__(cls, plan: Plan) -> CompiledPlan: ...
+    @property
+    def role(self) -> int: ...
 
 @disjoint_base
 class RecoveredFile:
@@ -24,6 +42,8 @@ class RecoveredFile:
     def path(self) -> str: ...
     @property
     def verdict(self) -> int: ...
+    @property
+    def file_bytes(self) -> int: ...
     @property
     def uuid(self) -> bytes: ...
     @property
@@ -64,7 +84,18 @@ class NativeInterval:
     @property
     def type_conflicts(self) -> Sequence[str]: ...
     def top(self, most: int) -> Sequence[NameTop]: ...
+    def clients(self, most: int) -> Sequence[ClientTop]: ...
     def columns(self, plan: Plan) -> Columns: ...
+    def encode(
+        self,
+        table: OwnerTable,
+        *,
+        role: Role,
+        max_bytes: int = ...,
+        veneur_owners: frozenset[int] = ...,
+        carry: bytes = b"",
+        sources: Sequence[ImportStore] = (),
+    ) -> Encoding: ...
     @property
     def is_doubtful(self) -> bool: ...
     def release(self, *, kept: bool = True) -> None: ...

@@ -3,21 +3,28 @@
 import os
 import threading
 
+cimport cython
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
     ARENA_FREE, IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Counters, SideRecord,
 )
+from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.buffer cimport buffer_view
 from veneurpy.engine.native.compat cimport i64, u8, u32, u64
+from veneurpy.engine.native.encoding cimport Encode, encode_arenas
 from veneurpy.engine.native.intern cimport Interner
-from veneurpy.engine.native.merge cimport Merge, count_samples, merge_arenas, merge_close, merge_open
-from veneurpy.engine.native.points cimport PlannedOutput, PointPlan, Points, Strings, points_free, points_make
+from veneurpy.engine.native.merge cimport (
+    ROWS_HOST, WIRE_HOST, WIRE_OWNER, Merge, MergeUse, count_samples, merge_arenas, merge_close, merge_open,
+)
+from veneurpy.engine.native.meter cimport MemoryMeter, Meter
+from veneurpy.engine.native.owners cimport CompiledOwners
+from veneurpy.engine.native.points cimport PlannedOutput, Points, Strings, points_free, points_make
 from veneurpy.engine.native.recover cimport salvage, salvage_close
 from veneurpy.engine.native.slice cimport Slice
-from veneurpy.engine.native.top cimport seen_close, top_names
+from veneurpy.engine.native.top cimport seen_close, top_of
 
-from veneurpy.engine import types
+from veneurpy.engine import exchange, types
 from veneurpy.engine.columns import Columns, StringTable
 
 
@@ -68,12 +75,16 @@ cdef object arena_accounts(const Arena* a, u32 kernel_drops):
     return out
 
 
+# The meter must be there when the memory goes, also in a cycle that is collected.
+@cython.no_gc_clear
 cdef class MergeContext:
-    def __cinit__(self, bytes secret, tags):
+    def __cinit__(self, MemoryMeter meter, bytes secret, tags, double compression):
         cdef bytes tag
         cdef int i
         if len(secret) != sizeof(HashKey):
             raise ValueError(f"a hash's key has {sizeof(HashKey)} bytes, not {len(secret)}")
+        self.meter = meter
+        self.compression = compression
         memcpy(&self.key, <const char*>secret, sizeof(HashKey))
         self._tags = sorted({t.encode() for t in tags if t})
         self.n_extend = len(self._tags)
@@ -98,6 +109,7 @@ cdef class RecoveredFile:
         self.path = path
         try:
             size = os.fstat(fd).st_size
+            self.file_bytes = 512 * os.fstat(fd).st_blocks
             with nogil:
                 self.verdict = salvage(&self.arena, fd, size, boot, &self.found)
         finally:
@@ -142,15 +154,12 @@ cdef list _side_log(const Arena* a, int reader):
     return lines
 
 
-cdef class _CompiledPlan:
-    """A Plan in C, and the Python bytes that it points to."""
-
-    cdef PointPlan plan
-    cdef list _suffixes
-
+cdef class CompiledPlan:
     def __cinit__(self, plan):
         cdef int i
         cdef bytes suffix
+        self.role = int(plan.role)
+        self.plan.mixed_median_only = self.role == ROWS_HOST
         qs = sorted({_quantile_of(o) for o in plan.histograms} - {None})
         self._suffixes = [o.suffix.encode() for o in plan.histograms]
         self.plan.n = len(plan.histograms)
@@ -181,13 +190,14 @@ def _quantile_of(output):
     return float(output.quantile) if output.statistic == types.Statistic.QUANTILE else None
 
 
-cdef object _string_table(Strings* s):
+cdef object _string_table(MemoryMeter meter, Strings* s):
     return StringTable(
-        buffer_view(<void**>&s.offsets, s.count + 1, 4, c"I"), buffer_view(<void**>&s.bytes, s.used, 1, c"B")
+        buffer_view(meter, <void**>&s.offsets, s.count + 1, 4, c"I"),
+        buffer_view(meter, <void**>&s.bytes, s.used, 1, c"B"),
     )
 
 
-cdef object _columns(Points* p, const Interner* sink_sets):
+cdef object _columns(MemoryMeter meter, Points* p, const Interner* sink_sets):
     cdef u64 n = p.rows
     cdef u32 i
     sets = [frozenset()]
@@ -197,19 +207,49 @@ cdef object _columns(Points* p, const Interner* sink_sets):
     if sink_sets.count >= 65534:
         sets.append(frozenset({""}))
     return Columns(
-        names=_string_table(&p.names),
-        tags=_string_table(&p.tags),
+        names=_string_table(meter, &p.names),
+        tags=_string_table(meter, &p.tags),
         sink_sets=tuple(sets),
-        name=buffer_view(<void**>&p.name, n, 4, c"I"),
-        tag=buffer_view(<void**>&p.tag, n, 4, c"I"),
-        type=buffer_view(<void**>&p.type, n, 1, c"B"),
-        scope=buffer_view(<void**>&p.scope, n, 1, c"B"),
-        series_type=buffer_view(<void**>&p.series_type, n, 1, c"B"),
-        sinks=buffer_view(<void**>&p.sinks, n, 2, c"H"),
-        timestamp_ms=buffer_view(<void**>&p.timestamp_ms, n, 8, c"q"),
-        value=buffer_view(<void**>&p.value, n, 8, c"d"),
-        own_time=buffer_view(<void**>&p.own_time, n, 1, c"B"),
+        name=buffer_view(meter, <void**>&p.name, n, 4, c"I"),
+        tag=buffer_view(meter, <void**>&p.tag, n, 4, c"I"),
+        type=buffer_view(meter, <void**>&p.type, n, 1, c"B"),
+        scope=buffer_view(meter, <void**>&p.scope, n, 1, c"B"),
+        series_type=buffer_view(meter, <void**>&p.series_type, n, 1, c"B"),
+        sinks=buffer_view(meter, <void**>&p.sinks, n, 2, c"H"),
+        timestamp_ms=buffer_view(meter, <void**>&p.timestamp_ms, n, 8, c"q"),
+        value=buffer_view(meter, <void**>&p.value, n, 8, c"d"),
+        own_time=buffer_view(meter, <void**>&p.own_time, n, 1, c"B"),
     )
+
+
+cdef class ArenaSource:
+    pass
+
+
+cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, MergeUse use, u32 touched_since,
+                          CompiledPlan plan, i64 start_ms):
+    cdef Merge merge
+    cdef Points points
+    cdef Meter* meter = &context.meter.meter
+    cdef bint done
+    cdef u32 i
+    memset(&merge, 0, sizeof(merge))
+    memset(&points, 0, sizeof(points))
+    try:
+        with nogil:
+            done = merge_open(&merge, meter, use, &context.key, context.extend, context.n_extend)
+            merge.touched_since = touched_since
+            done = (done and merge_arenas(&merge, arenas, n)
+                    and points_make(&points, &merge, &plan.plan, start_ms, context.compression))
+        if not done:
+            raise MemoryError("no memory to flush the interval")
+        conflicts = [points.conflicts[i] for i in range(points.n_conflicts)]
+        columns = _columns(context.meter, &points, &merge.sink_sets)
+        return columns, merge.count, [columns.names[number] for number in conflicts]
+    finally:
+        with nogil:
+            merge_close(&merge)
+            points_free(&points)
 
 
 cdef class NativeInterval:
@@ -259,6 +299,14 @@ cdef class NativeInterval:
         other._n = 0
         other._released = True
 
+    cdef i64 _recovered_bytes(self):
+        """What a dead process's part of it takes."""
+        cdef i64 total = 0
+        for _, _, owner in self._members:
+            if isinstance(owner, RecoveredFile):
+                total += (<RecoveredFile>owner).file_bytes
+        return total
+
     cdef _require_open(self):
         if self._released:
             raise RuntimeError("the interval was released")
@@ -301,37 +349,67 @@ cdef class NativeInterval:
 
     def top(self, int most):
         """Adds up by name, once. See veneurpy.engine.Interval."""
+        return self._tops(most)[0]
+
+    def clients(self, int most):
+        """Adds up by client, once. See veneurpy.engine.Interval."""
+        return self._tops(most)[1]
+
+    cdef tuple _tops(self, int most):
         if self._top is None:
             self._require_open()
-            self._top = top_names(self._arenas, self._n, &self._context.key, &self._context.seen, most)
+            self._top = top_of(&self._context.meter.meter, self._arenas, self._n, &self._context.key,
+                               &self._context.seen, most)
         return self._top
 
     def columns(self, plan):
         """Merges and computes, without the GIL. See veneurpy.engine.Interval."""
-        cdef _CompiledPlan compiled = _CompiledPlan(plan)
-        cdef Merge merge
-        cdef Points points
-        cdef bint done
-        cdef u32 i
+        cdef CompiledPlan compiled = CompiledPlan(plan)
         self._require_open()
-        memset(&merge, 0, sizeof(merge))
-        memset(&points, 0, sizeof(points))
+        columns, self._series, self._conflicts = merged_columns(
+            self._context, self._arenas, self._n, <MergeUse>compiled.role, 0, compiled, self.start_ms
+        )
+        return columns
+
+    def encode(self, table, *, role, u64 max_bytes=1 << 20, veneur_owners=frozenset(), bytes carry=b"", sources=()):
+        """Merges for the wire and writes it, without the GIL. See veneurpy.engine.Interval."""
+        cdef CompiledOwners owners = CompiledOwners(table)
+        cdef ArenaSource source
+        cdef Arena** arenas
+        cdef Encode e
+        cdef int n = self._n
+        self._require_open()
+        if role == types.Role.STANDALONE:
+            return exchange.Encoding([], carry)
+        if role == types.Role.OWNER and table.self_index is None:
+            raise ValueError(f"an owner's table needs self_index (role {role.name})")
+        memset(&e, 0, sizeof(Encode))
+        e.key = &self._context.key
+        e.extend = self._context.extend
+        e.n_extend = self._context.n_extend
+        e.use = WIRE_OWNER if role == types.Role.OWNER else WIRE_HOST
+        e.compression = self._context.compression
+        e.digest_bytes = digest_block_bytes(e.compression)
+        e.max_bytes = max_bytes
+        e.self_index = -1 if table.self_index is None else table.self_index
+        if not -1 <= e.self_index < <int>owners.owners.n:
+            raise ValueError(f"no member {e.self_index}")
+        e.carry.data = <const u8*><const char*>carry
+        e.carry.size = len(carry)
+        foreign = bytes(owner in veneur_owners for owner in range(len(table.members)))
+        arenas = <Arena**>calloc(n + len(sources) + 1, sizeof(Arena*))
+        if arenas == NULL:
+            raise MemoryError
         try:
-            with nogil:
-                done = (merge_open(&merge, &self._context.key, self._context.extend, self._context.n_extend)
-                        and merge_arenas(&merge, self._arenas, self._n)
-                        and points_make(&points, &merge, &compiled.plan, self.start_ms))
-            if not done:
-                raise MemoryError("no memory to flush the interval")
-            self._series = merge.count
-            conflicts = [points.conflicts[i] for i in range(points.n_conflicts)]
-            columns = _columns(&points, &merge.sink_sets)
-            self._conflicts = [columns.names[number] for number in conflicts]
-            return columns
+            if n:
+                memcpy(arenas, self._arenas, n * sizeof(Arena*))
+            for source in sources:
+                if source.source != NULL:
+                    arenas[n] = source.source
+                    n += 1
+            return encode_arenas(&e, arenas, n, owners, len(table.members), foreign)
         finally:
-            with nogil:
-                merge_close(&merge)
-                points_free(&points)
+            free(arenas)
 
     def release(self, *, bint kept=True):
         """Gives the memory back, or leaves it to a successor until `settled`. See veneurpy.engine.Interval."""

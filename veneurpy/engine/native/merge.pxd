@@ -3,7 +3,18 @@ from veneurpy.engine.native.arena cimport Arena, Entry
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.intern cimport Interner
+from veneurpy.engine.native.meter cimport Meter
 from veneurpy.engine.native.slice cimport Slice
+
+# What the merge is for: rows of a node in a role (the numbers of engine.types.Role) or of an import store, or what a
+# node forwards.
+cdef enum MergeUse:
+    ROWS_STANDALONE = 0
+    ROWS_HOST = 1
+    ROWS_OWNER = 2
+    ROWS_IMPORT = 3
+    WIRE_HOST = 4
+    WIRE_OWNER = 5
 
 # What one arena holds of a merged timer or set.
 cdef struct Part:
@@ -17,6 +28,8 @@ cdef struct Series:
     const u8* tags
     double value                        # counter: sum · gauge: last value
     i64 gauge_ns
+    Slice sender                        # of the gauge's value
+    u64 samples
     i64 timestamp                       # a T, or 0
     u32 tags_len
     u32 parts                           # index + 1 of the first
@@ -24,6 +37,7 @@ cdef struct Series:
     u16 sinks                           # index into sink sets; 0 is all
     u8 type
     u8 scope
+    bint shown                          # rows are made of it
 
 # Text made by the merge, freed with it.
 cdef struct Pool:
@@ -38,6 +52,9 @@ cdef struct NormalTags:
     u16 sinks
 
 cdef struct Merge:
+    Meter* meter
+    MergeUse use
+    u32 touched_since                   # of import stores: series touched before that epoch are not shown
     HashKey key
     Slice* extend                       # implicit tags, sorted
     int n_extend
@@ -57,8 +74,10 @@ cdef struct Merge:
     bint failed                         # no memory
 
 
-cdef bint merge_open(Merge* m, const HashKey* key, Slice* extend, int n_extend) noexcept nogil
+cdef bint merge_open(Merge* m, Meter* meter, MergeUse use, const HashKey* key, Slice* extend, int n_extend
+                     ) noexcept nogil
 cdef void merge_close(Merge* m) noexcept nogil
 cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil
+cdef bint is_global(int type_, int scope) noexcept nogil
 cdef u64 samples_of(const Arena* a, const Entry* e) noexcept nogil
 cdef void count_samples(const Arena* a, u64* by_type) noexcept nogil

@@ -1,6 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """One walk over the entries of every arena, in the order of the readers."""
-from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
     COUNTER, ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, HISTOGRAM, SCOPE_MASK, SERIES_TYPES, SET, TIMER,
@@ -9,27 +8,37 @@ from veneurpy.engine.native.arena cimport (
 from veneurpy.engine.native.blocks cimport DIGEST, DIGEST_WEIGHTED, block_totals, word_block, word_length
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_pair
+from veneurpy.engine.native.imported cimport entry_tail, entry_totals, has_totals, sender_of
 from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
+from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc
 from veneurpy.engine.native.pair cimport pair_count
-from veneurpy.engine.native.slice cimport Slice, cut, equal, find, next_part, sort_slices
+from veneurpy.engine.native.slice cimport Slice, compare, cut, equal, find, next_part, sort_slices
 from veneurpy.engine.native.table cimport table_home
 from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, SINK_WORD, TagWord, tag_word
 
 cdef enum:
-    POOL_CHUNK = 1 << 20
+    POOL_CHUNK = 1 << 16
+    LONG_TEXT = 1 << 13                 # has memory of its own: no chunk is left with more than that unused
     MOST_SINK_SETS = 65_534             # 0 is all sinks, 65535 is nobody
     NOBODY = 65_535
     MARK_SINKS = 1 << 9
     MARK_TIMESTAMP = 1 << 8
+    # The numbers of engine.types.Scope.
+    MIXED = 0
+    LOCAL = 1
+    GLOBAL = 2
 
 
-cdef bint merge_open(Merge* m, const HashKey* key, Slice* extend, int n_extend) noexcept nogil:
+cdef bint merge_open(Merge* m, Meter* meter, MergeUse use, const HashKey* key, Slice* extend, int n_extend
+                     ) noexcept nogil:
     """`extend` is sorted and belongs to the caller. False when there is no memory."""
     memset(m, 0, sizeof(Merge))
+    m.meter = meter
+    m.use = use
     m.key = key[0]
     m.extend = extend
     m.n_extend = n_extend
-    return interner_open(&m.sink_sets, 8)
+    return interner_open(&m.sink_sets, meter, 8)
 
 
 cdef void merge_close(Merge* m) noexcept nogil:
@@ -37,30 +46,39 @@ cdef void merge_close(Merge* m) noexcept nogil:
     cdef void* next_chunk
     while chunk != NULL:
         next_chunk = (<void**>chunk)[0]
-        free(chunk)
+        meter_free(m.meter, chunk)
         chunk = next_chunk
-    free(m.slots)
-    free(m.series)
-    free(m.parts)
-    free(m.split)
+    meter_free(m.meter, m.slots)
+    meter_free(m.meter, m.series)
+    meter_free(m.meter, m.parts)
+    meter_free(m.meter, m.split)
     interner_close(&m.sink_sets)
     memset(m, 0, sizeof(Merge))
 
 
-cdef u8* _pool_take(Pool* p, u64 bytes_) noexcept nogil:
+cdef u8* _pool_chunk(Merge* m, u64 bytes_) noexcept nogil:
+    """So many bytes after the link to the chunk before."""
+    cdef u8* chunk = <u8*>meter_malloc(m.meter, bytes_ + 8)
+    if chunk != NULL:
+        (<void**>chunk)[0] = m.pool.chunks
+        m.pool.chunks = chunk
+    return chunk
+
+
+cdef u8* _pool_take(Merge* m, u64 bytes_) noexcept nogil:
     """NULL when there is no memory."""
-    cdef u64 size
+    cdef Pool* p = &m.pool
     cdef u8* chunk
+    if bytes_ > LONG_TEXT:
+        chunk = _pool_chunk(m, bytes_)
+        return chunk + 8 if chunk != NULL else NULL
     if p.used + bytes_ > p.size:
-        size = bytes_ + 8 if bytes_ + 8 > POOL_CHUNK else POOL_CHUNK
-        chunk = <u8*>malloc(size)
+        chunk = _pool_chunk(m, POOL_CHUNK)
         if chunk == NULL:
             return NULL
-        (<void**>chunk)[0] = p.chunks
-        p.chunks = chunk
         p.chunk = chunk
         p.used = 8
-        p.size = size
+        p.size = 8 + POOL_CHUNK
     p.used += bytes_
     return p.chunk + p.used - bytes_
 
@@ -88,7 +106,7 @@ cdef Slice _join(Merge* m, Slice* s, Py_ssize_t n) noexcept nogil:
     for i in range(n):
         total += s[i].size + 1
     out.size = 0
-    out.data = _pool_take(&m.pool, <u64>total + 1)
+    out.data = _pool_take(m, <u64>total + 1)
     if out.data == NULL:
         m.failed = True
         return out
@@ -108,9 +126,9 @@ cdef Slice _join(Merge* m, Slice* s, Py_ssize_t n) noexcept nogil:
 cdef bint _room_to_split(Merge* m, Py_ssize_t tags_len) noexcept nogil:
     cdef u32 most = <u32>(tags_len + m.n_extend + 2)
     if most > m.split_capacity:
-        free(m.split)
-        m.split = <Slice*>malloc(2 * most * sizeof(Slice))
-        m.split_capacity = 2 * most if m.split != NULL else 0
+        meter_free(m.meter, m.split)
+        m.split = <Slice*>meter_malloc(m.meter, most * sizeof(Slice))
+        m.split_capacity = most if m.split != NULL else 0
     return m.split != NULL
 
 
@@ -137,8 +155,8 @@ cdef u16 _sink_set(Merge* m, Slice tags) noexcept nogil:
     return <u16>(number + 1)
 
 
-cdef NormalTags _normalise(Merge* m, Slice tags) noexcept nogil:
-    """The normal form of tags as sent, implicit tags applied."""
+cdef NormalTags _normalise(Merge* m, Slice tags, int n_extend) noexcept nogil:
+    """The normal form of tags as sent, so many implicit tags applied: all, or none."""
     cdef NormalTags out
     cdef Slice rest = tags, tag
     cdef Py_ssize_t n = 0
@@ -154,10 +172,10 @@ cdef NormalTags _normalise(Merge* m, Slice tags) noexcept nogil:
         tag = next_part(&rest, c',')
         word = tag_word(tag)
         sinks = sinks or word == SINK_ONLY
-        if tag.size and word == PLAIN and not _is_implicit(m, tag):
+        if tag.size and word == PLAIN and not (n_extend and _is_implicit(m, tag)):
             m.split[n] = tag
             n += 1
-    for i in range(m.n_extend):
+    for i in range(n_extend):
         m.split[n] = m.extend[i]
         n += 1
     out.tags = _join(m, m.split, n)
@@ -166,9 +184,45 @@ cdef NormalTags _normalise(Merge* m, Slice tags) noexcept nogil:
     return out
 
 
-cdef bint _same_series(const Series* a, const Series* b) noexcept nogil:
-    """`b` is looked for: a histogram is there as a timer."""
-    if (TIMER if a.type == HISTOGRAM else a.type) != b.type or a.sinks != b.sinks:
+cdef inline bint _is_for_wire(const Merge* m) noexcept nogil:
+    """Then scopes, and histograms and timers, stay apart."""
+    return m.use >= WIRE_HOST
+
+
+cdef bint is_global(int type_, int scope) noexcept nogil:
+    """Is a series merged over hosts: has its owner the last word on it."""
+    if type_ == COUNTER or type_ == GAUGE:
+        return scope == GLOBAL
+    return scope != LOCAL
+
+
+cdef bint _is_shown(const Merge* m, const Arena* a, const Entry* e) noexcept nogil:
+    """Are rows made of it, as the emission matrix has it (engine/roles.py)."""
+    cdef int scope = e.flags & SCOPE_MASK
+    if m.use == ROWS_IMPORT:
+        return entry_tail(e).touched >= m.touched_since
+    if m.use == ROWS_STANDALONE or e.flags & ENTRY_TIMESTAMP:
+        return True
+    if m.use == ROWS_OWNER:
+        return False
+    return not is_global(e.type, scope) or (scope == MIXED and (e.type == HISTOGRAM or e.type == TIMER))
+
+
+cdef bint _is_wanted(const Merge* m, const Entry* e) noexcept nogil:
+    """Is it of any use."""
+    if not _is_for_wire(m):
+        return True
+    return not e.flags & ENTRY_TIMESTAMP and (m.use == WIRE_OWNER or is_global(e.type, e.flags & SCOPE_MASK))
+
+
+cdef bint _same_series(const Merge* m, const Series* a, const Series* b) noexcept nogil:
+    """`b` is looked for: a histogram is there as a timer, but for the wire."""
+    if _is_for_wire(m):
+        if a.type != b.type or a.scope != b.scope:
+            return False
+    elif (TIMER if a.type == HISTOGRAM else a.type) != b.type or (m.use != ROWS_IMPORT and a.shown != b.shown):
+        return False
+    if a.sinks != b.sinks:
         return False
     return (a.name_len == b.name_len and a.tags_len == b.tags_len
             and a.timestamp == b.timestamp and memcmp(a.name, b.name, a.name_len) == 0
@@ -184,9 +238,10 @@ cdef Series* _find_or_add(Merge* m, const Series* wanted) noexcept nogil:
         while m.slots[i] != 0:
             slot = m.slots[i]
             s = &m.series[<u32>slot - 1]
-            if slot >> 32 == wanted.hash >> 32 and _same_series(s, wanted):
+            if slot >> 32 == wanted.hash >> 32 and _same_series(m, s, wanted):
                 if s.scope != wanted.scope:
-                    s.scope = 0
+                    s.scope = MIXED
+                s.shown = s.shown or wanted.shown
                 return s
             i = (i + 1) & mask
         m.slots[i] = (wanted.hash >> 32 << 32) | (m.count + 1)
@@ -205,6 +260,30 @@ cdef void _add_part(Merge* m, Series* s, const Arena* a, Entry* e) noexcept nogi
     s.parts = m.n_parts
     if e.type == HISTOGRAM:
         s.type = HISTOGRAM
+    s.samples += entry_totals(e).samples if a.imported and has_totals(e.type) else samples_of(a, e)
+
+
+cdef void _take_scalar(const Arena* a, const Entry* e, Series* s) noexcept nogil:
+    """A counter adds up; of gauges the largest (time, sender, reader) stays."""
+    cdef double value
+    cdef i64 ns
+    cdef Slice sender
+    cdef int order
+    memcpy(&value, &e.lo, 8)
+    s.samples += pair_count(e.hi)
+    if e.type == COUNTER:
+        s.value += value
+        return
+    ns = (<i64*>(<u8*>e + 32))[pair_count(e.hi) & 1]
+    sender = sender_of(a, e) if a.imported else cut(<const u8*>e, 0, 0, 0)
+    if ns < s.gauge_ns:
+        return
+    order = compare(s.sender, sender) if ns == s.gauge_ns else -1
+    # Readers come in their order; of senders nobody does.
+    if order < 0 or (order == 0 and (not a.imported or s.value < value)):
+        s.gauge_ns = ns
+        s.sender = sender
+        s.value = value
 
 
 cdef void _merge_entry(Merge* m, const Arena* a, Entry* e) noexcept nogil:
@@ -212,8 +291,8 @@ cdef void _merge_entry(Merge* m, const Arena* a, Entry* e) noexcept nogil:
     cdef Series* s
     cdef NormalTags normal
     cdef u8* key = entry_key(e)
-    cdef double value
-    cdef i64 ns
+    # What others sent has its senders' implicit tags.
+    cdef int n_extend = 0 if a.imported else m.n_extend
     wanted.name = key
     wanted.name_len = e.name_len
     wanted.tags = key + e.name_len
@@ -224,35 +303,33 @@ cdef void _merge_entry(Merge* m, const Arena* a, Entry* e) noexcept nogil:
     wanted.timestamp = 0
     wanted.parts = 0
     wanted.value = 0
-    wanted.gauge_ns = 0
+    wanted.gauge_ns = -1
+    wanted.samples = 0
+    wanted.sender = cut(key, 0, 0, 0)
+    wanted.shown = _is_shown(m, a, e)
     wanted.hash = e.hash ^ hash_mark(&m.key, e.type)
     if e.flags & ENTRY_TIMESTAMP:
         memcpy(&wanted.timestamp, key + e.name_len + e.tags_len, 8)
-    if m.n_extend or not e.flags & ENTRY_CANONICAL:
-        normal = _normalise(m, cut(wanted.tags, e.tags_len, 0, e.tags_len))
+    if n_extend or not e.flags & ENTRY_CANONICAL:
+        normal = _normalise(m, cut(wanted.tags, e.tags_len, 0, e.tags_len), n_extend)
         wanted.tags = normal.tags.data
         wanted.tags_len = <u32>normal.tags.size
-        wanted.sinks = normal.sinks
-    if m.n_extend or not e.flags & ENTRY_CANONICAL or a.salvaged != NULL:
-        # Another process's arena has another key.
+        # For the wire, hosts forget them.
+        wanted.sinks = normal.sinks if m.use != WIRE_HOST else 0
+    if n_extend or not e.flags & ENTRY_CANONICAL or a.salvaged != NULL or a.imported:
+        # Another process's arena has another key; in an import store scopes are apart.
         wanted.hash = hash_pair(&m.key, wanted.name, wanted.name_len, wanted.tags, wanted.tags_len)
         if wanted.sinks:
             wanted.hash ^= hash_mark(&m.key, (<u64>wanted.sinks << 16) | MARK_SINKS)
         if wanted.timestamp:
             wanted.hash ^= hash_mark(&m.key, (<u64>wanted.timestamp << 16) | MARK_TIMESTAMP)
-    # Histograms and timers of one name are one series here: found as timers, named after what came.
-    if e.type == HISTOGRAM:
+    # Histograms and timers of one name are one series in rows: found as timers, named after what came.
+    if e.type == HISTOGRAM and not _is_for_wire(m):
         wanted.type = TIMER
     wanted.hash ^= hash_mark(&m.key, wanted.type)
     s = _find_or_add(m, &wanted)
-    if e.type == COUNTER:
-        memcpy(&value, &e.lo, 8)
-        s.value += value
-    elif e.type == GAUGE:
-        ns = (<i64*>(<u8*>e + 32))[pair_count(e.hi) & 1]
-        if s.gauge_ns <= ns:
-            s.gauge_ns = ns
-            memcpy(&s.value, &e.lo, 8)
+    if e.type == COUNTER or e.type == GAUGE:
+        _take_scalar(a, e, s)
     else:
         _add_part(m, s, a, e)
 
@@ -295,8 +372,8 @@ cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
         for t in range(SERIES_TYPES):
             total += arenas[i].header.entries[t]
     parts += histograms + timers
-    m.series = <Series*>malloc((total + 1) * sizeof(Series))
-    m.parts = <Part*>malloc((parts + 1) * sizeof(Part))
+    m.series = <Series*>meter_malloc(m.meter, (total + 1) * sizeof(Series))
+    m.parts = <Part*>meter_malloc(m.meter, (parts + 1) * sizeof(Part))
     if m.series == NULL or m.parts == NULL:
         return False
     if filled <= 1 and irregular == 0 and m.n_extend == 0 and (histograms == 0 or timers == 0):
@@ -304,7 +381,7 @@ cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
     m.bits = 6
     while (<u64>1 << m.bits) < 2 * total:
         m.bits += 1
-    m.slots = <u64*>calloc(<size_t>1 << m.bits, 8)
+    m.slots = <u64*>meter_calloc(m.meter, <u64>1 << m.bits, 8)
     return m.slots != NULL
 
 
@@ -320,7 +397,7 @@ cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil:
         walk = walk_entries(arenas[i])
         e = next_entry(&walk)
         while e != NULL:
-            if samples_of(arenas[i], e):
+            if (arenas[i].imported or samples_of(arenas[i], e)) and _is_wanted(m, e):
                 _merge_entry(m, arenas[i], e)
             e = next_entry(&walk)
     return not m.failed

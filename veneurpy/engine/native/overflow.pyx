@@ -3,7 +3,8 @@
 from libc.string cimport memset
 from veneurpy.engine.native.arena cimport ENTRY_CONFLICT, GAUGE, VALUE_OVER_BUDGET, VALUE_STORE_FULL, Arena
 from veneurpy.engine.native.budget cimport DROP_TAG, REJECT, Rule, rule_of
-from veneurpy.engine.native.compat cimport u32
+from veneurpy.engine.native.clients cimport client_made, clients_of
+from veneurpy.engine.native.compat cimport u32, u64
 from veneurpy.engine.native.counting cimport (
     MOST_SINK_FOLDS, TagKey, Watch, name_add, name_find, watch_open, watch_refuses, watch_take, watch_worst,
 )
@@ -36,6 +37,11 @@ cdef Case _case_of(Store* s, const Item* it) noexcept nogil:
     return k
 
 
+cdef inline bint _is_client_over(const Store* s) noexcept nogil:
+    return (s.client != NULL and s.client_series != 0 and s.client.series >= s.client_series
+            and s.client != clients_of(s.arena))
+
+
 cdef bint _is_over(const Arena* a, const Case* k) noexcept nogil:
     if k.rule.max_series and k.spellings >= k.rule.max_series:
         return True
@@ -45,7 +51,7 @@ cdef bint _is_over(const Arena* a, const Case* k) noexcept nogil:
 
 cdef Entry* _admit(Store* s, Case* k, const Item* it) noexcept nogil:
     """A series of its own, and counted; NULL when the store is full."""
-    cdef Entry* e = entry_write(s.arena, &s.former, it, False)
+    cdef Entry* e = entry_write(s.arena, &s.former, it, k.entry, False)
     if e == NULL:
         return NULL
     if k.entry == NULL:
@@ -56,6 +62,8 @@ cdef Entry* _admit(Store* s, Case* k, const Item* it) noexcept nogil:
         k.entry.spellings += 1
     if k.watch != NULL:
         watch_take(s.arena, k.watch, k.tags, k.rule.max_values)
+    if s.client != NULL:
+        client_made(s.arena, s.client, e, s.client_weight)
     return e
 
 
@@ -75,7 +83,7 @@ cdef Entry* _reduce(Store* s, Case* k, const Item* it, const Form* whole) noexce
     e = entry_of_form(a, &s.former, it, form.text)
     if e == NULL and (k.rule.max_series == 0 or k.watch.reduced < k.rule.max_series):
         respell(a, &reduced, it, form.text)
-        e = entry_write(a, &s.former, &reduced, False)
+        e = entry_write(a, &s.former, &reduced, k.entry, False)
         if e != NULL:
             k.watch.reduced += 1
     return e
@@ -99,11 +107,11 @@ cdef Entry* _fold(Store* s, const Case* k, const Item* it, const Form* form, int
             reason[0] = VALUE_OVER_BUDGET
             return NULL
         k.watch.sink_folds += 1
-    return entry_write(a, &s.former, &folded, True)
+    return entry_write(a, &s.former, &folded, k.entry, True)
 
 
 cdef void _place_excess(Store* s, Case* k, const Item* it, bint full, Place* p) noexcept nogil:
-    """The name is at a bound, or the store is full."""
+    """The name or the client is at a bound, or the store is full."""
     cdef Form form
     p.reason = VALUE_STORE_FULL if full else VALUE_OVER_BUDGET
     if not form_make(&s.former, FORM_LINE, k.tags, NULL, &form):
@@ -112,6 +120,8 @@ cdef void _place_excess(Store* s, Case* k, const Item* it, bint full, Place* p) 
     p.entry = entry_of_form(s.arena, &s.former, it, form.text)
     if p.entry != NULL:
         return
+    if not full and _is_client_over(s):
+        s.client.over += it.n
     if k.watch != NULL:
         watch_take(s.arena, k.watch, k.tags, k.rule.max_values)
     if it.type != GAUGE and (full or k.rule.on_overflow != REJECT):
@@ -132,7 +142,7 @@ cdef Place place_new(Store* s, const Item* it) noexcept nogil:
     """A spelling that is not in the store; its name and tags are text."""
     cdef Case k = _case_of(s, it)
     cdef Place p
-    cdef bint over = _is_over(s.arena, &k)
+    cdef bint over = _is_client_over(s) or _is_over(s.arena, &k)
     memset(&p, 0, sizeof(Place))
     if not over:
         p.entry = _admit(s, &k, it)

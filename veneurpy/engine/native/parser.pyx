@@ -362,4 +362,5 @@ cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_sh
     scan(&p.marks, data, size)
     ends = first_ends(&p.marks)
     while start < size:
+        # Counted before it is understood: recovery relies on that.
         start = _parse_line(p, data, start, &ends, &c.lines) + 1

@@ -2,6 +2,7 @@
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.intern cimport Interner
 from veneurpy.engine.native.merge cimport Merge, Series
+from veneurpy.engine.native.meter cimport Meter
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.sort cimport Centroid
 
@@ -19,9 +20,11 @@ cdef struct PointPlan:
     int n
     double* quantiles                   # ascending
     int n_quantiles
+    bint mixed_median_only              # of mixed histograms no other quantile: whom they are forwarded to has them
 
 # Distinct strings in a row: string i is bytes[offsets[i] : offsets[i + 1]].
 cdef struct Strings:
+    Meter* meter
     u32* offsets
     u8* bytes
     u32 count
@@ -30,6 +33,7 @@ cdef struct Strings:
     u64 room
 
 cdef struct Points:
+    Meter* meter
     u64 rows
     u32* name
     u32* tag
@@ -47,5 +51,6 @@ cdef struct Points:
     bint failed
 
 
-cdef bint points_make(Points* out, const Merge* m, const PointPlan* plan, i64 start_ms) noexcept nogil
+cdef bint points_make(Points* out, const Merge* m, const PointPlan* plan, i64 start_ms, double compression
+                      ) noexcept nogil
 cdef void points_free(Points* p) noexcept nogil

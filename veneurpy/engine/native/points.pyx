@@ -1,17 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """One pass over the merged series, one row per point."""
 from libc.math cimport isfinite
-from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport COUNTER, GAUGE, HISTOGRAM, SET, TIMER
+from veneurpy.engine.native.blocks cimport Totals
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport hash_bytes
 from veneurpy.engine.native.intern cimport INTERN_FAILED, Interner, intern, interner_close, interner_open
 from veneurpy.engine.native.merge cimport Merge, Series
+from veneurpy.engine.native.meter cimport Meter, meter_free, meter_malloc, meter_realloc
 from veneurpy.engine.native.slice cimport Slice, cut
-from veneurpy.engine.native.summary cimport (
-    Summary, Workspace, set_value, summarise, workspace_close, workspace_open,
-)
+from veneurpy.engine.native.summary cimport Workspace, set_value, summarise, workspace_close, workspace_open
 
 # The numbers of engine.types.Statistic and PointType.
 cdef enum:
@@ -39,11 +38,12 @@ cdef struct Naming:
     u32 capacity
 
 
-cdef bint _strings_open(Strings* s, u64 room) noexcept nogil:
+cdef bint _strings_open(Strings* s, Meter* meter, u64 room) noexcept nogil:
+    s.meter = meter
     s.room = room + 64
-    s.bytes = <u8*>malloc(s.room)
+    s.bytes = <u8*>meter_malloc(meter, s.room)
     s.capacity = 256
-    s.offsets = <u32*>malloc((s.capacity + 1) * sizeof(u32))
+    s.offsets = <u32*>meter_malloc(meter, (s.capacity + 1) * sizeof(u32))
     if s.bytes == NULL or s.offsets == NULL:
         return False
     s.offsets[0] = 0
@@ -57,13 +57,13 @@ cdef u32 _strings_add(Strings* s, Slice a, Slice b) noexcept nogil:
     if need >> 32:
         return ABSENT
     if need > s.room:
-        p = realloc(s.bytes, 2 * need)
+        p = meter_realloc(s.meter, s.bytes, 2 * need)
         if p == NULL:
             return ABSENT
         s.bytes = <u8*>p
         s.room = 2 * need
     if s.count == s.capacity:
-        p = realloc(s.offsets, (2 * <size_t>s.capacity + 1) * sizeof(u32))
+        p = meter_realloc(s.meter, s.offsets, (2 * <size_t>s.capacity + 1) * sizeof(u32))
         if p == NULL:
             return ABSENT
         s.offsets = <u32*>p
@@ -87,7 +87,7 @@ cdef NameUse* _use_of(Points* out, Naming* naming, const Merge* m, const Series*
         return NULL
     if number >= naming.capacity:
         capacity = 2 * naming.capacity if naming.capacity else 256
-        p = realloc(naming.uses, capacity * sizeof(NameUse))
+        p = meter_realloc(out.meter, naming.uses, capacity * sizeof(NameUse))
         if p == NULL:
             out.failed = True
             return NULL
@@ -139,10 +139,15 @@ cdef inline void _row(Points* out, u32 name, u32 tag, u8 point_type, const Serie
     out.rows = r + 1
 
 
-cdef bint _statistic(const Summary* y, const double* quantiles, const PlannedOutput* o, double* value) noexcept nogil:
-    """False where the statistic does not exist: the harmonic mean whose reciprocals add up to 0."""
+cdef bint _statistic(const Totals* y, const double* quantiles, const PlannedOutput* o, double* value) noexcept nogil:
+    """False where the statistic does not exist: the harmonic mean whose reciprocals add up to 0, and what is made of
+    direct samples where there are none."""
     cdef int what = o.statistic
-    if what == MIN:
+    if what == MEDIAN or what == QUANTILE:
+        value[0] = quantiles[o.quantile]
+    elif y.weight == 0:
+        return False
+    elif what == MIN:
         value[0] = y.low
     elif what == MAX:
         value[0] = y.high
@@ -152,20 +157,17 @@ cdef bint _statistic(const Summary* y, const double* quantiles, const PlannedOut
         value[0] = y.sum / y.weight
     elif what == COUNT:
         value[0] = y.weight
-    elif what == HMEAN:
-        if y.zeros > 0:
-            value[0] = 0.0
-        else:
-            value[0] = y.weight / y.reciprocal
-            return isfinite(value[0])
+    elif y.zeros > 0:
+        value[0] = 0.0
     else:
-        value[0] = quantiles[o.quantile]
+        value[0] = y.weight / y.reciprocal
+        return isfinite(value[0])
     return True
 
 
 cdef bint _histogram_rows(Points* out, NameUse* use, u32 tag, const Series* s, const Merge* m, const PointPlan* plan,
                           Workspace* w, i64 start_ms) noexcept nogil:
-    cdef Summary y
+    cdef Totals y
     cdef double value
     cdef int i
     if not summarise(w, m, s, plan.quantiles, plan.n_quantiles, &y):
@@ -173,6 +175,8 @@ cdef bint _histogram_rows(Points* out, NameUse* use, u32 tag, const Series* s, c
     if not _name_outputs(out, use, s, plan):
         return False
     for i in range(plan.n):
+        if plan.mixed_median_only and s.scope == 0 and plan.outputs[i].statistic == QUANTILE:
+            continue
         if _statistic(&y, w.quantiles, &plan.outputs[i], &value):
             _row(out, use.first_output + i, tag, plan.outputs[i].point_type, s, start_ms, value)
     return True
@@ -199,26 +203,28 @@ cdef bint _columns_open(Points* out, const Merge* m, const PointPlan* plan) noex
     cdef u32 i
     cdef u8 kind
     for i in range(m.count):
+        if not m.series[i].shown:
+            continue
         kind = m.series[i].type
         rows += <u64>plan.n if kind == HISTOGRAM or kind == TIMER else 1
     rows += 1
-    out.name = <u32*>malloc(4 * rows)
-    out.tag = <u32*>malloc(4 * rows)
-    out.type = <u8*>malloc(rows)
-    out.scope = <u8*>malloc(rows)
-    out.series_type = <u8*>malloc(rows)
-    out.sinks = <u16*>malloc(2 * rows)
-    out.timestamp_ms = <i64*>malloc(8 * rows)
-    out.value = <double*>malloc(8 * rows)
-    out.own_time = <u8*>malloc(rows)
+    out.name = <u32*>meter_malloc(out.meter, 4 * rows)
+    out.tag = <u32*>meter_malloc(out.meter, 4 * rows)
+    out.type = <u8*>meter_malloc(out.meter, rows)
+    out.scope = <u8*>meter_malloc(out.meter, rows)
+    out.series_type = <u8*>meter_malloc(out.meter, rows)
+    out.sinks = <u16*>meter_malloc(out.meter, 2 * rows)
+    out.timestamp_ms = <i64*>meter_malloc(out.meter, 8 * rows)
+    out.value = <double*>meter_malloc(out.meter, 8 * rows)
+    out.own_time = <u8*>meter_malloc(out.meter, rows)
     return (out.name != NULL and out.tag != NULL and out.type != NULL and out.scope != NULL
             and out.series_type != NULL and out.sinks != NULL and out.timestamp_ms != NULL and out.value != NULL
-            and out.own_time != NULL and _strings_open(&out.names, 32 * <u64>m.count // 4))
+            and out.own_time != NULL and _strings_open(&out.names, out.meter, 8 * <u64>m.count))
 
 
 cdef bint _write_tags(Points* out, const Interner* tags) noexcept nogil:
     cdef u32 i
-    if not _strings_open(&out.tags, tags.bytes):
+    if not _strings_open(&out.tags, out.meter, tags.bytes):
         return False
     for i in range(tags.count):
         if _strings_add(&out.tags, tags.strings[i], cut(tags.strings[i].data, 0, 0, 0)) == ABSENT:
@@ -232,44 +238,48 @@ cdef bint _fill(Points* out, Naming* naming, Interner* tags, const Merge* m, con
     cdef u32 i, tag
     for i in range(m.count):
         s = &m.series[i]
+        if not s.shown:
+            continue
         tag = intern(tags, hash_bytes(&m.key, s.tags, s.tags_len, 1), cut(s.tags, s.tags_len, 0, s.tags_len))
         if tag == INTERN_FAILED or not _series_rows(out, naming, tag, s, m, plan, w, start_ms):
             return False
     return _write_tags(out, tags)
 
 
-cdef bint points_make(Points* out, const Merge* m, const PointPlan* plan, i64 start_ms) noexcept nogil:
+cdef bint points_make(Points* out, const Merge* m, const PointPlan* plan, i64 start_ms, double compression
+                      ) noexcept nogil:
     """Fills the columns; False when there is no memory (points_free is then still to be called)."""
     cdef Naming naming
     cdef Interner tags
     cdef Workspace w
     cdef bint done
     memset(out, 0, sizeof(Points))
+    out.meter = m.meter
     memset(&naming, 0, sizeof(Naming))
     memset(&tags, 0, sizeof(Interner))
     memset(&w, 0, sizeof(Workspace))
-    done = (interner_open(&naming.bases, 256) and interner_open(&tags, 256)
-            and workspace_open(&w, plan.n_quantiles) and _columns_open(out, m, plan)
+    done = (interner_open(&naming.bases, m.meter, 256) and interner_open(&tags, m.meter, 256)
+            and workspace_open(&w, m.meter, plan.n_quantiles, compression) and _columns_open(out, m, plan)
             and _fill(out, &naming, &tags, m, plan, &w, start_ms) and not out.failed)
     interner_close(&naming.bases)
     interner_close(&tags)
-    free(naming.uses)
+    meter_free(m.meter, naming.uses)
     workspace_close(&w)
     return done
 
 
 cdef void points_free(Points* p) noexcept nogil:
-    free(p.name)
-    free(p.tag)
-    free(p.type)
-    free(p.scope)
-    free(p.series_type)
-    free(p.sinks)
-    free(p.timestamp_ms)
-    free(p.value)
-    free(p.own_time)
-    free(p.names.offsets)
-    free(p.names.bytes)
-    free(p.tags.offsets)
-    free(p.tags.bytes)
+    meter_free(p.meter, p.name)
+    meter_free(p.meter, p.tag)
+    meter_free(p.meter, p.type)
+    meter_free(p.meter, p.scope)
+    meter_free(p.meter, p.series_type)
+    meter_free(p.meter, p.sinks)
+    meter_free(p.meter, p.timestamp_ms)
+    meter_free(p.meter, p.value)
+    meter_free(p.meter, p.own_time)
+    meter_free(p.meter, p.names.offsets)
+    meter_free(p.meter, p.names.bytes)
+    meter_free(p.meter, p.tags.offsets)
+    meter_free(p.meter, p.tags.bytes)
     memset(p, 0, sizeof(Points))

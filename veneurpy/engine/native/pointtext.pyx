@@ -296,8 +296,8 @@ cdef class PointText:
             with nogil:
                 outcome = _pack(&t, v, start, stop, most_bytes, &p)
             _check(outcome)
-            ends = buffer_view(<void**>&p.ends, p.n, sizeof(u32), c"I")
-            lines = buffer_view(<void**>&p.lines, p.n, sizeof(u32), c"I")
+            ends = buffer_view(None, <void**>&p.ends, p.n, sizeof(u32), c"I")
+            lines = buffer_view(None, <void**>&p.lines, p.n, sizeof(u32), c"I")
             return text_bytes(&t), ends, lines, p.refused
         finally:
             text_free(&t)

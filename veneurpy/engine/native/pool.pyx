@@ -13,7 +13,7 @@ cdef bint pool_open(Pool* p, const HashKey* key) noexcept nogil:
     """False when there is no memory."""
     memset(p, 0, sizeof(Pool))
     p.key = key[0]
-    return interner_open(&p.strings, 256)
+    return interner_open(&p.strings, NULL, 256)
 
 
 cdef void pool_close(Pool* p) noexcept nogil:

@@ -9,6 +9,7 @@ cdef enum:
     NOTHING_ASKED = 0
     SWAP_ASKED = 1
     BUSY_BUCKETS = 40
+    SAMPLED = 64
 
 cdef enum ReceiverState:
     IDLE = 0
@@ -26,6 +27,8 @@ cdef struct Receiver:
     u64 state                           # atomic: ReceiverState
     u64 stop_at_ns                      # atomic: 0, or when draining must end (CLOCK_REALTIME)
     int fd
+    bint all_clients                    # account for every batch's clients, not for one batch in SAMPLED
+    u64 batches                         # received so far
     bint coalesces                      # it may sleep so that datagrams gather
     i64 last_short_ns                   # when the last batch came that was not full
     u64 since_short                     # datagrams taken since
@@ -37,7 +40,8 @@ cdef struct Receiver:
 
 
 cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept nogil
-cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns) noexcept nogil
+cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns, const u8* client,
+                        u64 client_size) noexcept nogil
 cdef void receiver_run(Receiver* r) noexcept nogil
 cdef void receiver_swap(Receiver* r) noexcept nogil
 cdef u32 receiver_new_drops(Receiver* r) noexcept nogil

@@ -2,15 +2,16 @@
 """The receive loop: a batch of datagrams a system call, no GIL, no Python object."""
 from libc.errno cimport EAGAIN, EBADF, EINTR, ENOTSOCK
 from veneurpy.engine.native.arena cimport (
-    ARENA_CLOSED, MESSAGES_AT, RECEIVES, SNAPSHOT_EVERY, Arena, Header, arena_snapshot,
+    ARENA_CLOSED, MESSAGES_AT, RECEIVES, SNAPSHOT_EVERY, Arena, Counters, Header, arena_snapshot,
 )
+from veneurpy.engine.native.clients cimport IP4, IP6, TEXT, Client, client_of, client_settle
 from veneurpy.engine.native.compat cimport (
-    MEM_DROPS, barrier, batch_clear, batch_cut, batch_data, batch_len, batch_move, batch_new, batch_receive, clz64, i64,
-    is_unix, load_acquire, meminfo, monotonic_ns, realtime_ns, receive_buffer, receive_timeout, sleep_ns, store_release,
-    u8, u32, u64,
+    MEM_DROPS, barrier, batch_clear, batch_cut, batch_data, batch_len, batch_move, batch_name, batch_new, batch_receive,
+    batch_sender, clz64, i64, is_unix, load_acquire, meminfo, monotonic_ns, realtime_ns, receive_buffer,
+    receive_timeout, sleep_ns, store_release, u8, u32, u64, unlikely,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
-from veneurpy.engine.native.store cimport store_begin
+from veneurpy.engine.native.store cimport Store, store_begin
 
 cdef enum:
     IDLE_WAKE_NS = 20_000_000           # how long an idle reader may keep a rotation waiting
@@ -80,14 +81,52 @@ cdef void receiver_swap(Receiver* r) noexcept nogil:
     store_release(&r.asked, NOTHING_ASKED)
 
 
+cdef inline bint _is_named(const Receiver* r) noexcept nogil:
+    """Is the next batch one whose clients are accounted for."""
+    return r.all_clients or r.batches % SAMPLED == 0
+
+
+cdef void _settle(Receiver* r, Counters* seen) noexcept nogil:
+    """Applies what waits and credits the client whose it was."""
+    cdef Store* s = &r.store
+    parser_flush(&r.parser)
+    if s.client != NULL:
+        client_settle(s.client, seen, &r.arena.header.counters, s.client_weight)
+    seen[0] = r.arena.header.counters
+
+
+cdef void _take_by_client(Receiver* r, int n) noexcept nogil:
+    """Takes a batch whose senders are known. Lines of one client after the other still share a group."""
+    cdef Store* s = &r.store
+    cdef Counters seen = r.arena.header.counters
+    cdef const u8* address = NULL
+    cdef Client* client
+    cdef u64 size
+    cdef int i
+    s.client_weight = 1 if r.all_clients else SAMPLED
+    for i in range(n):
+        size = batch_sender(r.batch, i, &address)
+        client = client_of(r.arena, IP4 if size == 4 else IP6, address, size) if size else NULL
+        if client != s.client:
+            _settle(r, &seen)
+            s.client = client
+        parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
+    _settle(r, &seen)
+    s.client = NULL
+
+
 cdef void _take_batch(Receiver* r, int n, i64 start_ns) noexcept nogil:
     cdef int i
     cdef Header* h = r.arena.header
     r.parser.now_ns = realtime_ns()
     h.last_ns = r.parser.now_ns
-    for i in range(n):
-        parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
-    parser_flush(&r.parser)
+    if unlikely(_is_named(r)):
+        _take_by_client(r, n)
+    else:
+        for i in range(n):
+            parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
+        parser_flush(&r.parser)
+    r.batches += 1
     # What was handed over and is not applied when the process dies is known by its number: read + fetched - applied.
     h.applied = h.read + <u64>n
     barrier()
@@ -137,14 +176,24 @@ cdef inline void _nap(Receiver* r) noexcept nogil:
         sleep_ns(<i64>ns)
 
 
-cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns) noexcept nogil:
-    """Takes one datagram that somebody else received."""
+cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns, const u8* client,
+                        u64 client_size) noexcept nogil:
+    """Takes one datagram that somebody else received, from a client if it says so."""
     cdef Header* h = r.arena.header
+    cdef Counters seen
+    if client_size:
+        seen = h.counters
+        r.store.client = client_of(r.arena, TEXT, client, client_size)
+        r.store.client_weight = 1
     r.parser.now_ns = now_ns
     h.last_ns = now_ns
     h.read += 1
     parse_datagram(&r.parser, data, size, truncated)
-    parser_flush(&r.parser)
+    if client_size:
+        _settle(r, &seen)
+        r.store.client = NULL
+    else:
+        parser_flush(&r.parser)
     h.applied = h.read
     _take_snapshot(r.arena)
 
@@ -154,11 +203,16 @@ cdef void receiver_run(Receiver* r) noexcept nogil:
     cdef int n
     cdef i64 start_ns
     cdef u64 stop_at
-    cdef bint draining = False
+    cdef bint draining = False, is_named, was_named = False
     while True:
         stop_at = load_acquire(&r.stop_at_ns)
         if stop_at != 0:
             draining = True
+        is_named = _is_named(r)
+        # The kernel has overwritten the lengths of those that were named.
+        if unlikely(is_named or was_named):
+            batch_name(r.batch, is_named)
+            was_named = is_named
         n = batch_receive(r.batch, r.fd, not draining)
         start_ns = monotonic_ns()
         # After the receive and before the parse: what was received after the request is in the new interval.

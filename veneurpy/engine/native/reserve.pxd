@@ -11,6 +11,7 @@ cdef enum:
 
 cdef struct Reserve:
     u64 entries                         # bytes at the low end that only folded series may take
+    u64 flush                           # of the arena's flush_bytes, what only folded series may take
     u64 growth                          # bytes of the limit that only known series may take
     u64 pool                            # [pool, pool_end): blocks of folded series
     u64 pool_end

@@ -2,6 +2,7 @@
 from veneurpy.engine.native.arena cimport Arena, Entry
 from veneurpy.engine.native.blocks cimport Scratch
 from veneurpy.engine.native.budget cimport Budget
+from veneurpy.engine.native.clients cimport Client
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.forms cimport Former
 
@@ -48,10 +49,13 @@ cdef struct Store:
     u64 side_log_max
     Budget budget                       # the rules are the engine's
     Former former
+    Client* client                      # whose lines are being applied, or NULL
+    u64 client_series                   # how many a client may make; 0: no bound
+    u16 client_weight                   # how many datagrams each of them stands for
 
 
-cdef bint store_open(Store* s, double compression, u32 max_timestamps, u64 side_log_max, const Budget* budget
-                     ) noexcept nogil
+cdef bint store_open(Store* s, double compression, u32 max_timestamps, u64 side_log_max, const Budget* budget,
+                     u64 client_series) noexcept nogil
 cdef void store_close(Store* s) noexcept nogil
 cdef void store_begin(Store* s, Arena* arena) noexcept nogil
 cdef void store_apply(Store* s, Group* g, i64 now_ns) noexcept nogil

@@ -19,12 +19,13 @@ from veneurpy.engine.native.table cimport slot_offset, table_home
 from veneurpy.engine.native.utf8 cimport is_text
 
 
-cdef bint store_open(Store* s, double compression, u32 max_timestamps, u64 side_log_max, const Budget* budget
-                     ) noexcept nogil:
+cdef bint store_open(Store* s, double compression, u32 max_timestamps, u64 side_log_max, const Budget* budget,
+                     u64 client_series) noexcept nogil:
     """False when there is no memory."""
     memset(s, 0, sizeof(Store))
     s.side_log_max = side_log_max
     s.budget = budget[0]
+    s.client_series = client_series
     s.timestamps.limit = max_timestamps
     s.timestamps.size = 16
     while s.timestamps.size < 2 * max_timestamps:
@@ -43,6 +44,7 @@ cdef void store_close(Store* s) noexcept nogil:
 cdef void store_begin(Store* s, Arena* arena) noexcept nogil:
     """From now on the store fills this arena, which is empty."""
     s.arena = arena
+    s.client = NULL
     if s.timestamps.count:
         memset(s.timestamps.slots, 0, s.timestamps.size * sizeof(i64))
         s.timestamps.count = 0

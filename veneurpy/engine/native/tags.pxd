@@ -27,6 +27,7 @@ cdef struct TagFacts:
     bint canonical           # sorted, distinct, no empty tag, no magic word
     bint local
     bint global_
+    bint sinks
 
 
 cdef inline Slice counted_key(Slice tag) noexcept nogil:
@@ -61,6 +62,7 @@ cdef inline TagFacts tag_facts(Slice tags) noexcept nogil:
     facts.canonical = True
     facts.local = False
     facts.global_ = False
+    facts.sinks = False
     if tags.size == 0:
         return facts
     before = tags
@@ -69,6 +71,7 @@ cdef inline TagFacts tag_facts(Slice tags) noexcept nogil:
         word = tag_word(tag)
         facts.local = facts.local or word == LOCAL_ONLY
         facts.global_ = facts.global_ or word == GLOBAL_ONLY
+        facts.sinks = facts.sinks or word == SINK_ONLY
         if word != PLAIN or tag.size == 0 or (not first and compare(before, tag) >= 0):
             facts.canonical = False
         before = tag

@@ -1,19 +1,27 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """One walk over the closed arenas, added up by name."""
-from libc.stdlib cimport calloc, free, malloc
+import ipaddress
+from array import array
+
 from libc.string cimport memset
 from veneurpy.engine.native.arena cimport (
-    COUNTER, GAUGE, Entry, Walk, block_at, class_bytes, entry_at, entry_key, next_entry, walk_entries,
+    COUNTER, GAUGE, Block, Entry, Walk, block_at, class_bytes, entry_at, entry_key, next_entry, walk_entries,
 )
 from veneurpy.engine.native.blocks cimport word_block
-from veneurpy.engine.native.compat cimport u32
+from veneurpy.engine.native.clients cimport (
+    IP4, IP6, NOBODY, OTHER_CLIENTS, Client, Made, MadeBlock, clients_of,
+)
+from veneurpy.engine.native.compat cimport u8, u32
 from veneurpy.engine.native.counting cimport TagKey, Watch, watch_at, watch_worst
 from veneurpy.engine.native.hash cimport hash_bytes
 from veneurpy.engine.native.intern cimport INTERN_FAILED, Interner, intern, interner_close, interner_open
 from veneurpy.engine.native.merge cimport samples_of
+from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc
 from veneurpy.engine.native.slice cimport Slice, cut
 
-from veneurpy.engine.types import NameTop
+from veneurpy.engine import types
+from veneurpy.engine.ranking import leading
+from veneurpy.engine.types import ClientTop, NameTop, add_clients
 
 cdef enum:
     SLOT_BYTES = 16                     # of the table, at a load of a half
@@ -37,21 +45,24 @@ cdef struct Sum:
     bint picked
 
 cdef struct Sums:
+    Meter* meter
     Interner names
     Sum* sums
     u64 room
 
 
 cdef void seen_close(Seen* s) noexcept nogil:
-    free(s.words)
+    if s.words != NULL:
+        meter_free(s.meter, s.words)
     s.words = NULL
 
 
-cdef bint _seen_open(Seen* s, u64 entries) noexcept nogil:
+cdef bint _seen_open(Seen* s, Meter* meter, u64 entries) noexcept nogil:
     cdef u64 bits = LEAST_BITS
     while bits < MOST_BITS and bits < 16 * entries:
         bits *= 2
-    s.words = <u64*>calloc(bits // 64, 8)
+    s.meter = meter
+    s.words = <u64*>meter_calloc(meter, bits // 64, 8)
     s.mask = bits - 1
     return s.words != NULL
 
@@ -159,6 +170,7 @@ cdef void _pick(Sums* all_, u32* heap, int most, int figure) noexcept nogil:
 
 
 cdef bint _add_up(Sums* all_, Arena** arenas, int n, const HashKey* key, Seen* before, int most) noexcept nogil:
+    cdef Meter* meter = all_.meter
     cdef u64 entries = 0
     cdef Seen now
     cdef u32* heap
@@ -167,10 +179,11 @@ cdef bint _add_up(Sums* all_, Arena** arenas, int n, const HashKey* key, Seen* b
         for t in range(5):
             entries += arenas[i].header.entries[t]
     all_.room = entries
-    all_.sums = <Sum*>calloc(entries + 1, sizeof(Sum))
-    heap = <u32*>malloc((most + 1) * sizeof(u32))
-    if all_.sums == NULL or heap == NULL or not interner_open(&all_.names, 256) or not _seen_open(&now, entries):
-        free(heap)
+    all_.sums = <Sum*>meter_calloc(meter, entries + 1, sizeof(Sum))
+    heap = <u32*>meter_malloc(meter, (<u64>most + 1) * sizeof(u32))
+    if all_.sums == NULL or heap == NULL or not interner_open(&all_.names, meter, 256) or \
+            not _seen_open(&now, meter, entries):
+        meter_free(meter, heap)
         return False
     for i in range(n):
         _add_entries(all_, arenas[i], key, before, &now)
@@ -179,7 +192,7 @@ cdef bint _add_up(Sums* all_, Arena** arenas, int n, const HashKey* key, Seen* b
     before[0] = now
     for i in range(FIGURES):
         _pick(all_, heap, most, i)
-    free(heap)
+    meter_free(meter, heap)
     return True
 
 
@@ -190,12 +203,71 @@ cdef object _name_top(const Sum* s, Slice name):
                    s.figures[VALUES], s.figures[FOLDED], s.figures[REJECTED])
 
 
-cdef object top_names(Arena** arenas, int n, const HashKey* key, Seen* before, int most):
-    """The names that are among the first `most` by any figure; `before` becomes what was seen in this interval."""
+cdef str _client_name(const Client* c):
+    """As people write it; "" for all that had no account of their own."""
+    raw = (<const char*>c.name)[:c.size]
+    if c.kind == IP4 or c.kind == IP6:
+        return str(ipaddress.ip_address(raw))
+    return raw.decode("utf-8", "replace")
+
+
+cdef void _add_made(const Arena* a, const Seen* before, u64* new, u64* bytes_) noexcept nogil:
+    """What the series are that each client made."""
+    cdef u32 reference = a.clients.made, i
+    cdef MadeBlock* block
+    cdef Made* made
+    cdef Entry* e
+    while reference:
+        block = <MadeBlock*>(<u8*>block_at(a, reference) + sizeof(Block))
+        for i in range(block.n):
+            made = &block.made[i]
+            e = entry_at(a, <u64>made.entry << 4)
+            new[made.client] += made.weight * (not _was_seen(before, e.hash))
+            bytes_[made.client] += made.weight * _bytes_of(a, e)
+        reference = block.next
+
+
+cdef dict _clients_of(const Arena* a, const Seen* before):
+    """ClientTop by name, of one reader."""
+    cdef const Client* table = clients_of(a)
+    cdef const Client* c
+    cdef u64[:] new = array("Q", bytes(8 * a.clients.size))
+    cdef u64[:] bytes_ = array("Q", bytes(8 * a.clients.size))
+    cdef u32 i
+    if table == NULL:
+        return {}
+    with nogil:
+        _add_made(a, before, &new[0], &bytes_[0])
+    out = {}
+    for i in range(a.clients.size):
+        c = &table[i]
+        if c.kind != NOBODY or (i == OTHER_CLIENTS and c.datagrams):
+            name = _client_name(c)
+            out[name] = ClientTop(name, c.datagrams, c.samples, c.series, new[i], bytes_[i], c.folded, c.rejected,
+                                  c.over)
+    return out
+
+
+cdef tuple _clients(Arena** arenas, int n, const Seen* before, int most):
+    cdef int i
+    sums = {}
+    for i in range(n):
+        for name, top in _clients_of(arenas[i], before).items():
+            sums[name] = add_clients(sums[name], top) if name in sums else top
+    return leading(sums.values(), types.CLIENT_FIGURES, most)
+
+
+cdef object top_of(Meter* meter, Arena** arenas, int n, const HashKey* key, Seen* before, int most):
+    """The names that are among the first `most` by any figure, and the clients that are.
+
+    `before` becomes what was seen in this interval.
+    """
     cdef Sums all_
     cdef bint done
     cdef u32 i
     memset(&all_, 0, sizeof(all_))
+    all_.meter = meter
+    clients = _clients(arenas, n, before, most)
     try:
         with nogil:
             done = _add_up(&all_, arenas, n, key, before, most)
@@ -205,7 +277,7 @@ cdef object top_names(Arena** arenas, int n, const HashKey* key, Seen* before, i
         for i in range(all_.names.count):
             if all_.sums[i].picked:
                 out.append(_name_top(&all_.sums[i], all_.names.strings[i]))
-        return tuple(out)
+        return tuple(out), clients
     finally:
         interner_close(&all_.names)
-        free(all_.sums)
+        meter_free(meter, all_.sums)

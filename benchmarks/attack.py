@@ -1,0 +1,79 @@
+"""`make soak`: attacks a daemon with series without number, and writes docs/attack.md.
+
+    python -m benchmarks.attack [--seconds S] [--rate PER_S] [--interval S]
+
+A shorter run than the default leaves the page alone.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from benchmarks import machine
+from benchmarks.attacking import LINES_EACH, Attack, Damage, run, verdicts
+from benchmarks.conservation import Verdict
+
+PAGE = Path(__file__).parent.parent / "docs" / "attack.md"
+
+TEXT = """\
+# A cardinality attack
+
+Written by `make soak` on {when}. Machine: {machine}.
+
+A client put a random value into a tag of every sample: {damage.attack.lines:,} samples of one
+counter in {damage.attack.elapsed_s:.0f} s, {rate:,.0f}/s, {lines_each} to a datagram. Another sent
+{damage.known.lines:,} samples of all types over 1,000 series meanwhile. The daemon (`localfile` as
+its sink, interval {attack.interval_s:g} s) had a store of {store_mib} MiB; a name may have
+{attack.max_series_per_name:,} series.
+
+| claim | | figures |
+|---|---|---|
+{rows}
+
+Resident memory in MiB, twice in an interval: {memory}.
+"""
+
+
+@click.command()
+@click.option("--seconds", default=300.0, show_default=True, help="How long to attack.")
+@click.option("--rate", default=100_000.0, show_default=True, help="Samples per second.")
+@click.option("--interval", default=10.0, show_default=True, help="The daemon's, in seconds.")
+def main(seconds: float, rate: float, interval: float) -> None:
+    """Attacks a daemon. Exits 1 when a claim does not hold."""
+    attack = Attack(seconds=seconds, rate=rate, interval_s=interval)
+    described = machine.describe()
+    click.echo(f"{described}\n{rate:,.0f} new series/s for {seconds:g} s ...")
+    damage = run(attack)
+    found = list(verdicts(attack, damage))
+    for verdict in found:
+        click.echo(f"{'ok  ' if verdict.holds else 'FAIL'}  {verdict.claim}: {verdict.figures}")
+    if seconds >= Attack().seconds:
+        PAGE.write_text(page(attack, damage, found, described))
+    if not all(verdict.holds for verdict in found):
+        raise click.exceptions.Exit(1)
+
+
+def page(attack: Attack, damage: Damage, found: list[Verdict], described: str) -> str:
+    """docs/attack.md."""
+    rows = [
+        f"| {verdict.claim} | {'holds' if verdict.holds else '**fails**'} | {verdict.figures} |"
+        for verdict in found
+    ]
+    return TEXT.format(
+        when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        machine=described,
+        attack=attack,
+        damage=damage,
+        rate=damage.attack.rate * LINES_EACH,
+        lines_each=LINES_EACH,
+        store_mib=attack.store_max_bytes >> 20,
+        rows="\n".join(rows),
+        memory=", ".join(f"{rss / (1 << 20):.1f}" for rss in damage.rss_bytes),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Chaos, briefly: what `make soak` does for 200 rounds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.disk import can_mount
+from tests.chaos.fleet import fleet
+from tests.chaos.oracle import verdicts
+from tests.chaos.process import wait_until
+from tests.chaos.rounds import INTERVAL_MS, Watch, run, small_disks
+from tests.chaos.workload import workload
+from tests.engines import needs_native
+
+pytestmark = [needs_native, pytest.mark.timeout(240)]
+
+ROUNDS = 2
+FULL_INTERVALS = 5
+CLOSE_S = 60.0
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_nothing_is_lost_or_counted_twice(seed: int) -> None:
+    """After every round each interval of each series has what was sent, or a ledger names it."""
+    outcome = run(seed=seed, rounds=ROUNDS, hosts=2, owners=2)
+    print("\n".join(outcome.history))
+    assert [] == outcome.failures
+    assert ROUNDS == outcome.rounds
+
+
+@pytest.mark.skipif(not can_mount(), reason="no disk is filled here: only root can mount one")
+def test_full_disks_delay_and_lose_nothing() -> None:
+    """An owner and a host whose disks have been full publish what came meanwhile."""
+    with (
+        fleet(hosts=1, owners=1, proxy=False) as nodes,
+        small_disks(nodes) as disks,
+        workload(nodes.hosts) as load,
+    ):
+        nodes.begin()
+        watch = Watch(nodes)
+        (host,) = nodes.hosts
+
+        def closes(intervals: int) -> None:
+            last = host.get("/api/v1/ledger")["intervals"] + intervals
+            wait_until(
+                lambda: host.get("/api/v1/ledger")["intervals"] >= last, "it closes", CLOSE_S
+            )
+
+        load.resume()
+        for disk in disks.values():
+            closes(2)
+            disk.fill()
+            closes(FULL_INTERVALS)
+            disk.empty()
+        load.pause()
+        nodes.settle()
+        found = [*verdicts(nodes, load, watch.named(), INTERVAL_MS), watch.balanced()]
+        full = [line for node in nodes.nodes for line in node.logged("spool_failed")]
+    assert [] == [each for each in found if not each.holds]
+    assert full

@@ -1,0 +1,182 @@
+"""Wrong variants of the real functions, one rule left out of each. The simulation must see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.model.nodes import Host, OwnerNode
+from veneurpy.accounts import Loss
+from veneurpy.forward import amend, deliver, dispatch, give_up, seal
+from veneurpy.forward.answer import DONE, Answer
+from veneurpy.forward.desk import Desk
+from veneurpy.spool import Record, outbox, seals
+from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import Head
+from veneurpy.spool.seals import Seal, Sealing
+
+Patch = pytest.MonkeyPatch
+
+
+def acknowledge_what_is_held(patch: Patch) -> None:
+    """DONE for what is in memory only."""
+    patch.setattr(deliver, "_held", lambda desk: DONE)
+
+
+def forget_early(patch: Patch) -> None:
+    """Identities go while their intervals are still taken."""
+    write = seals.write
+
+    def early(db: object, sealing: Sealing) -> None:
+        write(db, sealing)  # type: ignore[arg-type]
+        db.execute("DELETE FROM identities WHERE start_ms < ?", (sealing.start_ms,))  # type: ignore[attr-defined]
+
+    patch.setattr(seals, "write", early)
+
+
+def seal_in_two_steps(patch: Patch) -> None:
+    """First the rows, then, in another transaction, who is in them."""
+    write = seals.write
+
+    def commit(desk: Desk, record: Record, sealing: Sealing) -> dict[int, Seal]:
+        patch.setattr(seals, "write", lambda db, sealing: None)
+        known = commit_at_once(desk, record, sealing)
+        patch.setattr(seals, "write", write)
+        desk.publisher.offer(record)  # where the process may die
+
+        def work(database: Database) -> dict[int, Seal]:
+            with database.transaction() as db:
+                write(db, sealing)
+            return seals.seals(database.connection)
+
+        return known | desk.run(work)
+
+    commit_at_once = seal.commit
+    patch.setattr(seal, "commit", commit)
+
+
+def without(question: deliver.Question) -> Callable[[Patch], None]:
+    """One question is not asked."""
+
+    def mutate(patch: Patch) -> None:
+        rest = tuple(each for each in deliver.QUESTIONS if each is not question)
+        patch.setattr(deliver, "QUESTIONS", rest)
+
+    return mutate
+
+
+def amend_without_state(patch: Patch) -> None:
+    """A revision has what came late only."""
+    patch.setattr(deliver, "restore_state", lambda desk, interval: None)
+
+
+def amend_without_before(patch: Patch) -> None:
+    """Sinks that add up are not told what they have already."""
+    patch.setattr(amend, "_before", lambda desk, start_ms, columns: {})
+
+
+def amend_everything(patch: Patch) -> None:
+    """A revision that does not rise."""
+    opened = deliver._open_late
+
+    def open_late(desk: Desk, start_ms: int) -> object:
+        interval = opened(desk, start_ms)
+        interval.revision = desk.sealed[start_ms].revision
+        return interval
+
+    patch.setattr(deliver, "_open_late", open_late)
+
+
+def give_up_what_was_sent(patch: Patch) -> None:
+    """What may have arrived is called given up."""
+    loss_of = give_up.loss_of
+
+    def certain(head: Head, reason: str) -> Loss:
+        return replace(loss_of(head, reason), word="given_up")
+
+    patch.setattr(give_up, "loss_of", certain)
+
+
+def send_elsewhere(patch: Patch) -> None:
+    """A batch goes to whoever owns its series now."""
+    without(deliver.QUESTIONS[0])(patch)
+    heads = outbox.heads
+
+    def all_heads(db: object, owner: str, **more: int) -> list[Head]:
+        return heads(db, "o0", **more) + heads(db, "o1", **more)  # type: ignore[arg-type]
+
+    patch.setattr(outbox, "heads", all_heads)
+
+
+def name_by_process(patch: Patch) -> None:
+    """The identity is drawn when a process takes an arena up, not when the interval begins."""
+    start = Host.start
+
+    def renamed(host: Host) -> None:
+        start(host)
+        for arena in host.arenas:
+            arena.uuid = host.new_uuid()
+
+    patch.setattr(Host, "start", renamed)
+
+
+def encode_in_two_steps(patch: Patch) -> None:
+    """The mark and the batches are committed apart, and the arena is freed in between."""
+    patch.setattr(outbox, "keep", lambda db, batches: None)
+
+
+def forget_the_spool(patch: Patch) -> None:
+    """What waits lives in memory."""
+    start = Host.start
+
+    def empty(host: Host) -> None:
+        host.database.connection.execute("DELETE FROM batches")
+        start(host)
+
+    patch.setattr(Host, "start", empty)
+
+
+def lose_the_table(patch: Patch) -> None:
+    """An owner forgets in a crash which members it had confirmed."""
+    start = OwnerNode.start
+
+    def forget(node: OwnerNode) -> None:
+        node.database.connection.execute("DELETE FROM epochs")
+        start(node)
+
+    patch.setattr(OwnerNode, "start", forget)
+
+
+def ignore_unknown(patch: Patch) -> None:
+    """What an owner has lost in a restart is not delivered again."""
+    confirmed = dispatch.Dispatch.confirmed
+
+    def deaf(
+        self: dispatch.Dispatch, database: Database, owner: str, ids: object, answers: list[Answer]
+    ) -> None:
+        known = [answer if answer is DONE else replace(DONE) for answer in answers]
+        confirmed(self, database, owner, ids, known)  # type: ignore[arg-type]
+
+    patch.setattr(dispatch.Dispatch, "confirmed", deaf)
+
+
+MUTANTS: dict[str, Callable[[Patch], None]] = {
+    "acknowledge what is held": acknowledge_what_is_held,
+    "forget identities early": forget_early,
+    "seal in two steps": seal_in_two_steps,
+    "do not look into the seals": without(deliver.is_sealed),
+    "do not look into memory": without(deliver.is_held),
+    "do not refuse": without(deliver.is_refused),
+    "amend without the state": amend_without_state,
+    "amend without what was before": amend_without_before,
+    "amend under the same revision": amend_everything,
+    "give up what was sent": give_up_what_was_sent,
+    "send elsewhere": send_elsewhere,
+    "draw the identity anew": name_by_process,
+    "mark without the batches": encode_in_two_steps,
+    "keep batches in memory": forget_the_spool,
+    "lose the table in a crash": lose_the_table,
+    "take unknown for done": ignore_unknown,
+}

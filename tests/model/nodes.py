@@ -1,0 +1,235 @@
+"""Hosts and owners whose processes die and whose databases do not."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+from uuid import UUID
+
+from tests.model.stores import MemoryEngine, payload_of
+from veneurpy.engine import Encoded, Encoding, Interval, OwnerTable, Plan
+from veneurpy.forward.batch import Batch
+from veneurpy.forward.desk import Desk, OwnerOptions
+from veneurpy.forward.dispatch import Dispatch, HostOptions
+from veneurpy.forward.encode import Encoder
+from veneurpy.forward.epochs import Epoch, EpochTable
+from veneurpy.forward.membership import Membership
+from veneurpy.forward.poison import Slot
+from veneurpy.spool import Owed, Record
+from veneurpy.spool.database import Database
+from veneurpy.telemetry.events import Event
+from veneurpy.testing import FakeClock
+
+INTERVAL_MS = 1000
+ACCEPT_WINDOW_MS = 30_000
+_T = TypeVar("_T")
+
+
+class Crash(Exception):
+    """The process dies here."""
+
+
+class FlakyDatabase(Database):
+    """In memory; its disk can be full."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.is_full = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Fails at the end, when it is full."""
+        with super().transaction() as db:
+            yield db
+            if self.is_full:
+                raise sqlite3.OperationalError("database or disk is full")
+
+
+Contents = tuple[dict[str, float], dict[str, tuple[int, str, float]]]
+
+
+def owner_of(name: str, members: tuple[str, ...]) -> int:
+    """Which member owns a series: some function of both."""
+    return (sum(name.encode()) * 7 + sum("".join(members).encode())) % len(members)
+
+
+def pieces_of(contents: Contents, members: tuple[str, ...]) -> list[Encoded]:
+    """Cuts what a host has to the owners; half of an owner's series to a part."""
+    counters, gauges = contents
+    pieces = []
+    for owner in range(len(members)):
+        mine = sorted(name for name in (*counters, *gauges) if owner_of(name, members) == owner)
+        for part in (mine[::2], mine[1::2]):
+            if part:
+                payload = payload_of(
+                    {name: counters[name] for name in part if name in counters},
+                    {name: gauges[name] for name in part if name in gauges},
+                )
+                pieces.append(Encoded(owner, payload, len(part), len(part)))
+    return pieces
+
+
+def contents_of(payload: bytes) -> Contents:
+    """What is in a payload."""
+    frame = json.loads(payload)
+    return frame["c"], {name: (t, s, v) for name, (t, s, v) in frame["g"].items()}
+
+
+@dataclass(slots=True)
+class Arena:
+    """A closed interval of a host, as it outlives the host's process."""
+
+    uuid: UUID
+    start_ms: int
+    contents: Contents
+
+    def encode(self, table: OwnerTable, **_: object) -> Encoding:
+        """What it has for the members of an epoch."""
+        return Encoding(pieces_of(self.contents, table.members), b"")
+
+
+@dataclass(slots=True)
+class Host:
+    """A host: its arenas and its database stay, its `dispatch` dies with the process."""
+
+    name: str
+    clock: FakeClock
+    table: EpochTable
+    new_uuid: Callable[[], UUID]
+    divided: Callable[[Batch, Sequence[Encoded]], None]
+    dies: Callable[[], bool]
+    most_bytes: int = 1 << 20
+    max_age_ms: int = ACCEPT_WINDOW_MS
+    database: FlakyDatabase = field(default_factory=FlakyDatabase)
+    arenas: list[Arena] = field(default_factory=list)
+    dispatch: Dispatch = field(init=False)
+    membership: Membership = field(init=False)
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """A process begins."""
+        self.membership = Membership(self.table)
+        self.dispatch = Dispatch(
+            HostOptions(
+                self.name,
+                INTERVAL_MS,
+                max_age_ms=self.max_age_ms,
+                max_bytes=self.most_bytes,
+                chunk_bytes=200,
+            ),
+            clock=self.clock,
+            membership=self.membership,
+            divide=self._divide,
+            emit=self.events.append,
+            new_uuid=self.new_uuid,
+        )
+        self.dispatch.restore(self.database)
+
+    def take_up(self) -> list[Batch]:
+        """Cuts the oldest arena into batches, commits them and frees it; [] if they were before."""
+        arena = self.arenas[0]
+        batches = self._encode(arena)
+        if self.dies():
+            raise Crash
+        self.arenas.remove(arena)
+        return batches
+
+    def _encode(self, arena: Arena) -> list[Batch]:
+        encoder = Encoder(self.name, INTERVAL_MS, owns=False)
+        interval = cast("Interval", arena)
+        outgoing = encoder.outgoing(interval, table=self.membership.table, carry=b"")
+        end_ms = arena.start_ms + INTERVAL_MS
+        is_new = self.database.commit(
+            arena.uuid,
+            start_ms=arena.start_ms,
+            end_ms=end_ms,
+            record=(),
+            owed=(),
+            late=(),
+            forget_late_before_ms=0,
+            also=outgoing.keep,
+        )
+        if not is_new:
+            return []
+        self.dispatch.committed(outgoing.batches)
+        return list(outgoing.batches)
+
+    def _divide(self, batch: Batch, epoch: Epoch) -> list[Encoded]:
+        pieces = pieces_of(contents_of(batch.payload), epoch.members)
+        self.divided(batch, pieces)
+        return pieces
+
+
+@dataclass(slots=True)
+class Rows:
+    """A publisher whose sink never answers, so that every committed row stays in the database."""
+
+    dies: Callable[[], bool]
+    """Whether the process dies just after the commit."""
+
+    def owed(self, record: Record) -> Sequence[Owed]:
+        """All rows, to one sink."""
+        return [Owed(record.uuid, record.start_ms, "sink", "debug", 0, len(record.columns))]
+
+    def offer(self, record: Record) -> None:
+        """Nobody takes it."""
+        if self.dies():
+            raise Crash
+
+
+@dataclass(slots=True)
+class OwnerNode:
+    """An owner: its database stays, its `desk` dies with the process."""
+
+    name: str
+    clock: FakeClock
+    table: EpochTable
+    new_uuid: Callable[[], UUID]
+    dies: Callable[[], bool]
+    most_bytes: int = 1 << 20
+    accept_window_ms: int = ACCEPT_WINDOW_MS
+    database: FlakyDatabase = field(default_factory=FlakyDatabase)
+    engine: MemoryEngine = field(default_factory=MemoryEngine)
+    desk: Desk = field(init=False)
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def run(self, work: Callable[[Database], _T]) -> _T:
+        """The spool's thread is this one."""
+        return work(self.database)
+
+    def start(self) -> None:
+        """A process begins."""
+        membership = Membership(self.table)
+        self.engine = MemoryEngine(self.most_bytes)
+        self.desk = Desk(
+            OwnerOptions(
+                self.name,
+                self.name,
+                INTERVAL_MS,
+                hold_ms=400,
+                accept_window_ms=self.accept_window_ms,
+                late_window_ms=self.accept_window_ms // 5,
+                margin_ms=5000,
+                max_bytes=self.most_bytes,
+            ),
+            engine=self.engine,
+            plan=Plan(),
+            run=self.run,
+            clock=self.clock,
+            membership=membership,
+            publisher=Rows(self.dies),
+            emit=self.events.append,
+            slot=Slot(),
+            new_uuid=self.new_uuid,
+        )
+        self.desk.restore()

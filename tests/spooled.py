@@ -1,0 +1,19 @@
+"""What a spool holds, as a test wants to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from veneurpy.spool import Record
+from veneurpy.spool.codec import decode
+from veneurpy.spool.database import Database
+
+
+def records(database: Database) -> Iterator[Record]:
+    """All intervals that somebody is owed, in the order in which they were committed."""
+    query = "SELECT uuid FROM intervals ORDER BY seq"
+    for (raw,) in database.connection.execute(query).fetchall():
+        blob = database.record(UUID(bytes=raw))
+        assert blob is not None
+        yield decode(blob)

@@ -1,0 +1,76 @@
+"""What the settings of forwarding and owning demand of one another."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.config.conftest import Complain, Load
+
+OWNER = "grpc_address: :8128\n"
+
+
+def test_roles(load: Load) -> None:
+    """Sinks tell an owner from a proxy; who only forwards is neither."""
+    proxy = "grpc_address: :1\nforward_address: a:1"
+    owner, host = load(OWNER).config, load("forward_address: a:1").config
+    assert (True, False) == (owner.owns, owner.forwards)
+    assert (False, True) == (host.owns, host.forwards)
+    assert load(proxy).config.owns
+    assert not load(proxy, bare=True).config.owns
+    assert [] == load(proxy, bare=True).warnings
+
+
+def test_the_hold_follows_the_interval(load: Load) -> None:
+    """Half of it, but at least 2 s, if it is not given."""
+    assert 5.0 == load(OWNER).config.global_hold_s
+    assert 2.0 == load(OWNER + "interval: 1s").config.global_hold_s
+    assert 0.2 == load(OWNER + "interval: 200ms\nglobal_hold: 200ms").config.global_hold_s
+
+
+def test_tags_may_be_written_shortly(load: Load) -> None:
+    """As a key, or as the beginning of one."""
+    ring = load('forward: {members: {g1: "a:1"}, ignore_tags: [pod, "shard*"]}').config.forward
+    assert ring is not None
+    assert [("exact", "pod"), ("prefix", "shard")] == [(t.kind, t.value) for t in ring.ignore_tags]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param("forward_address: a", 'expected "host:port"', id="no port"),
+        pytest.param("forward_address: :1", "expected a host and a port", id="no host"),
+        pytest.param("forward_address: a:0", "expected a host and a port", id="port 0"),
+        pytest.param(
+            "forward_address: a:1\nforward: {members: {g1: 'a:1'}}", "two ways", id="two ways"
+        ),
+        pytest.param("forward: {epoch: 2}", '"forward" needs "members"', id="no members"),
+        pytest.param("forward: {members: {}}", "at least one member", id="empty members"),
+        pytest.param("forward: {members: {g1: }}", 'g1: expected "host:port"', id="no address"),
+        pytest.param(
+            "forward: {members: {g1: }, discovery: {kind: consul}}", 'needs "service"', id="service"
+        ),
+        pytest.param("forward: {members: {'a b': 'a:1'}}", "without spaces", id="name"),
+        pytest.param("node_name: a,b", "without spaces and commas", id="node name"),
+        pytest.param("forward_address: a:1\ntls: {cert_file: /c}", "go together", id="client"),
+        pytest.param(OWNER + "grpc_tls: {authority: /a}", '"certificate" and "key"', id="server"),
+        pytest.param(OWNER + "global_hold: 31s", "31s is more than three", id="hold"),
+        pytest.param(OWNER + "interval: 200ms", "2s is more than three", id="default hold"),
+        pytest.param("forward_address: a:1\ninterval: 10.5ms", "whole milliseconds", id="ms"),
+        pytest.param("grpc_address: 8128", '"0.0.0.0:8128"', id="a number"),
+    ],
+)
+def test_contradictions_are_mistakes(text: str, says: str, complain: Complain) -> None:
+    """Each is said with its place and what was expected."""
+    assert says.strip('"') in complain(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("tls: {ca_file: /a}", '"tls" has no effect without "forward_address"'),
+        ("grpc_tls: {certificate: /a, key: /b}", '"grpc_tls" has no effect without "grpc_address"'),
+    ],
+)
+def test_what_secures_nothing_is_warned_about(text: str, says: str, load: Load) -> None:
+    """Certificates where nothing is sent or received."""
+    assert [f"f.yaml:3:1: {says}"] == load(text).warnings

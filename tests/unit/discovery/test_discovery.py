@@ -1,0 +1,450 @@
+"""Names are mapped to addresses, and what is known stays when nobody can be asked."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+
+import dns.asyncresolver
+import pytest
+from dnslib import AAAA, QTYPE, RR, SRV, A
+from dnslib.server import BaseResolver, DNSServer
+
+from tests.recording import Recorder
+from tests.unit.discovery.emulators import Consul, Kubernetes, endpoint, served
+from veneurpy.discovery.consul import ConsulDiscovery, ConsulOptions
+from veneurpy.discovery.directory import Directory
+from veneurpy.discovery.dns import DnsDiscovery
+from veneurpy.discovery.kubernetes import KubernetesDiscovery, KubernetesOptions
+from veneurpy.discovery.static import StaticDiscovery
+from veneurpy.ports import Discovery
+from veneurpy.telemetry import Telemetry
+from veneurpy.testing import FakeClock
+
+WAIT_S = 20.0
+
+
+class Rig:
+    """What every discovery is given."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.log = Recorder()
+        self.telemetry = Telemetry(self.log, self.clock)
+
+    def failures(self) -> list[str]:
+        """The reasons of the failures so far."""
+        return [fields["reason"] for fields in self.log.of("discovery_failed")]
+
+    async def until(self, reason: str) -> None:
+        """Lets it run until such a failure was logged."""
+        async with asyncio.timeout(WAIT_S):
+            while reason not in self.failures():  # noqa: ASYNC110 (nobody tells)
+                await asyncio.sleep(0)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+class Following:
+    """The answers of a discovery, one by one."""
+
+    def __init__(self, discovery: Discovery) -> None:
+        self._answers = discovery.addresses()
+
+    async def next(self) -> Mapping[str, str]:
+        """The next answer."""
+        async with asyncio.timeout(WAIT_S):
+            return await anext(self._answers)
+
+    def begin(self) -> asyncio.Task[Mapping[str, str]]:
+        """The next answer, when it comes."""
+        return asyncio.create_task(self.next())
+
+    async def close(self) -> None:
+        """Ends it."""
+        if close := getattr(self._answers, "aclose", None):
+            await close()
+
+
+async def test_static_addresses() -> None:
+    """What is configured is known at once, and never changes."""
+    following = Following(StaticDiscovery({"a": "10.0.0.1:8128"}))
+    assert {"a": "10.0.0.1:8128"} == await following.next()
+    await following.close()
+
+
+async def test_a_directory_follows() -> None:
+    """The directory knows what was found, and takes an address for its own name."""
+    changes: list[int] = []
+    directory = Directory(
+        StaticDiscovery({"a": "10.0.0.1:8128"}), changed=lambda: changes.append(1)
+    )
+    assert directory.locate("a") is None
+    task = asyncio.create_task(directory.follow())
+    await asyncio.sleep(0)
+    assert ("10.0.0.1:8128", None) == (directory.locate("a"), directory.locate("b"))
+    assert "10.0.0.2:8128" == directory.locate("10.0.0.2:8128")
+    assert [1] == changes
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+# DNS
+
+
+class Zone(BaseResolver):  # type: ignore[misc]
+    """Records that a test changes; it can refuse to answer."""
+
+    def __init__(self) -> None:
+        self.records: list[RR] = []
+        self.fails = False
+        self.asked = 0
+
+    def add(self, name: str, data: object, ttl_s: int = 30) -> None:
+        """Adds a record."""
+        self.records.append(RR(name, getattr(QTYPE, type(data).__name__), rdata=data, ttl=ttl_s))
+
+    def resolve(self, request: object, handler: object) -> object:
+        """As dnslib asks it."""
+        self.asked += 1
+        reply = request.reply()  # type: ignore[attr-defined]
+        named = [r for r in self.records if r.rname == reply.q.qname]
+        if self.fails:
+            reply.header.rcode = 2
+        elif not named:
+            reply.header.rcode = 3
+        for record in named:
+            if record.rtype == reply.q.qtype and not self.fails:
+                reply.add_answer(record)
+        return reply
+
+
+@pytest.fixture
+def zone() -> Iterator[tuple[Zone, dns.asyncresolver.Resolver]]:
+    """A DNS server, and a resolver that asks it."""
+    found = Zone()
+    server = DNSServer(found, address="127.0.0.1", port=0)
+    server.start_thread()
+    resolver = dns.asyncresolver.Resolver(configure=False)
+    resolver.nameservers = ["127.0.0.1"]
+    resolver.port = server.server.server_address[1]
+    yield found, resolver
+    server.stop()
+    server.server.server_close()
+
+
+async def test_hosts_by_dns(rig: Rig, zone: tuple[Zone, dns.asyncresolver.Resolver]) -> None:
+    """A and AAAA records are addresses; they are asked again when their TTL has passed."""
+    records, resolver = zone
+    records.add("a.example", A("10.0.0.1"), ttl_s=30)
+    records.add("b.example", AAAA("fd00::1"), ttl_s=60)
+    following = Following(
+        DnsDiscovery(
+            clock=rig.clock,
+            telemetry=rig.telemetry,
+            hosts={"a": "a.example:8128", "b": "b.example:8129"},
+            resolver=resolver,
+        )
+    )
+    assert {"a": "10.0.0.1:8128", "b": "[fd00::1]:8129"} == await following.next()
+    records.records[0] = RR("a.example", QTYPE.A, rdata=A("10.0.0.2"), ttl=30)
+    coming, asked = following.begin(), records.asked
+    await rig.clock.sleepers(1)
+    rig.clock.advance(29.0)
+    assert asked == records.asked
+    rig.clock.advance(1.0)
+    assert {"a": "10.0.0.2:8128", "b": "[fd00::1]:8129"} == await coming
+    await following.close()
+
+
+async def test_a_host_that_is_gone_keeps_its_address(
+    rig: Rig, zone: tuple[Zone, dns.asyncresolver.Resolver]
+) -> None:
+    """One name that is not found does not keep the others from being followed."""
+    records, resolver = zone
+    records.add("a.example", A("10.0.0.1"))
+    records.add("b.example", A("10.0.0.2"))
+    hosts = {"a": "a.example:1", "b": "b.example:1"}
+    following = Following(
+        DnsDiscovery(clock=rig.clock, telemetry=rig.telemetry, hosts=hosts, resolver=resolver)
+    )
+    await following.next()
+    records.records = [RR("b.example", QTYPE.A, rdata=A("10.0.0.3"), ttl=30)]
+    coming = following.begin()
+    await rig.clock.sleepers(1)
+    rig.clock.advance(30.0)
+    assert {"a": "10.0.0.1:1", "b": "10.0.0.3:1"} == await coming
+    assert ["no_name"] == rig.failures()
+    await following.close()
+
+
+async def test_a_service_by_dns(rig: Rig, zone: tuple[Zone, dns.asyncresolver.Resolver]) -> None:
+    """SRV records name members by the first label of their target, each with its port."""
+    records, resolver = zone
+    for i in (0, 1):
+        records.add("_grpc._tcp.global.example", SRV(0, 0, 8128 + i, f"g-{i}.global.example"))
+        records.add(f"g-{i}.global.example", A(f"10.0.0.{i}"))
+    following = Following(
+        DnsDiscovery(
+            clock=rig.clock,
+            telemetry=rig.telemetry,
+            service="_grpc._tcp.global.example",
+            resolver=resolver,
+        )
+    )
+    assert {"g-0": "10.0.0.0:8128", "g-1": "10.0.0.1:8129"} == await following.next()
+    records.fails = True
+    coming = following.begin()
+    await rig.clock.sleepers(1)
+    rig.clock.advance(30.0)
+    await rig.until("failed")
+    assert not coming.done()
+    coming.cancel()
+    await asyncio.gather(coming, return_exceptions=True)
+    await following.close()
+
+
+# Consul
+
+
+@pytest.fixture
+async def consul() -> AsyncIterator[tuple[Consul, str]]:
+    emulated = Consul()
+    async with served(emulated.handle) as address:
+        yield emulated, address
+        emulated.set()
+
+
+def of_consul(rig: Rig, address: str, token: str = "") -> Following:
+    """Follows the service `global`."""
+    options = ConsulOptions(address=address, token=token)
+    return Following(
+        ConsulDiscovery("global", options=options, clock=rig.clock, telemetry=rig.telemetry)
+    )
+
+
+async def test_passing_instances_by_consul(rig: Rig, consul: tuple[Consul, str]) -> None:
+    """Instances that pass, by their name in the metadata or else their node's; token included."""
+    emulated, address = consul
+    emulated.set(
+        {"node": "n1", "passing": True},
+        {"node": "n2", "passing": True, "address": "10.0.0.2", "meta": {"veneurpy_name": "b"}},
+        {"node": "n3", "passing": False},
+    )
+    following = of_consul(rig, address, token="secret")
+    assert {"n1": "10.0.0.9:8128", "b": "10.0.0.2:8128"} == await following.next()
+    assert {"passing": "1", "wait": "60s"} == emulated.queries[0]
+    assert ["secret"] == emulated.tokens
+    await following.close()
+
+
+async def test_a_change_is_told_by_a_blocking_query(rig: Rig, consul: tuple[Consul, str]) -> None:
+    """The second query names the index of the first answer, and is answered at the change."""
+    emulated, address = consul
+    emulated.set({"node": "n1", "passing": True}, index=42)
+    following = of_consul(rig, address)
+    await following.next()
+    coming = following.begin()
+    await rig.clock.sleepers(1)
+    rig.clock.advance(1.0)
+    async with asyncio.timeout(WAIT_S):
+        while len(emulated.queries) < 2:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0)
+    assert "42" == emulated.queries[1]["index"]
+    assert not coming.done()
+    emulated.set({"node": "n2", "passing": True})
+    assert {"n2": "10.0.0.9:8128"} == await coming
+    await following.close()
+
+
+async def test_an_index_that_goes_back_is_forgotten(rig: Rig, consul: tuple[Consul, str]) -> None:
+    """After Consul was set up anew the next query does not wait for the old index."""
+    emulated, address = consul
+    emulated.set({"node": "n1", "passing": True}, index=42)
+    following = of_consul(rig, address)
+    await following.next()
+    emulated.set({"node": "n2", "passing": True}, index=5)
+    coming = following.begin()
+    await rig.clock.sleepers(1)
+    rig.clock.advance(1.0)
+    assert {"n2": "10.0.0.9:8128"} == await coming
+    coming = following.begin()
+    await rig.clock.sleepers(1)
+    emulated.set({"node": "n3", "passing": True}, index=6)
+    rig.clock.advance(1.0)
+    assert {"n3": "10.0.0.9:8128"} == await coming
+    assert ["42", None] == [query.get("index") for query in emulated.queries[1:3]]
+    await following.close()
+
+
+@pytest.mark.parametrize("trouble", ["failed", "empty"])
+async def test_what_consul_knew_stays(rig: Rig, consul: tuple[Consul, str], trouble: str) -> None:
+    """A failure and an empty answer are counted, and nothing is taken back."""
+    emulated, address = consul
+    emulated.set({"node": "n1", "passing": True})
+    following = of_consul(rig, address)
+    await following.next()
+    emulated.fails = trouble == "failed"
+    emulated.set()
+    coming = following.begin()
+    await rig.clock.sleepers(1)
+    rig.clock.advance(1.0)
+    await rig.until(trouble)
+    assert not coming.done()
+    emulated.fails = False
+    emulated.set({"node": "n2", "passing": True})
+    await rig.clock.sleepers(1)
+    rig.clock.advance(1.0)
+    assert {"n2": "10.0.0.9:8128"} == await coming
+    await following.close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "address"),
+    [
+        ({}, "http://127.0.0.1:8500"),
+        ({"CONSUL_HTTP_ADDR": "consul:1"}, "http://consul:1"),
+        ({"CONSUL_HTTP_ADDR": "consul:1", "CONSUL_HTTP_SSL": "true"}, "https://consul:1"),
+        ({"CONSUL_HTTP_ADDR": "https://consul:1/"}, "https://consul:1"),
+    ],
+)
+def test_consul_by_its_environment(environment: dict[str, str], address: str) -> None:
+    """Consul is found as its own commands find it."""
+    assert address == ConsulOptions.from_environment(environment).address
+
+
+def test_a_token_of_consul_from_a_file(tmp_path: Path) -> None:
+    """CONSUL_HTTP_TOKEN_FILE is read, CONSUL_HTTP_TOKEN prevails, and neither is shown."""
+    (tmp_path / "token").write_text("secret\n")
+    env = {"CONSUL_HTTP_TOKEN_FILE": str(tmp_path / "token")}
+    options = ConsulOptions.from_environment(env)
+    assert "secret" == options.token
+    assert "secret" not in repr(options)
+    assert "t" == ConsulOptions.from_environment(env | {"CONSUL_HTTP_TOKEN": "t"}).token
+
+
+# Kubernetes
+
+
+@pytest.fixture
+async def kubernetes() -> AsyncIterator[tuple[Kubernetes, str]]:
+    emulated = Kubernetes()
+    async with served(emulated.handle) as address:
+        yield emulated, address
+        emulated.end_watch()
+
+
+def of_kubernetes(rig: Rig, address: str, token_file: Path | None = None) -> Following:
+    """Follows the service `global` in the namespace `metrics`."""
+    options = KubernetesOptions(address, "metrics", "global", token_file=token_file)
+    return Following(KubernetesDiscovery(options, clock=rig.clock, telemetry=rig.telemetry))
+
+
+async def test_ready_endpoints_by_kubernetes(
+    rig: Rig, kubernetes: tuple[Kubernetes, str], tmp_path: Path
+) -> None:
+    """Endpoints that are ready, of every slice, by their pods' names."""
+    emulated, address = kubernetes
+    (tmp_path / "token").write_text("secret\n")
+    emulated.put("s1", endpoint("g-0", "10.0.0.1"), endpoint("g-1", "10.0.0.2", ready=False))
+    emulated.put("s2", endpoint("g-2", "fd00::3", ready=None))
+    following = of_kubernetes(rig, address, tmp_path / "token")
+    assert {"g-0": "10.0.0.1:8128", "g-2": "[fd00::3]:8128"} == await following.next()
+    assert {"labelSelector": "kubernetes.io/service-name=global"} == emulated.queries[0]
+    assert ["Bearer secret"] == emulated.authorizations
+    await following.close()
+
+
+async def test_the_watch_goes_on_where_it_stood(
+    rig: Rig, kubernetes: tuple[Kubernetes, str]
+) -> None:
+    """Changes come by the watch; one that ends goes on at the version of the last bookmark."""
+    emulated, address = kubernetes
+    emulated.put("s1", endpoint("g-0", "10.0.0.1"))
+    following = of_kubernetes(rig, address)
+    await following.next()
+    emulated.put("s2", endpoint("g-1", "10.0.0.2"), tell="ADDED")
+    assert {"g-0": "10.0.0.1:8128", "g-1": "10.0.0.2:8128"} == await following.next()
+    emulated.put("s1", endpoint("g-0", "10.0.0.7"), tell="MODIFIED")
+    assert "10.0.0.7:8128" == (await following.next())["g-0"]
+    emulated.put("s1", tell="DELETED")
+    assert {"g-1": "10.0.0.2:8128"} == await following.next()
+    emulated.bookmark()
+    stood = str(emulated.version)
+    emulated.end_watch()
+    emulated.put("s3", endpoint("g-3", "10.0.0.3"), tell="ADDED")
+    assert {"g-1": "10.0.0.2:8128", "g-3": "10.0.0.3:8128"} == await following.next()
+    assert (stood, 1) == (
+        emulated.queries[-1]["resourceVersion"],
+        sum("watch" not in query for query in emulated.queries),
+    )
+    await following.close()
+
+
+async def test_a_watch_that_is_too_old_lists_again(
+    rig: Rig, kubernetes: tuple[Kubernetes, str]
+) -> None:
+    """410 Gone means that changes were missed: everything is listed again, at once."""
+    emulated, address = kubernetes
+    emulated.put("s1", endpoint("g-0", "10.0.0.1"))
+    following = of_kubernetes(rig, address)
+    await following.next()
+    emulated.put("s1", endpoint("g-0", "10.0.0.2"))  # missed by the watch
+    emulated.expire()
+    assert {"g-0": "10.0.0.2:8128"} == await following.next()
+    assert ["gone"] == rig.failures()
+    await following.close()
+
+
+async def test_what_kubernetes_knew_stays(rig: Rig, kubernetes: tuple[Kubernetes, str]) -> None:
+    """No ready endpoint, and an API that fails, take nothing back."""
+    emulated, address = kubernetes
+    emulated.put("s1", endpoint("g-0", "10.0.0.1"))
+    following = of_kubernetes(rig, address)
+    await following.next()
+    emulated.put("s1", endpoint("g-0", "10.0.0.1", ready=False), tell="MODIFIED")
+    coming = following.begin()
+    await rig.until("empty")
+    emulated.fails = True
+    emulated.end_watch()
+    await rig.until("failed")
+    assert not coming.done()
+    emulated.fails = False
+    emulated.put("s1", endpoint("g-0", "10.0.0.5"), tell="MODIFIED")
+    await rig.clock.sleepers(1)
+    rig.clock.advance(1.0)
+    assert {"g-0": "10.0.0.5:8128"} == await coming
+    await following.close()
+
+
+def test_kubernetes_from_inside_a_pod(tmp_path: Path) -> None:
+    """Server, token and namespace are those of the pod's service account."""
+    (tmp_path / "namespace").write_text("metrics")
+    env = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
+    options = KubernetesOptions.in_cluster("global", environment=env, account=tmp_path)
+    assert ("https://[fd00::1]:443", "metrics", tmp_path / "token") == (
+        options.server,
+        options.namespace,
+        options.token_file,
+    )
+
+
+async def test_nobody_listens_there(rig: Rig) -> None:
+    """A Consul that is away is asked again after 1 s, 2 s, 4 s."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    following = of_consul(rig, address)
+    coming = following.begin()
+    for pause_s in (1.0, 2.0, 4.0):
+        await rig.clock.sleepers(1)
+        rig.clock.advance(pause_s)
+    await rig.clock.sleepers(1)
+    assert "failed" in rig.failures()
+    coming.cancel()
+    await asyncio.gather(coming, return_exceptions=True)
+    await following.close()

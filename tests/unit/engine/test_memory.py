@@ -1,0 +1,190 @@
+"""store_max_bytes bounds everything that the native engine holds: arenas, merging and columns."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from tests.engines import START_MS, needs_native, rows
+from veneurpy.engine import (
+    Budget,
+    Columns,
+    Engine,
+    EngineOptions,
+    Interval,
+    MemoryUse,
+    Output,
+    Plan,
+    PointType,
+    Reader,
+    Statistic,
+    open_engine,
+)
+
+pytestmark = needs_native
+
+MIB = 1 << 20
+PLAN = Plan(
+    (
+        Output(".min", Statistic.MIN, PointType.GAUGE),
+        Output(".max", Statistic.MAX, PointType.GAUGE),
+        Output(".count", Statistic.COUNT, PointType.COUNTER),
+        *(
+            Output(f".{q}percentile", Statistic.QUANTILE, PointType.GAUGE, float(f"0.{q}"))
+            for q in ("50", "75", "99")
+        ),
+    )
+)
+LINES_EACH = 40
+
+Shape = Callable[[int], bytes]
+
+SHAPES: dict[str, Shape] = {
+    "counters": lambda i: b"shop.calls:1|c|#region:eu,id:%d" % i,
+    "tiny counters": lambda i: b"a:1|c|#%x" % i,
+    "names of their own": lambda i: b"n%d:1|c" % i,
+    "gauges": lambda i: b"shop.level:%d|g|#id:%d" % (i, i),
+    "timers": lambda i: b"shop.seconds:1:2:3|ms|#id:%d" % i,
+    "timers of their own names": lambda i: b"t%d:1|ms" % i,
+    "growing timers": lambda i: b"shop.seconds:%d:2:3:4:5:6:7:8|ms|#id:%d" % (i, i % 3000),
+    "digests": lambda i: b"shop.seconds:%d%s|ms|#id:%d" % (i, b":7" * 100, i % 300),
+    "sets": lambda i: b"shop.users:%d|s|#id:%d" % (i, i % 20_000),
+    "long keys": lambda i: b"shop.calls:1|c|#%s,id:%d" % (b"x" * 700, i),
+    "several types": lambda i: b"shop.x:1|%s|#id:%d" % ((b"c", b"ms", b"s", b"h")[i % 4], i),
+    "aliases": lambda i: _alias(b"c", i),
+    "aliases of one timer": lambda i: b"shop.seconds:%s" % _alias(b"ms", i % 5000)[2:],
+    "sinks": lambda i: b"a:1|c|#veneursinkonly:s%d,id:%d" % (i % 5000, i),
+}
+
+
+def _alias(type_: bytes, i: int) -> bytes:
+    tags = list(ORDERS[i % len(ORDERS)])
+    return b"a:1|%s|#%s" % (type_, b",".join([*tags, b"n:%d" % (i // len(ORDERS))]))
+
+
+ORDERS = list(itertools.permutations([b"a:1", b"b:2", b"c:3", b"d:4", b"e:5", b"f:6", b"g:7"]))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_peak(shape: str) -> None:
+    """Whatever fills the store, its flush and the interval that comes meanwhile stay within it."""
+    use = _peak(SHAPES[shape], EngineOptions(store_max_bytes=8 * MIB))
+
+    assert 8 * MIB // 4 <= use.peak <= 8 * MIB == use.limit
+
+
+@pytest.mark.parametrize("shape", ["timers of their own names", "aliases"])
+def test_peak_of_more(shape: str) -> None:
+    """The same with several readers, implicit tags and a larger store."""
+    tags = ("env:prod", "role:web-frontend")
+    options = EngineOptions(store_max_bytes=64 * MIB, extend_tags=tags)
+    use = _peak(SHAPES[shape], options, readers=3)
+
+    assert 64 * MIB // 4 <= use.peak <= 64 * MIB == use.limit
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(
+            "growing timers", "tiny counters", id="memory of samples becomes room to flush"
+        ),
+        pytest.param("tiny counters", "growing timers", id="and the reverse"),
+    ],
+)
+def test_change_of_traffic(first: str, second: str) -> None:
+    """Memory that the interval before needed for something else does not keep series out."""
+    options = EngineOptions(store_max_bytes=8 * MIB)
+    alone = _series_of(options, [second] * 3)
+    after = _series_of(options, [first, first, second])
+
+    assert 0.8 * alone[-1] <= after[-1]
+
+
+def test_columns_that_are_kept_count() -> None:
+    """A sink that keeps columns of many intervals leaves less for the store, and no more in all."""
+    engine = _open(EngineOptions(store_max_bytes=8 * MIB))
+    reader = engine.open_reader("x")
+    traffic = _datagrams(SHAPES["timers"])
+    kept = []
+    for _ in range(8):
+        _feed([reader], traffic, 1000)
+        kept.append(_flush(engine.rotate(START_MS)))
+    full = engine.memory
+    kept.clear()
+    free = engine.memory
+    engine.close()
+
+    assert full.peak <= full.limit
+    assert full.flush > 1 * MIB > free.flush
+
+
+def test_a_timer_of_many_parts() -> None:
+    """Samples in very many spellings of one series are condensed: totals stay exact."""
+    engine = _open(EngineOptions(store_max_bytes=32 * MIB))
+    reader = engine.open_reader("x")
+    values = b":".join(b"%d" % value for value in range(100))
+    for tags in itertools.islice(itertools.permutations([b"%d" % i for i in range(6)]), 400):
+        reader.feed(b"a:%s|ms|#%s" % (values, b",".join(tags)))
+    closed = engine.rotate(START_MS)
+    points = {row.name: row.value for row in rows(closed.columns(PLAN))}
+    closed.release()
+    engine.close()
+
+    assert (40_000, 0, 99) == (points["a.count"], points["a.min"], points["a.max"])
+    assert pytest.approx(49.5, abs=1.0) == points["a.50percentile"]
+    assert pytest.approx(98.5, abs=1.0) == points["a.99percentile"]
+
+
+def _open(options: EngineOptions) -> Engine:
+    options = replace(options, plan=PLAN, budgets=(Budget(max_series=0),))
+    return open_engine("native", options, start_ms=START_MS)
+
+
+def _peak(shape: Shape, options: EngineOptions, readers: int = 1) -> MemoryUse:
+    """Three intervals of traffic, each flushed while the next one is filled."""
+    engine = _open(options)
+    opened = [engine.open_reader(str(i)) for i in range(readers)]
+    traffic = _datagrams(shape)
+    datagrams = 120 * options.store_max_bytes // MIB
+    _feed(opened, traffic, datagrams)
+    for _ in range(2):
+        closed = engine.rotate(START_MS)
+        _feed(opened, traffic, datagrams)
+        _flush(closed)
+    use = engine.memory
+    engine.close()
+    return use
+
+
+def _series_of(options: EngineOptions, shapes: list[str]) -> list[int]:
+    engine = _open(options)
+    reader = engine.open_reader("x")
+    found = []
+    for shape in shapes:
+        _feed([reader], _datagrams(SHAPES[shape]), 1500)
+        closed = engine.rotate(START_MS)
+        found.append(closed.series)
+        closed.release()
+    engine.close()
+    return found
+
+
+def _datagrams(shape: Shape) -> Iterator[bytes]:
+    for start in itertools.count(0, LINES_EACH):
+        yield b"\n".join(shape(i) for i in range(start, start + LINES_EACH))
+
+
+def _feed(readers: Sequence[Reader], traffic: Iterator[bytes], datagrams: int) -> None:
+    for reader in itertools.islice(itertools.cycle(readers), datagrams):
+        reader.feed(next(traffic))
+
+
+def _flush(interval: Interval) -> Columns:
+    columns = interval.columns(PLAN)
+    interval.top(100)
+    interval.release()
+    return columns

@@ -1,0 +1,69 @@
+"""What the settings of forwarding and owning demand of one another."""
+
+from __future__ import annotations
+
+from veneurpy.config.model import Config
+from veneurpy.config.quantity import format_duration
+from veneurpy.config.report import Report
+
+MOST_HELD = 3
+"""Intervals that an owner may hold: it has four open, one of which has not ended."""
+
+
+def check_between_nodes(config: Config, report: Report) -> None:
+    """Raises ConfigError for settings that contradict one another; warns of what does nothing."""
+    _check_ring(config, report)
+    _check_tls(config, report)
+    _check_times(config, report)
+    report.raise_mistakes()
+
+
+def _check_ring(config: Config, report: Report) -> None:
+    ring = config.forward
+    if ring is None:
+        return
+    if config.forward_address:
+        place = report.places.of(("forward_address",), key=True)
+        report.mistake(place, '"forward_address" and "forward" are two ways to say it: leave one')
+    if not ring.members:
+        report.mistake(report.places.of(("forward",), key=True), '"forward" needs "members"')
+    kind, service = ring.discovery.kind, ring.discovery.service
+    if kind in ("consul", "kubernetes") and not service:
+        place = report.places.of(("forward", "discovery"), key=True)
+        report.mistake(place, f'forward.discovery: `kind: {kind}` needs "service"')
+    finds = kind in ("consul", "kubernetes") or bool(service)
+    for name, address in ring.members.items():
+        if not (address or ":" in name or finds):
+            place = report.places.of(("forward", "members", name))
+            report.mistake(place, f'forward.members.{name}: expected "host:port"')
+
+
+def _check_tls(config: Config, report: Report) -> None:
+    client, server = config.tls, config.grpc_tls
+    if client is not None and bool(client.cert_file) != bool(client.key_file):
+        report.mistake(
+            report.places.of(("tls",), key=True), "tls: cert_file and key_file go together"
+        )
+    if server is not None and not (server.certificate and server.key):
+        place = report.places.of(("grpc_tls",), key=True)
+        report.mistake(place, 'grpc_tls: "certificate" and "key" are needed')
+    for key, used in (("tls", config.forwards), ("grpc_tls", config.grpc_address is not None)):
+        if getattr(config, key) is not None and not used:
+            needed = "forward_address" if key == "tls" else "grpc_address"
+            what = f'"{key}" has no effect without "{needed}"'
+            report.warning(report.places.of((key,), key=True), what)
+
+
+def _check_times(config: Config, report: Report) -> None:
+    if not (config.forwards or config.owns):
+        return
+    interval_ms = config.interval * 1000
+    if abs(interval_ms - round(interval_ms)) > 1e-6:
+        what = "interval: expected whole milliseconds where nodes forward to one another"
+        report.mistake(report.places.of(("interval",)), what)
+    most_s = MOST_HELD * config.interval
+    if config.owns and config.global_hold_s > most_s + 1e-9:
+        given, most = format_duration(config.global_hold_s), format_duration(most_s)
+        what = f"global_hold: {given} is more than three intervals ({most})"
+        hint = format_duration(config.interval)
+        report.mistake(report.places.of(("global_hold",)), what, f"global_hold: {hint}")

@@ -1,0 +1,53 @@
+"""What an owner says to a batch, or to the question what became of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from veneurpy.forward.epochs import EpochTable
+
+
+class Kind(StrEnum):
+    """DONE, TOO_OLD and REJECTED are final: the sender is rid of the batch."""
+
+    DONE = "done"
+    """In a seal: committed, whatever dies now."""
+    HELD = "held"
+    """In memory: to be kept until it is DONE."""
+    BUSY = "busy"
+    """Not now; nothing was taken."""
+    TOO_OLD = "too_old"
+    """Not taken, and never will be. With the reason FORGOTTEN: unless it was taken before."""
+    REJECTED = "rejected"
+    """Cannot be understood."""
+    REFUSED = "refused"
+    """Not for this owner, by its table or its interval's length; nothing was taken."""
+    UNKNOWN = "unknown"
+    """Not here, or lost in a restart: to be delivered again."""
+    IN_DOUBT = "in_doubt"
+    """Sent to one who keeps no names of batches, and nobody knows whether it came: final."""
+
+
+FORGOTTEN = "forgotten"
+"""So old that the owner no longer knows which batches of that interval it has published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One of the kinds, with what belongs to it."""
+
+    kind: Kind
+    reason: str = ""
+    """A fixed word, for BUSY, TOO_OLD, REJECTED and REFUSED."""
+    after_s: float = 0.0
+    """When to ask again, for BUSY."""
+    table: EpochTable | None = None
+    """What the owner knows of the members, for REFUSED."""
+    window_s: float = 0.0
+    """How old an interval this owner takes; 0: not told."""
+
+
+DONE = Answer(Kind.DONE)
+HELD = Answer(Kind.HELD)
+UNKNOWN = Answer(Kind.UNKNOWN)

@@ -1,0 +1,160 @@
+"""What an owner knows: its open and late intervals, its seals, its bounds. One thread at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+from uuid import UUID, uuid4
+
+from veneurpy.accounts import OwnerAccounts, Sums
+from veneurpy.engine import ImportStore, Plan
+from veneurpy.forward.batch import BatchId
+from veneurpy.forward.clocks import SenderClocks
+from veneurpy.forward.membership import Membership
+from veneurpy.forward.poison import Slot
+from veneurpy.forward.stores import ImportEngine
+from veneurpy.ports import Clock
+from veneurpy.spool import Owed, Record, seals
+from veneurpy.spool.database import Database
+from veneurpy.spool.seals import Bounds, Seal
+from veneurpy.telemetry.events import Event
+
+NS_PER_MS = 1_000_000
+
+_T = TypeVar("_T")
+
+
+class Run(Protocol):
+    """Runs something on the spool's thread and waits for it. Raises sqlite3.Error and OSError."""
+
+    def __call__(self, work: Callable[[Database], _T], /) -> _T: ...
+
+
+class Publisher(Protocol):
+    """Where sealed rows go."""
+
+    def owed(self, record: Record) -> Sequence[Owed]:
+        """What each sink will be owed of it."""
+        ...
+
+    def offer(self, record: Record) -> None:
+        """It is committed: to be delivered. Called on the owner's thread; must not block."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerOptions:
+    """What is configured. `host` is the points' hostname."""
+
+    name: str
+    host: str
+    interval_ms: int
+    hold_ms: int
+    """How long after its end, or after its first batch, an interval is sealed (`global_hold`)."""
+    accept_window_ms: int = 6 * 3600 * 1000
+    late_window_ms: int = 600_000
+    margin_ms: int = 600_000
+    """How much longer than the windows identities and states are kept: clocks differ."""
+    late_max_bytes: int = 256 << 20
+    max_bytes: int = 1 << 30
+    """Memory of all that is open or late."""
+    most_open: int = 4
+
+
+@dataclass(slots=True)
+class OpenInterval:
+    """What was taken of an interval and is not committed yet."""
+
+    start_ms: int
+    store: ImportStore
+    since_s: float
+    """When its first batch was taken, by the monotonic clock."""
+    revision: int = 0
+    identities: dict[UUID, int] = field(default_factory=dict)
+    """Bit k: part k of that uuid is in."""
+    senders: set[str] = field(default_factory=set)
+    sums: Sums = field(default_factory=Sums)
+
+    def holds(self, id: BatchId) -> bool:
+        """Whether a batch is in."""
+        return bool(self.identities.get(id.uuid, 0) >> id.part & 1)
+
+
+class Desk:
+    """The state that deliver, seal, amend and confirm work on. `restore` it first."""
+
+    def __init__(
+        self,
+        options: OwnerOptions,
+        *,
+        engine: ImportEngine,
+        plan: Plan,
+        run: Run,
+        clock: Clock,
+        membership: Membership,
+        publisher: Publisher,
+        emit: Callable[[Event], None],
+        slot: Slot,
+        new_uuid: Callable[[], UUID] = uuid4,
+    ) -> None:
+        self.options = options
+        self.engine = engine
+        self.plan = plan
+        self.run = run
+        self.clock = clock
+        self.membership = membership
+        self.publisher = publisher
+        self.emit = emit
+        self.slot = slot
+        self.new_uuid = new_uuid
+        self.accounts = OwnerAccounts()
+        self.clocks = SenderClocks(clock)
+        self.open: dict[int, OpenInterval] = {}
+        self.late: dict[int, OpenInterval] = {}
+        self.sealed: dict[int, Seal] = {}
+        self.bounds = Bounds()
+        self.quarantined: set[tuple[UUID, int]] = set()
+        self.recent: list[set[str]] = []
+        """Who was in the last intervals that were sealed."""
+        self.failure = ""
+        """Why the disk could not take the last seal; "" if it did."""
+        self.started_s = clock.monotonic()
+
+    def __repr__(self) -> str:
+        return f"Desk({self.options.name!r}, open={sorted(self.open)}, late={sorted(self.late)})"
+
+    @property
+    def now_ms(self) -> int:
+        return self.clock.now_ns() // NS_PER_MS
+
+    @property
+    def memory_bytes(self) -> int:
+        """What all open and late intervals take."""
+        opened = (*self.open.values(), *self.late.values())
+        return sum(interval.store.memory_bytes for interval in opened)
+
+    def age_ms(self, start_ms: int) -> int:
+        """How long ago an interval ended, by the wall clock."""
+        return self.now_ms - start_ms - self.options.interval_ms
+
+    def restore(self) -> None:
+        """Takes over what the process before this one committed. Raises sqlite3.Error."""
+        dying = self.slot.take()
+        now_ms = self.now_ms
+
+        def work(database: Database) -> None:
+            if dying is not None:
+                with database.transaction() as db:
+                    seals.quarantine(db, *dying, now_ms)
+            self.membership.restore(database)
+            db = database.connection
+            self.sealed = seals.seals(db)
+            self.bounds = seals.bounds(db)
+            self.quarantined = seals.quarantined(db)
+
+        self.run(work)
+
+    def gathering(self, start_ms: int) -> OpenInterval | None:
+        """The open or late interval that starts then."""
+        return self.open.get(start_ms) or self.late.get(start_ms)

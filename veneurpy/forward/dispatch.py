@@ -1,0 +1,345 @@
+"""What a host knows of the batches that wait in its spool, and what answers mean for them.
+
+No I/O but the database's. Everything runs on the spool's thread, but for what says otherwise.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from veneurpy.accounts import HostAccounts, Loss, LossWord
+from veneurpy.engine import Encoded
+from veneurpy.forward.answer import FORGOTTEN, Answer, Kind
+from veneurpy.forward.batch import Batch, BatchId
+from veneurpy.forward.encode import divided
+from veneurpy.forward.epochs import Epoch, EpochInvalid
+from veneurpy.forward.give_up import drop, give_up
+from veneurpy.forward.membership import Membership
+from veneurpy.ports import Clock
+from veneurpy.spool import outbox
+from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import Head, Waiting
+from veneurpy.telemetry.events import (
+    BatchesLost,
+    BatchesUnspooled,
+    EpochAdopted,
+    Event,
+    OwnerRefuses,
+)
+
+BOOKED_REMEMBERED = 64
+"""Intervals of which it is remembered that they were booked."""
+
+Divide = Callable[[Batch, Epoch], Sequence[Encoded]]
+"""Cuts a payload anew for the members of another epoch. Raises ValueError if it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """What is configured of a host's patience."""
+
+    name: str
+    interval_ms: int
+    max_age_ms: int = 6 * 3600 * 1000
+    max_bytes: int = 1 << 30
+    chunk_bytes: int = 4 << 20
+    """Loaded from the spool at a time, for one owner."""
+
+
+class Dispatch:
+    """The waiting batches. `restore` it first."""
+
+    def __init__(
+        self,
+        options: HostOptions,
+        *,
+        clock: Clock,
+        membership: Membership,
+        divide: Divide,
+        emit: Callable[[Event], None],
+        new_uuid: Callable[[], UUID] = uuid4,
+    ) -> None:
+        self.accounts = HostAccounts()
+        self.waiting: dict[str, Waiting] = {}
+        """How much waits for each owner, as the spool counted it last. May be read anywhere."""
+        self._options = options
+        self._clock = clock
+        self._membership = membership
+        self._divide = divide
+        self._emit = emit
+        self._new_uuid = new_uuid
+        self._unspooled: list[Batch] = []
+        self._booked: deque[UUID] = deque(maxlen=BOOKED_REMEMBERED)
+        self._held: defaultdict[str, set[BatchId]] = defaultdict(set)
+        self._first_time: set[BatchId] = set()
+        self._tried: defaultdict[str, set[BatchId]] = defaultdict(set)
+        """Sent by this process: a call of ours that is not answered can be made again."""
+        self._window_ms = options.max_age_ms
+
+    def __repr__(self) -> str:
+        return f"Dispatch({self._options.name!r}, waiting={self.waiting})"
+
+    def restore(self, database: Database) -> None:
+        """Takes over what a process before this one left."""
+        self._membership.restore(database)
+        self.recount(database)
+        with self.accounts.lock:
+            for each in self.waiting.values():
+                self.accounts.restored.add(each.batches, each.series, each.samples)
+
+    def recount(self, database: Database) -> None:
+        """Takes `pending` from the spool itself."""
+        with self.accounts.lock:
+            self.waiting = outbox.waiting(database.connection)
+            pending = self.accounts.pending
+            pending.batches = pending.series = pending.samples = 0
+            for each in self.waiting.values():
+                pending.add(each.batches, each.series, each.samples)
+            for batch in self._unspooled:
+                pending.add(1, batch.series, batch.samples)
+
+    def committed(self, batches: Sequence[Batch]) -> None:
+        """Books batches that were committed just now."""
+        with self.accounts.lock:
+            self._book(batches)
+            self._unspooled = [batch for batch in self._unspooled if batch not in batches]
+
+    def hold_back(self, batches: Sequence[Batch]) -> None:
+        """Books batches that the disk has not taken: none is sent before it does. Any thread.
+
+        Nothing happens if it has, only later than anybody would wait.
+        """
+        with self.accounts.lock:
+            if not self._book(batches):
+                return
+            self._unspooled += batches
+            held, size = self._unspooled, sum(len(batch.payload) for batch in self._unspooled)
+        self._emit(BatchesUnspooled(len(held), size))
+
+    def spool_held_back(self, database: Database) -> list[Loss]:
+        """Tries again to keep what the disk did not take; returns what there is no room for.
+
+        It may be there after all, if the disk was only slow.
+        """
+        with self.accounts.lock:
+            held = list(self._unspooled)
+        try:
+            if held:
+                with database.transaction() as db:
+                    outbox.keep(db, held)
+            kept, lost = held, list[Batch]()
+        except sqlite3.Error:
+            size, kept, lost = sum(len(batch.payload) for batch in held), [], []
+            for batch in held:
+                if size <= self._options.max_bytes:
+                    break
+                lost.append(batch)
+                size -= len(batch.payload)
+        with self.accounts.lock:
+            self._unspooled = [b for b in self._unspooled if b not in kept and b not in lost]
+        return self._lost([_loss(batch, "given_up", "disk") for batch in lost])
+
+    def next(self, database: Database, owner: str) -> list[Batch]:
+        """What to send to an owner now, the oldest interval first; it counts as sent from here on.
+
+        What the owner holds is left out. To one that would count a batch twice nothing is sent
+        that a process before this one may have sent; and one at a time, so that few are in doubt.
+        """
+        chosen, size = list[Head](), 0
+        heads = outbox.heads(database.connection, owner)
+        tried, most_bytes = self._tried[owner], self._options.chunk_bytes
+        tried.intersection_update([head.id for head in heads])
+        if outbox.is_forgetful(database.connection, owner):
+            self._doubt(database, [h for h in heads if h.is_sent and h.id not in tried])
+            heads = [h for h in heads if not h.is_sent or h.id in tried]
+            most_bytes = 0
+        for head in heads:
+            if head.id in self._held[owner]:
+                continue
+            if chosen and size + head.bytes > most_bytes:
+                break
+            chosen.append(head)
+            size += head.bytes
+        tried.update(head.id for head in chosen)
+        fresh = [head.id for head in chosen if not head.is_sent]
+        if fresh:
+            with database.transaction() as db:
+                outbox.mark(db, fresh, is_sent=True)
+            self._first_time.update(fresh)
+        name, db = self._options.name, database.connection
+        loaded = (outbox.load(db, head.id, name) for head in chosen)
+        return [batch for batch in loaded if batch is not None]
+
+    def note(self, database: Database, owner: str, is_forgetful: bool) -> None:
+        """Remembers whether an owner would count a batch twice."""
+        with database.transaction() as db:
+            outbox.keep_forgetful(db, owner, is_forgetful)
+
+    def _doubt(self, database: Database, heads: Sequence[Head]) -> None:
+        """Settles what was under way when the process before this one died."""
+        for loss in self._lost(drop(database, [(head, "crash") for head in heads])):
+            sums = (1, loss.series, loss.samples)
+            self._emit(BatchesLost(loss.owner, loss.word, loss.reason, *sums, loss.start_ms))
+
+    def unsent(self, database: Database, batches: Sequence[Batch]) -> None:
+        """Nothing of these has left this node, after all, as far as `next` gave them out."""
+        first = [batch.id for batch in batches if batch.id in self._first_time]
+        if first:
+            with database.transaction() as db:
+                outbox.mark(db, first, is_sent=False)
+            self._first_time.difference_update(first)
+
+    def unanswered(self, id: BatchId) -> None:
+        """It was sent, and nobody knows what became of it."""
+        self._first_time.discard(id)
+
+    def answered(self, database: Database, batch: Batch, answer: Answer) -> bool:
+        """Does what an answer asks for; whether the next batch may be sent at once."""
+        is_first = batch.id in self._first_time
+        self._first_time.discard(batch.id)
+        if answer.window_s:
+            self._window_ms = min(self._options.max_age_ms, round(answer.window_s * 1000))
+        if answer.kind is Kind.HELD:
+            self._held[batch.owner].add(batch.id)
+        elif answer.kind is Kind.DONE:
+            self._done(database, batch)
+        elif answer.kind is Kind.TOO_OLD:
+            is_certain = is_first or answer.reason != FORGOTTEN
+            self._settle(database, batch, "given_up" if is_certain else "in_doubt", answer.reason)
+        elif answer.kind is Kind.REJECTED:
+            self._settle(database, batch, "rejected", answer.reason)
+        elif answer.kind is Kind.IN_DOUBT:
+            self._settle(database, batch, "in_doubt", answer.reason)
+        elif answer.kind is Kind.REFUSED:
+            return self._refused(database, batch, answer)
+        return answer.kind not in (Kind.BUSY, Kind.UNKNOWN)
+
+    def to_confirm(self, database: Database, owner: str) -> list[BatchId]:
+        """What an owner is to be asked about, the oldest interval first."""
+        held = self._held[owner]
+        found = [h.id for h in outbox.heads(database.connection, owner) if h.id in held]
+        held.intersection_update(found)
+        return found
+
+    def confirmed(
+        self, database: Database, owner: str, ids: Sequence[BatchId], answers: Sequence[Answer]
+    ) -> int:
+        """Takes what an owner said: what is DONE goes, what is UNKNOWN is delivered again.
+
+        Returns how many were done.
+        """
+        kinds = dict(zip(ids, (answer.kind for answer in answers), strict=True))
+        for id, kind in kinds.items():
+            if kind is Kind.UNKNOWN:
+                self._held[owner].discard(id)
+        done = {id for id, kind in kinds.items() if kind is Kind.DONE}
+        heads = [h for h in outbox.heads(database.connection, owner) if h.id in done]
+        if heads:
+            with database.transaction() as db:
+                outbox.drop(db, [head.id for head in heads])
+        self._held[owner] -= done
+        with self.accounts.lock:
+            for head in heads:
+                self.accounts.done.add(1, head.series, head.samples)
+                self.accounts.pending.add(-1, -head.series, -head.samples)
+        return len(heads)
+
+    def give_up(self, database: Database) -> list[Loss]:
+        """Lets go of what is too old, or has no room, and books it."""
+        age_ms = min(self._window_ms, self._options.max_age_ms) + self._options.interval_ms
+        now_ms = self._clock.now_ns() // 1_000_000
+        most = self._options.max_bytes
+        return self._lost(give_up(database, before_ms=now_ms - age_ms, most_bytes=most))
+
+    def abandon(self, database: Database, reason: str) -> list[Loss]:
+        """Lets go of everything: what keeps it ends with this process."""
+        heads = outbox.oldest_first(database.connection)
+        return self._lost(drop(database, [(head, reason) for head in heads]))
+
+    def _book(self, batches: Sequence[Batch]) -> bool:
+        """Books what was encoded, once; whether it was not booked before. Under the lock."""
+        uuids = {batch.id.uuid for batch in batches}
+        if not uuids or uuids & set(self._booked):
+            return False
+        self._booked.extend(uuids)
+        for batch in batches:
+            self.accounts.encoded.add(1, batch.series, batch.samples)
+            self.accounts.pending.add(1, batch.series, batch.samples)
+        return True
+
+    def _done(self, database: Database, batch: Batch) -> None:
+        if self._drop(database, batch):
+            with self.accounts.lock:
+                self.accounts.done.add(1, batch.series, batch.samples)
+
+    def _settle(self, database: Database, batch: Batch, word: LossWord, reason: str) -> None:
+        if self._drop(database, batch):
+            loss = _loss(batch, word, reason)
+            with self.accounts.lock:
+                self.accounts.lose(loss)
+            sums = (1, batch.series, batch.samples)
+            self._emit(BatchesLost(batch.owner, word, reason, *sums, batch.start_ms))
+
+    def _drop(self, database: Database, batch: Batch) -> bool:
+        """Whether it was still there: what was given up meanwhile has its account already."""
+        with database.transaction() as db:
+            is_there = outbox.drop(db, [batch.id]) == 1
+        self._held[batch.owner].discard(batch.id)
+        if is_there:
+            with self.accounts.lock:
+                self.accounts.pending.add(-1, -batch.series, -batch.samples)
+        return is_there
+
+    def _lost(self, losses: list[Loss]) -> list[Loss]:
+        with self.accounts.lock:
+            for loss in losses:
+                self.accounts.pending.add(-1, -loss.series, -loss.samples)
+                self.accounts.lose(loss)
+        return losses
+
+    def _refused(self, database: Database, batch: Batch, answer: Answer) -> bool:
+        """Cuts it anew if the owner goes by a newer list than the batch; else it has to wait."""
+        if answer.table is not None:
+            try:
+                if self._membership.adopt(answer.table, database):
+                    epoch = self._membership.table.latest
+                    names = ",".join(epoch.members)
+                    self._emit(EpochAdopted(epoch.number, epoch.from_ms, names))
+            except EpochInvalid as exc:
+                self._emit(OwnerRefuses(batch.owner, str(exc)))
+                return False
+            known = answer.table.at(batch.start_ms)
+            ours = self._membership.table.at(batch.start_ms)
+            if ours == known and known.number > batch.epoch:
+                return self._divide_anew(database, batch, ours)
+        self._emit(OwnerRefuses(batch.owner, answer.reason))
+        return False
+
+    def _divide_anew(self, database: Database, batch: Batch, epoch: Epoch) -> bool:
+        try:
+            parts = self._divide(batch, epoch)
+        except ValueError:
+            self._settle(database, batch, "rejected", "unreadable")
+            return True
+        pieces = divided(batch, self._new_uuid(), epoch, parts)
+        with database.transaction() as db:
+            if not outbox.drop(db, [batch.id]):
+                return True
+            outbox.keep(db, pieces)
+        with self.accounts.lock:
+            accounts = self.accounts
+            accounts.divided.add(1, batch.series, batch.samples)
+            accounts.pending.add(-1, -batch.series, -batch.samples)
+            for piece in pieces:
+                accounts.pieces.add(1, piece.series, piece.samples)
+                accounts.pending.add(1, piece.series, piece.samples)
+        return True
+
+
+def _loss(batch: Batch, word: LossWord, reason: str) -> Loss:
+    uuid, part, _ = batch.id
+    return Loss(word, reason, batch.owner, uuid, part, batch.start_ms, batch.series, batch.samples)

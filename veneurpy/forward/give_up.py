@@ -1,0 +1,49 @@
+"""Lets go of what has waited too long or takes too much room, and says which of it is in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from veneurpy.accounts import Loss
+from veneurpy.spool import outbox
+from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import Head
+
+
+def give_up(database: Database, *, before_ms: int, most_bytes: int) -> list[Loss]:
+    """Deletes batches of intervals before a time, then the oldest until the rest has room.
+
+    What was never sent is given up. What was sent and never finally answered for is in doubt.
+    Raises sqlite3.Error.
+    """
+    heads = outbox.oldest_first(database.connection)
+    total = sum(head.bytes for head in heads)
+    lost: list[tuple[Head, str]] = []
+    for head in heads:
+        if head.start_ms >= before_ms and total <= most_bytes:
+            break
+        lost.append((head, "too_old" if head.start_ms < before_ms else "outbox_full"))
+        total -= head.bytes
+    return drop(database, lost)
+
+
+def drop(database: Database, lost: Sequence[tuple[Head, str]]) -> list[Loss]:
+    """Deletes batches, each for a reason."""
+    if lost:
+        with database.transaction() as db:
+            outbox.drop(db, [head.id for head, _ in lost])
+    return [loss_of(head, reason) for head, reason in lost]
+
+
+def loss_of(head: Head, reason: str) -> Loss:
+    """How a waiting batch is booked when it is let go."""
+    return Loss(
+        "in_doubt" if head.is_sent else "given_up",
+        reason,
+        head.owner,
+        head.id.uuid,
+        head.id.part,
+        head.start_ms,
+        head.series,
+        head.samples,
+    )

@@ -1,0 +1,54 @@
+"""The member lists as this node knows them, kept in its spool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from veneurpy.forward.epochs import ANYBODY, Epoch, EpochTable
+from veneurpy.spool import outbox
+from veneurpy.spool.database import Database
+
+
+class Membership:
+    """The current table. `table` is replaced as a whole and may be read on any thread."""
+
+    def __init__(self, table: EpochTable) -> None:
+        """`table` is what is configured; what was adopted later prevails once it is restored."""
+        self.table = table
+
+    def __repr__(self) -> str:
+        return f"Membership({self.table!r})"
+
+    def restore(self, database: Database) -> None:
+        """Takes over what was adopted before. On the spool's thread, any number of times."""
+        kept = outbox.epochs(database.connection)
+        if kept and not self._has_moved(kept):
+            self.table = self.table.merged(EpochTable(kept))
+
+    def _has_moved(self, kept: Sequence[Epoch]) -> bool:
+        """Whether what was learnt at an address was learnt at another than is configured now."""
+        first = self.table.epochs[0]
+        return first.number == ANYBODY and first not in kept
+
+    def adopt(self, table: EpochTable, database: Database) -> bool:
+        """Keeps what another node knows beyond ours, then uses it; whether there was anything.
+
+        On the spool's thread. Raises EpochInvalid and sqlite3.Error, and changes nothing then.
+        """
+        merged = self.table.merged(table)
+        if merged == self.table:
+            return False
+        with database.transaction() as db:
+            outbox.keep_epochs(db, merged.epochs)
+        self.table = merged
+        return True
+
+    def adopt_epoch(
+        self, epoch: Epoch, database: Database, *, is_free: Callable[[int], bool]
+    ) -> bool:
+        """The same of one list that an operator applies.
+
+        `is_free` says whether nothing of the intervals from a time on has been taken here.
+        """
+        table = self.table.plus(epoch)
+        return is_free(epoch.from_ms) and self.adopt(table, database)

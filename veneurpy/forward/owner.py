@@ -1,0 +1,215 @@
+"""The owner of a share of all series, as the event loop sees it: its work is on other threads."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from veneurpy.engine import Plan
+from veneurpy.forward import amend, seal
+from veneurpy.forward.answer import Answer, Kind
+from veneurpy.forward.batch import Batch, BatchId
+from veneurpy.forward.confirm import confirm
+from veneurpy.forward.deliver import deliver
+from veneurpy.forward.desk import Desk, OpenInterval, OwnerOptions, Publisher
+from veneurpy.forward.epochs import Epoch, EpochTable
+from veneurpy.forward.membership import Membership
+from veneurpy.forward.poison import Slot
+from veneurpy.forward.stores import ImportEngine
+from veneurpy.ports import Clock, PeerUnavailable
+from veneurpy.spool import Spool
+from veneurpy.telemetry import Telemetry, metrics
+from veneurpy.telemetry.events import EpochAdopted, Event
+
+MOST_WAITING = 64
+"""Batches that wait for their turn, each in memory."""
+LONGEST_TICK_S = 1.0
+
+_T = TypeVar("_T")
+
+
+def tick(desk: Desk) -> None:
+    """Seals and amends what is due. On the owner's thread."""
+    while (start_ms := seal.due(desk)) is not None and seal.seal(desk, start_ms):
+        pass
+    for start_ms in amend.due(desk):
+        amend.amend(desk, start_ms)
+
+
+class Owner:
+    """Takes batches and publishes intervals. `start`, then `run` as a task, `close` last."""
+
+    def __init__(
+        self,
+        options: OwnerOptions,
+        *,
+        engine: ImportEngine,
+        plan: Plan,
+        spool: Spool,
+        clock: Clock,
+        membership: Membership,
+        publisher: Publisher,
+        telemetry: Telemetry,
+        slot: Slot | None = None,
+    ) -> None:
+        """`slot` is a file of `state_dir`, where there is one."""
+        self._telemetry = telemetry
+        self._spool = spool
+        self._clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="owner")
+        self._waiting = 0
+        self._is_closed = False
+        self._status: dict[str, Any] = {}
+        self._desk = Desk(
+            options,
+            engine=engine,
+            plan=plan,
+            run=spool.run,
+            clock=clock,
+            membership=membership,
+            publisher=publisher,
+            emit=self._emit,
+            slot=slot or Slot(),
+        )
+        self.name = options.name
+        self.accounts = self._desk.accounts
+
+    def __repr__(self) -> str:
+        return f"Owner({self._desk!r})"
+
+    async def start(self) -> None:
+        """Takes over what the process before this one committed. The spool must be open."""
+        self._loop = asyncio.get_running_loop()
+        await self._off_loop(self._desk.restore)
+        self._status = await self._off_loop(lambda: snapshot(self._desk))
+
+    async def deliver(self, batch: Batch) -> Answer:
+        """The answer to a batch."""
+        if self._waiting >= MOST_WAITING:
+            answer = Answer(Kind.BUSY, "queue", 0.1)
+        else:
+            self._waiting += 1
+            try:
+                answer = await self._off_loop(lambda: deliver(self._desk, batch))
+            finally:
+                self._waiting -= 1
+        self._telemetry.add(metrics.BATCHES_ANSWERED, 1, answer=answer.kind)
+        if answer.kind is Kind.HELD:
+            late_s = (self._clock.now_ns() // 1_000_000 - batch.end_ms) / 1000
+            self._telemetry.observe(metrics.LATENESS_SECONDS, max(0.0, late_s))
+        return answer
+
+    async def confirm(self, ids: Sequence[BatchId]) -> Sequence[Answer]:
+        """What became of batches. Raises PeerUnavailable if the disk does not say."""
+        try:
+            return await self._off_loop(lambda: confirm(self._desk, ids))
+        except (sqlite3.Error, OSError) as exc:
+            raise PeerUnavailable(str(exc), may_have_been_applied=False) from exc
+
+    def table(self) -> EpochTable:
+        """The member lists this node goes by."""
+        return self._desk.membership.table
+
+    async def adopt(self, epoch: Epoch) -> bool:
+        """Keeps a member list that an operator applies; False if it comes too late.
+
+        It does when something of an interval from `from_ms` on was taken here by the list before.
+        Raises EpochInvalid and sqlite3.Error.
+        """
+        if epoch in self.table().epochs:
+            return True
+        adopted = await self._off_loop(lambda: adopt(self._desk, epoch))
+        if adopted:
+            names = ",".join(epoch.members)
+            self._telemetry.emit(EpochAdopted(epoch.number, epoch.from_ms, names))
+        return adopted
+
+    async def tick(self) -> None:
+        """Seals and amends what is due."""
+        self._status = await self._off_loop(self._tick)
+        telemetry, status = self._telemetry, self._status
+        telemetry.set(metrics.OPEN_INTERVALS, len(status["open"]))
+        telemetry.set(metrics.LATE_INTERVALS, len(status["late"]))
+        telemetry.set(metrics.HOSTS_IN, status["hosts_in"])
+        telemetry.set(metrics.HOSTS_KNOWN, status["hosts_known"])
+        telemetry.set(metrics.IMPORT_BYTES, status["memory_bytes"])
+
+    async def run(self) -> None:
+        """Ticks until it is cancelled."""
+        pause_s = min(LONGEST_TICK_S, self._desk.options.interval_ms / 10_000)
+        while True:
+            await self._clock.sleep(pause_s)
+            await self.tick()
+
+    async def close(self) -> None:
+        """Forgets what is not sealed: its senders still have it. Idempotent."""
+        if not self._is_closed:
+            self._is_closed = True
+            await self._off_loop(self._release)
+            self._thread.shutdown(wait=False)
+
+    def status(self) -> dict[str, Any]:
+        """Plain data for the status page, as of the last tick."""
+        return self._status
+
+    def _tick(self) -> dict[str, Any]:
+        tick(self._desk)
+        return snapshot(self._desk)
+
+    def _release(self) -> None:
+        desk = self._desk
+        for interval in (*desk.open.values(), *desk.late.values()):
+            interval.store.release()
+        desk.open, desk.late = {}, {}
+        desk.slot.close()
+
+    def _emit(self, event: Event) -> None:
+        """Called on the owner's thread."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._telemetry.emit, event)
+
+    async def _off_loop(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def adopt(desk: Desk, epoch: Epoch) -> bool:
+    """Keeps a member list unless something of its intervals was taken. On the owner's thread."""
+
+    def is_free(from_ms: int) -> bool:
+        return max((*desk.open, *desk.sealed), default=0) < from_ms
+
+    membership = desk.membership
+    return desk.run(lambda db: membership.adopt_epoch(epoch, db, is_free=is_free))
+
+
+def snapshot(desk: Desk) -> dict[str, Any]:
+    """What an operator wants to see, as plain data. On the owner's thread."""
+    last = desk.recent[-1] if desk.recent else set[str]()
+    return {
+        "name": desk.options.name,
+        "open": [_plain(interval) for _, interval in sorted(desk.open.items())],
+        "late": [_plain(interval) for _, interval in sorted(desk.late.items())],
+        "sealed": len(desk.sealed),
+        "last_sealed_ms": max(desk.sealed, default=None),
+        "hosts_in": len(last),
+        "hosts_known": len(set[str]().union(*desk.recent)),
+        "memory_bytes": desk.memory_bytes,
+        "clock_ahead_ms": desk.clocks.ahead_ms,
+        "failure": desk.failure,
+        "quarantined": len(desk.quarantined),
+    }
+
+
+def _plain(interval: OpenInterval) -> dict[str, Any]:
+    return {
+        "start_ms": interval.start_ms,
+        "revision": interval.revision,
+        "series": interval.store.series,
+        "batches": interval.sums.batches,
+        "samples": interval.sums.samples,
+        "hosts": len(interval.senders),
+    }

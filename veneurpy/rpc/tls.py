@@ -1,0 +1,150 @@
+"""TLS and mutual TLS for gRPC. Certificates are read again when their files have changed."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+
+from veneurpy.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What one end shows and trusts, each a path or the PEM text itself; "" for none."""
+
+    certificate: str = ""
+    key: str = ""
+    authority: str = ""
+    """A server with it asks every sender for a certificate that it signed; a client without it
+    trusts the authorities of the system."""
+    server_name: str = ""
+    """A client expects this name instead of the address's."""
+
+
+class _Reloaded:
+    """A context made anew when a file changed. A half-written pair leaves the last good one."""
+
+    def __init__(
+        self,
+        files: TlsFiles,
+        build: Callable[[TlsFiles], ssl.SSLContext],
+        failed: Callable[[str], None],
+    ) -> None:
+        self._files = files
+        self._build = build
+        self._failed = failed
+        self._seen = _stamps(files)
+        try:
+            self._context = build(files)
+        except (OSError, ValueError) as exc:
+            raise ConfigError(f"the TLS certificate or key cannot be used: {exc}") from exc
+
+    def context(self) -> ssl.SSLContext:
+        """The context for a new connection. Reads files: call it off the event loop."""
+        seen = _stamps(self._files)
+        if seen != self._seen:
+            try:
+                self._context = self._build(self._files)
+            except (OSError, ValueError) as exc:
+                self._failed(str(exc))
+            self._seen = seen
+        return self._context
+
+
+class ServerTls(_Reloaded):
+    """The server's end. Raises ConfigError when what it is given is not usable.
+
+    `failed` is told, on whichever thread asked, when changed files cannot be used.
+    """
+
+    def __init__(self, files: TlsFiles, *, failed: Callable[[str], None]) -> None:
+        super().__init__(files, _server_context, failed)
+
+
+class ClientTls(_Reloaded):
+    """The client's end; as ServerTls."""
+
+    def __init__(self, files: TlsFiles, *, failed: Callable[[str], None]) -> None:
+        super().__init__(files, _client_context, failed)
+        self.server_name = files.server_name
+
+
+def name_in_certificate(secured: ssl.SSLObject) -> str | None:
+    """Who the other end is by its certificate: the first DNS name, else the common name."""
+    shown = secured.getpeercert()
+    if not shown:
+        return None
+    alternatives = cast(Sequence[tuple[str, str]], shown.get("subjectAltName", ()))
+    for kind, value in alternatives:
+        if kind == "DNS":
+            return value
+    subject = cast(Sequence[Sequence[tuple[str, str]]], shown.get("subject", ()))
+    names = (value for pairs in subject for kind, value in pairs if kind == "commonName")
+    return next(names, None)
+
+
+def _server_context(files: TlsFiles) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    _load_pair(context, files)
+    if files.authority:
+        cafile, cadata = _authority(files.authority)
+        context.load_verify_locations(cafile=cafile, cadata=cadata)
+        context.verify_mode = ssl.CERT_REQUIRED
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def _client_context(files: TlsFiles) -> ssl.SSLContext:
+    cafile, cadata = _authority(files.authority)
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=cafile, cadata=cadata)
+    if files.certificate or files.key:
+        _load_pair(context, files)
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def _load_pair(context: ssl.SSLContext, files: TlsFiles) -> None:
+    if not files.certificate or not files.key:
+        raise ValueError("a certificate needs its key, and a key its certificate")
+    with TemporaryDirectory(prefix="veneurpy-") as folder:
+        # OpenSSL reads the pair from files only; the folder is readable by this user alone.
+        context.load_cert_chain(
+            _path(files.certificate, Path(folder) / "certificate"),
+            _path(files.key, Path(folder) / "key"),
+        )
+
+
+def _path(text: str, spare: Path) -> Path:
+    if not _is_pem(text):
+        return Path(text)
+    spare.touch(mode=0o600)
+    spare.write_text(text)
+    return spare
+
+
+def _authority(text: str) -> tuple[str | None, str | None]:
+    """The file, or the text itself, that names whom to trust."""
+    return (None, text) if _is_pem(text) else (text or None, None)
+
+
+def _is_pem(text: str) -> bool:
+    return text.lstrip().startswith("-----BEGIN")
+
+
+def _stamps(files: TlsFiles) -> tuple[tuple[int, int, int] | None, ...]:
+    """What tells whether a file has changed; also when it is a link that was changed."""
+    texts = (files.certificate, files.key, files.authority)
+    return tuple(_stamp(text) for text in texts if text and not _is_pem(text))
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size

@@ -1,0 +1,72 @@
+"""Where the members of the ring are, as the configuration has them found."""
+
+from __future__ import annotations
+
+from veneurpy.config import Config
+from veneurpy.config.ring import Ring
+from veneurpy.discovery.consul import ConsulDiscovery, ConsulOptions
+from veneurpy.discovery.directory import Directory
+from veneurpy.discovery.dns import DnsDiscovery
+from veneurpy.discovery.kubernetes import KubernetesDiscovery, KubernetesOptions
+from veneurpy.errors import VeneurpyError
+from veneurpy.ports import Clock, Discovery
+from veneurpy.telemetry import Telemetry
+
+
+class Addresses:
+    """`locate` a member by name; run `follow` as a task."""
+
+    def __init__(self, config: Config, *, clock: Clock, telemetry: Telemetry) -> None:
+        """Raises VeneurpyError where a discovery cannot work here."""
+        self._everybody = config.forward_address
+        ring = config.forward or Ring()
+        known = ring.addresses | ring.members
+        self._configured = {name: address for name, address in known.items() if address}
+        discovery = discovery_of(ring, clock, telemetry)
+        self._directory = None if discovery is None else Directory(discovery)
+
+    def __repr__(self) -> str:
+        return f"Addresses({self._everybody or self._directory or self._configured!r})"
+
+    def locate(self, name: str) -> str | None:
+        """The address of a member as it is known now.
+
+        With one address to forward to, whoever is there knows the way to all others.
+        """
+        if self._everybody:
+            return self._everybody
+        found = self._directory.known.get(name) if self._directory is not None else None
+        return found or self._configured.get(name) or (name if ":" in name else None)
+
+    async def follow(self) -> None:
+        """Follows changes until it is cancelled, where there can be any."""
+        if self._directory is not None:
+            await self._directory.follow()
+
+
+def discovery_of(ring: Ring, clock: Clock, telemetry: Telemetry) -> Discovery | None:
+    """What finds the members; None where the configuration says it once and for all."""
+    wanted = ring.discovery
+    if wanted.kind == "dns":
+        known = ring.addresses | ring.members
+        hosts = {name: address or name for name, address in known.items()}
+        return DnsDiscovery(
+            clock=clock,
+            telemetry=telemetry,
+            hosts=None if wanted.service else hosts,
+            service=wanted.service,
+        )
+    try:
+        if wanted.kind == "consul":
+            consul = ConsulOptions.from_environment()
+            return ConsulDiscovery(wanted.service, options=consul, clock=clock, telemetry=telemetry)
+        if wanted.kind == "kubernetes":
+            cluster = KubernetesOptions.in_cluster(
+                wanted.service, namespace=wanted.namespace, port=wanted.port
+            )
+            return KubernetesDiscovery(cluster, clock=clock, telemetry=telemetry)
+    except (KeyError, OSError) as exc:
+        raise VeneurpyError(
+            f"forward.discovery: {wanted.kind} cannot be used here: {exc} is missing"
+        ) from exc
+    return None

@@ -1,0 +1,82 @@
+"""The sending half of a node: who owns what, what waits for them, and how it is encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from veneurpy.config import Config
+from veneurpy.engine import TagMatcher
+from veneurpy.forward.dispatch import HostOptions
+from veneurpy.forward.divide import Divider
+from veneurpy.forward.encode import Encoder
+from veneurpy.forward.epochs import ANYBODY, Epoch, EpochTable
+from veneurpy.forward.membership import Membership
+from veneurpy.forward.sender import Sender
+from veneurpy.ports import Clock, Peer
+from veneurpy.spool import Spool
+from veneurpy.telemetry import Telemetry
+
+
+def table_of(config: Config, name: str) -> EpochTable:
+    """Who owns what, as far as the configuration says.
+
+    An address without a ring is epoch 0: whoever is there may know better. A node that owns without
+    a ring owns everything.
+    """
+    ring = config.forward
+    if ring is not None:
+        return EpochTable([Epoch(ring.epoch, 0, tuple(ring.members), ring.hash)])
+    if config.forward_address:
+        return EpochTable([Epoch(ANYBODY, -1, (config.forward_address,))])
+    return EpochTable([Epoch(1, 0, (name,))])
+
+
+def new_encoder(config: Config, name: str) -> Encoder:
+    """What makes batches of intervals."""
+    ignored = () if config.forward is None else config.forward.ignore_tags
+    return Encoder(
+        name,
+        interval_ms_of(config),
+        owns=config.owns,
+        ignore_tags=tuple(TagMatcher(tag.kind, tag.value) for tag in ignored),
+    )
+
+
+def new_sender(
+    config: Config,
+    encoder: Encoder,
+    *,
+    spool: Spool,
+    clock: Clock,
+    membership: Membership,
+    peers: Callable[[str], Peer],
+    telemetry: Telemetry,
+) -> Sender:
+    """What sends them."""
+    options = HostOptions(
+        encoder.name,
+        encoder.interval_ms,
+        max_age_ms=round(min(config.forward_max_age, config.accept_window) * 1000),
+        max_bytes=config.forward_max_bytes,
+    )
+    return Sender(
+        options,
+        spool=spool,
+        clock=clock,
+        membership=membership,
+        divide=Divider(encoder.owners),
+        peers=peers,
+        telemetry=telemetry,
+    )
+
+
+def spool_in_memory(config: Config, failed: Callable[[str, str], None]) -> Spool:
+    """What batches wait in where there is no `state_dir`."""
+    return Spool(
+        None, most_bytes=config.spool_max_bytes, oldest_s=config.accept_window, failed=failed
+    )
+
+
+def interval_ms_of(config: Config) -> int:
+    """The interval in whole milliseconds, as nodes tell one another."""
+    return round(config.interval * 1000)

@@ -1,0 +1,179 @@
+"""What an owner has published, in the spool's file: seals, identities, sketches to be amended."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from veneurpy.forward.batch import Batch, BatchId
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS seals (
+    start_ms INTEGER PRIMARY KEY, revision INTEGER NOT NULL, retired INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS identities (
+    uuid BLOB NOT NULL, start_ms INTEGER NOT NULL, parts BLOB NOT NULL,
+    PRIMARY KEY (uuid, start_ms)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS identities_by_time ON identities (start_ms);
+CREATE TABLE IF NOT EXISTS states (
+    start_ms INTEGER NOT NULL, shard INTEGER NOT NULL, bytes INTEGER NOT NULL, payload BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS states_by_time ON states (start_ms, shard, bytes);
+CREATE TABLE IF NOT EXISTS bounds (name TEXT PRIMARY KEY, time_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantine (
+    uuid BLOB NOT NULL, part INTEGER NOT NULL, at_ms INTEGER NOT NULL, sender TEXT, payload BLOB
+);
+CREATE UNIQUE INDEX IF NOT EXISTS quarantine_by_id ON quarantine (uuid, part);
+"""
+MOST_QUARANTINED = 64
+"""Payloads that are kept for a person; of more only the identity is."""
+
+
+class Seal(NamedTuple):
+    """What is known of a published interval."""
+
+    revision: int
+    is_retired: bool
+    """It cannot be amended any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Times that only ever rise, whatever the clock does."""
+
+    refused_before_ms: int = 0
+    """Nothing of an interval before it is taken."""
+    forgotten_before_ms: int = 0
+    """Identities of intervals before it are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """What is written in the transaction that publishes a revision of an interval."""
+
+    start_ms: int
+    seal: Seal
+    identities: Mapping[UUID, int]
+    """Bit k: part k of that uuid is in."""
+    states: Sequence[bytes]
+    """Payloads that give the merged sketches back."""
+    bounds: Bounds
+    states_before_ms: int
+    """States of intervals before it go."""
+    most_state_bytes: int
+    spared: Collection[int] = ()
+    """Intervals whose states stay even if there is no room."""
+
+
+def write(db: sqlite3.Connection, sealing: Sealing) -> None:
+    """Writes it all. Within the transaction of the rows."""
+    start_ms, seal = sealing.start_ms, sealing.seal
+    db.execute("INSERT OR REPLACE INTO seals VALUES (?, ?, ?)", (start_ms, *seal))
+    for uuid, bits in sealing.identities.items():
+        bits |= parts_of(db, uuid, start_ms)
+        row = (uuid.bytes, start_ms, _packed(bits))
+        db.execute("INSERT OR REPLACE INTO identities VALUES (?, ?, ?)", row)
+    db.execute("DELETE FROM states WHERE start_ms = ?", (start_ms,))
+    db.executemany(
+        "INSERT INTO states VALUES (?, ?, ?, ?)",
+        [(start_ms, shard, len(blob), blob) for shard, blob in enumerate(sealing.states)],
+    )
+    _forget_states(db, sealing)
+    keep_bounds(db, sealing.bounds)
+    for table in ("identities", "seals"):
+        before = (sealing.bounds.forgotten_before_ms,)
+        db.execute(f"DELETE FROM {table} WHERE start_ms < ?", before)
+
+
+def _forget_states(db: sqlite3.Connection, sealing: Sealing) -> None:
+    """Lets the oldest go until the rest has room. What is retired was kept for a late batch."""
+    query = (
+        "SELECT start_ms, sum(bytes), retired FROM states JOIN seals USING (start_ms) "
+        "GROUP BY start_ms ORDER BY start_ms"
+    )
+    sizes = db.execute(query).fetchall()
+    total = sum(size for _, size, _ in sizes)
+    for time_ms, size, is_retired in sizes:
+        is_old = time_ms < sealing.states_before_ms
+        is_wanted = not (is_retired or is_old or total > sealing.most_state_bytes)
+        if not is_wanted and time_ms not in sealing.spared:
+            retire(db, time_ms)
+            db.execute("DELETE FROM states WHERE start_ms = ?", (time_ms,))
+            total -= size
+
+
+def retire(db: sqlite3.Connection, start_ms: int) -> None:
+    """Says that nothing more is taken of an interval. Within a transaction."""
+    db.execute("UPDATE seals SET retired = 1 WHERE start_ms = ?", (start_ms,))
+
+
+def seals(db: sqlite3.Connection) -> dict[int, Seal]:
+    """All that are known, by the interval's start."""
+    query = "SELECT start_ms, revision, retired FROM seals"
+    return {time_ms: Seal(revision, bool(gone)) for time_ms, revision, gone in db.execute(query)}
+
+
+def states(db: sqlite3.Connection, start_ms: int) -> list[bytes]:
+    """The payloads that give an interval's sketches back."""
+    query = "SELECT payload FROM states WHERE start_ms = ? ORDER BY shard"
+    return [payload for (payload,) in db.execute(query, (start_ms,))]
+
+
+def bounds(db: sqlite3.Connection) -> Bounds:
+    """As they were kept."""
+    known = dict(db.execute("SELECT name, time_ms FROM bounds"))
+    return Bounds(known.get("refused", 0), known.get("forgotten", 0))
+
+
+def keep_bounds(db: sqlite3.Connection, bounds: Bounds) -> None:
+    """Within a transaction."""
+    rows = [("refused", bounds.refused_before_ms), ("forgotten", bounds.forgotten_before_ms)]
+    db.executemany("INSERT OR REPLACE INTO bounds VALUES (?, ?)", rows)
+
+
+def parts_of(db: sqlite3.Connection, uuid: UUID, start_ms: int) -> int:
+    """The parts of a uuid that are in a seal of that interval, as bits."""
+    query = "SELECT parts FROM identities WHERE uuid = ? AND start_ms = ?"
+    row = db.execute(query, (uuid.bytes, start_ms)).fetchone()
+    return 0 if row is None else int.from_bytes(row[0], "little")
+
+
+def sealed(db: sqlite3.Connection, ids: Iterable[BatchId]) -> set[BatchId]:
+    """Those of them that are in a seal, of whichever interval."""
+    query = "SELECT parts FROM identities WHERE uuid = ?"
+    found = set()
+    for id in ids:
+        for (parts,) in db.execute(query, (id.uuid.bytes,)):
+            if int.from_bytes(parts, "little") >> id.part & 1:
+                found.add(id)
+    return found
+
+
+def quarantined(db: sqlite3.Connection) -> set[tuple[UUID, int]]:
+    """Batches in whose midst a process has died."""
+    query = "SELECT uuid, part FROM quarantine"
+    return {(UUID(bytes=uuid), part) for uuid, part in db.execute(query)}
+
+
+def quarantine(db: sqlite3.Connection, uuid: UUID, part: int, now_ms: int) -> None:
+    """Remembers a batch in whose midst a process has died. Within a transaction."""
+    row = (uuid.bytes, part, now_ms)
+    db.execute("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, NULL, NULL)", row)
+
+
+def keep_quarantined(db: sqlite3.Connection, batch: Batch) -> None:
+    """Keeps the bytes of such a batch for a person, if there is room. Within a transaction."""
+    kept = "SELECT count(*) FROM quarantine WHERE payload IS NOT NULL"
+    if db.execute(kept).fetchone()[0] < MOST_QUARANTINED:
+        db.execute(
+            "UPDATE quarantine SET sender = ?, payload = ? WHERE uuid = ? AND part = ?",
+            (batch.sender, batch.payload, batch.id.uuid.bytes, batch.id.part),
+        )
+
+
+def _packed(bits: int) -> bytes:
+    return bits.to_bytes((bits.bit_length() + 7) // 8, "little")
