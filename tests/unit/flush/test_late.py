@@ -189,7 +189,7 @@ def test_the_memory_is_bounded_and_says_so() -> None:
 
 
 def test_an_interval_too_large_to_be_recalled_is_not_kept() -> None:
-    """Its columns are free once the flush is through: beside them the next has no room."""
+    """Its columns are free once the flush is through: the next would find no room beside them."""
     late = LatePoints(window_s=600, most=2)
     small, large = points(("a", 1, START_MS)), points(*((n, 1, START_MS) for n in "abc"))
     part(late, small)

@@ -4,7 +4,7 @@ from libc.string cimport memset
 from veneurpy.engine.native.arena cimport ENTRY_CONFLICT, GAUGE, VALUE_OVER_BUDGET, VALUE_STORE_FULL, Arena
 from veneurpy.engine.native.budget cimport DROP_TAG, REJECT, Rule, rule_of
 from veneurpy.engine.native.clients cimport client_made, clients_of
-from veneurpy.engine.native.compat cimport u32, u64
+from veneurpy.engine.native.compat cimport u32
 from veneurpy.engine.native.counting cimport (
     MOST_SINK_FOLDS, TagKey, Watch, name_add, name_find, watch_open, watch_refuses, watch_take, watch_worst,
 )

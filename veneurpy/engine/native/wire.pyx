@@ -393,8 +393,8 @@ cdef bint wire_write(Wire* w, const Merge* m) noexcept nogil:
     y.more_keys = <u32*>malloc(HLL_MAX_SLOTS * sizeof(u32))
     y.centroids = <Centroid*>malloc(<size_t>td_capacity(w.compression) * sizeof(Centroid))
     memset(&space, 0, sizeof(Workspace))
-    done = (workspace_open(&space, NULL, 0, w.compression) and y.sketch != NULL and y.keys != NULL and y.more_keys != NULL
-            and y.centroids != NULL)
+    done = (workspace_open(&space, NULL, 0, w.compression) and y.sketch != NULL and y.keys != NULL
+            and y.more_keys != NULL and y.centroids != NULL)
     i = 0
     while done and i < m.count:
         done = _write_series(w, m, &m.series[i], &y, &space)
