@@ -49,7 +49,7 @@ def main(seconds: float, rate: float, interval: float) -> None:
     damage = run(attack)
     found = list(verdicts(attack, damage))
     for verdict in found:
-        click.echo(f"{'ok  ' if verdict.holds else 'FAIL'}  {verdict.claim}: {verdict.figures}")
+        click.echo(verdict.line)
     if seconds >= Attack().seconds:
         PAGE.write_text(page(attack, damage, found, described))
     if not all(verdict.holds for verdict in found):
@@ -58,10 +58,6 @@ def main(seconds: float, rate: float, interval: float) -> None:
 
 def page(attack: Attack, damage: Damage, found: list[Verdict], described: str) -> str:
     """docs/attack.md."""
-    rows = [
-        f"| {verdict.claim} | {'holds' if verdict.holds else '**fails**'} | {verdict.figures} |"
-        for verdict in found
-    ]
     return TEXT.format(
         when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         machine=described,
@@ -70,7 +66,7 @@ def page(attack: Attack, damage: Damage, found: list[Verdict], described: str) -
         rate=damage.attack.rate * LINES_EACH,
         lines_each=LINES_EACH,
         store_mib=attack.store_max_bytes >> 20,
-        rows="\n".join(rows),
+        rows="\n".join(verdict.row for verdict in found),
         memory=", ".join(f"{rss / (1 << 20):.1f}" for rss in damage.rss_bytes),
     )
 

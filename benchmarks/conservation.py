@@ -21,6 +21,16 @@ class Verdict:
     holds: bool
     figures: str
 
+    @property
+    def line(self) -> str:
+        """For a terminal."""
+        return f"{'ok  ' if self.holds else 'FAIL'}  {self.claim}: {self.figures}"
+
+    @property
+    def row(self) -> str:
+        """Of a page's table."""
+        return f"| {self.claim} | {'holds' if self.holds else '**fails**'} | {self.figures} |"
+
 
 @dataclass(frozen=True, slots=True)
 class Received:

@@ -240,7 +240,7 @@ def main(kills: int, rate: float, seed: int) -> None:
     outcome = run(kills=kills, rate=rate, seed=seed)
     verdicts = list(outcome.verdicts())
     for verdict in verdicts:
-        click.echo(f"{'ok  ' if verdict.holds else 'FAIL'}  {verdict.claim}: {verdict.figures}")
+        click.echo(verdict.line)
     if kills >= PAGE_FROM:
         text = TEXT.format(
             when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -251,16 +251,11 @@ def main(kills: int, rate: float, seed: int) -> None:
             seed=seed,
             outcome=outcome,
             elapsed_s=time.monotonic() - started_s,
-            rows="\n".join(map(_row, verdicts)),
+            rows="\n".join(verdict.row for verdict in verdicts),
         )
         PAGE.write_text(text)
     if not all(verdict.holds for verdict in verdicts):
         raise click.exceptions.Exit(1)
-
-
-def _row(verdict: Verdict) -> str:
-    """Of the page's table."""
-    return f"| {verdict.claim} | {'holds' if verdict.holds else '**fails**'} | {verdict.figures} |"
 
 
 if __name__ == "__main__":

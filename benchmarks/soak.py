@@ -46,7 +46,7 @@ def main(seconds: float, rate: float, interval: float) -> None:
     click.echo(f"{described}\n{rate:,.0f} datagrams/s for {seconds:g} s ...")
     outcome = run(soak)
     for verdict in outcome.verdicts():
-        click.echo(f"{'ok  ' if verdict.holds else 'FAIL'}  {verdict.claim}: {verdict.figures}")
+        click.echo(verdict.line)
     if seconds >= Soak().seconds:
         PAGE.write_text(page(soak, outcome, described))
     if not all(verdict.holds for verdict in outcome.verdicts()):
@@ -55,16 +55,12 @@ def main(seconds: float, rate: float, interval: float) -> None:
 
 def page(soak: Soak, outcome: Outcome, described: str) -> str:
     """docs/soak.md."""
-    rows = [
-        f"| {verdict.claim} | {'holds' if verdict.holds else '**fails**'} | {verdict.figures} |"
-        for verdict in outcome.verdicts()
-    ]
     return TEXT.format(
         when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         machine=described,
         soak=soak,
         outcome=outcome,
-        rows="\n".join(rows),
+        rows="\n".join(verdict.row for verdict in outcome.verdicts()),
         memory=", ".join(f"{rss / (1 << 20):.1f}" for rss in outcome.rss_bytes),
     )
 

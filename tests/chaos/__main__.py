@@ -54,7 +54,7 @@ After {held} of {rounds} rounds all of this held:
 |---|---|
 | datagrams sent | {datagrams:,} |
 | lost with a killed process, as its successor says, or for want of room in a socket | {lost:,} |
-| batches named as rejected, given up or in doubt | {batches:,} {reasons} |
+| batches named as rejected, given up or in doubt | {batches:,}{reasons} |
 | changes of the ring that all members agreed on | {changes:,} |
 | the highest revision of an interval | {revisions:,} |
 """
@@ -113,7 +113,7 @@ def _page(outcomes: list[Outcome], rounds: int, seed: int, described: str, elaps
         datagrams=sum(outcome.datagrams for outcome in outcomes),
         lost=sum(outcome.named.datagrams for outcome in outcomes),
         batches=sum(outcome.named.batches for outcome in outcomes),
-        reasons=f"({dict(reasons)})" if reasons else "",
+        reasons=f" ({dict(reasons)})" if reasons else "",
         changes=sum(outcome.ring_changes for outcome in outcomes),
         revisions=max(outcome.revisions for outcome in outcomes),
     )

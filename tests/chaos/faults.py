@@ -26,6 +26,10 @@ class Act(NamedTuple):
     at_s: float
     what: str
     do: Callable[[], None]
+    kills: str = ""
+    """The name of the node that it kills."""
+    fills: str = ""
+    """The name of the node whose disk it fills."""
 
 
 @dataclass(slots=True)
@@ -45,7 +49,10 @@ class Chaos:
         if self.disks:
             kinds += [self._fill, self._fill]
         chosen = self.rng.sample(kinds, self.rng.randint(2, 4))
-        return sorted(act for kind in chosen for act in kind())
+        acts = sorted(act for kind in chosen for act in kind())
+        # What waits in memory for a disk that is full dies with the process, as the pages say.
+        full = {act.fills for act in acts if act.fills}
+        return [act for act in acts if act.kills not in full]
 
     def heal(self) -> None:
         """Ends every trouble and waits until all nodes take traffic again."""
@@ -60,7 +67,7 @@ class Chaos:
 
     def _kill(self) -> Iterator[Act]:
         node, at_s = self._node(self.fleet.nodes), self._at()
-        yield Act(at_s, f"kill {node.name}", node.kill)
+        yield Act(at_s, f"kill {node.name}", node.kill, kills=node.name)
         yield Act(at_s + self.rng.uniform(0, 0.5), f"start {node.name}", lambda: _begin(node))
 
     def _pause(self) -> Iterator[Act]:
@@ -90,7 +97,7 @@ class Chaos:
     def _fill(self) -> Iterator[Act]:
         name, at_s = self.rng.choice(sorted(self.disks)), self._at()
         disk = self.disks[name]
-        yield Act(at_s, f"fill the disk of {name}", disk.fill)
+        yield Act(at_s, f"fill the disk of {name}", disk.fill, fills=name)
         yield Act(at_s + self._length(), f"empty the disk of {name}", disk.empty)
 
     def _poison(self) -> Iterator[Act]:

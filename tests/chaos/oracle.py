@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from benchmarks.conservation import Verdict
 from tests.chaos.fleet import Fleet
 from tests.chaos.process import Node
 from tests.chaos.workload import ALL, ECHO, MEMBERS, Workload
@@ -18,14 +19,6 @@ LARGEST_PER_DATAGRAM = 100
 """What one datagram adds to a sum at most."""
 LOST_AT_MOST = 64
 """Datagrams that a node may have in hand when it is killed."""
-
-
-class Verdict(NamedTuple):
-    """One claim, and what it was judged by."""
-
-    claim: str
-    holds: bool
-    figures: str
 
 
 @dataclass(slots=True)

@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.conservation import Verdict
 from tests.chaos.disk import SmallDisk, can_mount
 from tests.chaos.faults import ROUND_S, Chaos
 from tests.chaos.fleet import INTERVAL_S, Fleet, fleet
-from tests.chaos.oracle import Named, Verdict, verdicts
+from tests.chaos.oracle import Named, verdicts
 from tests.chaos.process import Node
 from tests.chaos.workload import Workload, workload
 

@@ -19,6 +19,7 @@ PACKAGE = ROOT / "veneurpy"
 LAYERS = {
     "veneurpy.engine": 0,
     "veneurpy.accounts": 1,
+    "veneurpy.certificates": 1,
     "veneurpy.dogstatsd": 1,
     "veneurpy.errors": 1,
     "veneurpy.forward.answer": 1,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from veneurpy.config import ListenUrl
 from veneurpy.engine import Engine
-from veneurpy.listeners._cutting import READ_BYTES
+from veneurpy.listeners._cutting import most_at_once
 from veneurpy.listeners._hub import Connection, Hub, StreamLimits
 from veneurpy.listeners._opening import Opened, Opener
 from veneurpy.ports import Clock
@@ -71,7 +71,7 @@ class ConnectionListener:
     async def start(self, engine: Engine) -> None:
         """Opens the socket and begins to take connections. Raises ListenError."""
         self._opened = await self._opener.open()
-        most_bytes = max(READ_BYTES, self._limits.max_line_bytes + 1)
+        most_bytes = most_at_once(self._limits.max_line_bytes)
         reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes)
         self._hub = Hub(
             self.name,

@@ -14,6 +14,11 @@ READ_BYTES = 1 << 16
 _LENGTH_BYTES = 4
 
 
+def most_at_once(max_line_bytes: int) -> int:
+    """What a reader must be opened for, so that a cutter can feed it."""
+    return max(READ_BYTES, max_line_bytes + 1)
+
+
 class BadFrame(Exception):
     """A frame whose length cannot be: there is no telling where the next one begins."""
 

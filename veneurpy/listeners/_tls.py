@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from veneurpy.certificates import Stamp, load_pair, stamps
 from veneurpy.errors import ListenError
 
 _PEM = "-----BEGIN"
@@ -52,22 +52,9 @@ class TlsSource:
         self.context = _context(self._files)
         return True
 
-    def _stamp_now(self) -> tuple[object, ...]:
-        return tuple(
-            _stamp_of(text)
-            for text in (self._files.key, self._files.certificate, self._files.authority)
-        )
-
-
-def _stamp_of(text: str) -> object:
-    """Changes with the file, also when a link to it is turned to another."""
-    if not text or _PEM in text:
-        return None
-    try:
-        found = os.stat(text)
-    except OSError:
-        return "missing"
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    def _stamp_now(self) -> tuple[Stamp, ...]:
+        texts = (self._files.key, self._files.certificate, self._files.authority)
+        return stamps(text for text in texts if text and _PEM not in text)
 
 
 def _context(files: TlsFiles) -> ssl.SSLContext:
@@ -75,13 +62,7 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     certificate, key = _pem("tls_certificate", files.certificate), _pem("tls_key", files.key)
     try:
-        # Only files are taken; what is text is put into one that has no name.
-        both = os.memfd_create("veneurpy-tls", os.MFD_CLOEXEC)
-        try:
-            os.write(both, f"{certificate}\n{key}\n".encode())
-            context.load_cert_chain(f"/proc/self/fd/{both}")
-        finally:
-            os.close(both)
+        load_pair(context, certificate, key)
     except ssl.SSLError as exc:
         raise ListenError(
             f"tls_certificate and tls_key cannot be used: {exc.reason or exc}: the first must be a "

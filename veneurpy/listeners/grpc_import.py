@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from veneurpy.engine.exchange import MAX_MESSAGE_BYTES
 from veneurpy.engine.reference_protobuf import BYTES, Malformed, fields, varint_field
@@ -92,6 +93,17 @@ def _methods(target: ImportTarget, is_healthy: Callable[[], bool]) -> dict[str, 
     }
 
 
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Says why a call came to nothing as gRPC says it."""
+    try:
+        yield
+    except MessageBroken as exc:
+        raise RpcError(Status.INVALID_ARGUMENT, str(exc)) from exc
+    except PeerUnavailable as exc:
+        raise RpcError(Status.UNAVAILABLE, str(exc)) from exc
+
+
 class _Delivery:
     """The service `veneurpy.Delivery`."""
 
@@ -100,22 +112,14 @@ class _Delivery:
 
     async def deliver(self, call: Call) -> bytes:
         message = await call.message()
-        try:
+        with _translated():
             answer = await self._target.deliver(messages.decode_batch(message))
-        except MessageBroken as exc:
-            raise RpcError(Status.INVALID_ARGUMENT, str(exc)) from exc
-        except PeerUnavailable as exc:
-            raise RpcError(Status.UNAVAILABLE, str(exc)) from exc
         return messages.encode_answer(answer)
 
     async def confirm(self, call: Call) -> bytes:
         message = await call.message()
-        try:
+        with _translated():
             answers = await self._target.confirm(messages.decode_ids(message))
-        except MessageBroken as exc:
-            raise RpcError(Status.INVALID_ARGUMENT, str(exc)) from exc
-        except PeerUnavailable as exc:
-            raise RpcError(Status.UNAVAILABLE, str(exc)) from exc
         return messages.encode_answers(answers)
 
     async def table(self, call: Call) -> bytes:

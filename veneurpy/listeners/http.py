@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from veneurpy.engine import Engine, Reader
-from veneurpy.listeners._cutting import READ_BYTES, LineCutter
+from veneurpy.listeners._cutting import READ_BYTES, LineCutter, most_at_once
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import Listening
 
@@ -27,7 +27,7 @@ class HttpListener:
 
     async def start(self, engine: Engine) -> None:
         """Takes requests from now on."""
-        most_bytes = max(READ_BYTES, self._max_line_bytes + 1)
+        most_bytes = most_at_once(self._max_line_bytes)
         self._reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes)
         self._telemetry.emit(Listening(self.name, 1, 0))
 

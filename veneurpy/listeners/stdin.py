@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 from veneurpy.engine import Engine
-from veneurpy.listeners._cutting import READ_BYTES, LineCutter
+from veneurpy.listeners._cutting import READ_BYTES, LineCutter, most_at_once
 from veneurpy.listeners._sockets import unread_bytes
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import Listening
@@ -41,7 +41,7 @@ class StdinListener:
 
     async def start(self, engine: Engine) -> None:
         """Begins to read."""
-        most_bytes = max(READ_BYTES, self._max_line_bytes + 1)
+        most_bytes = most_at_once(self._max_line_bytes)
         reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes)
         cutter = LineCutter(reader, self._max_line_bytes)
         self._stop_fd = os.eventfd(0, os.EFD_CLOEXEC)

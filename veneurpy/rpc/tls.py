@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import cast
 
+from veneurpy.certificates import Stamp, load_pair, stamps
 from veneurpy.errors import ConfigError
 
 
@@ -111,20 +110,11 @@ def _client_context(files: TlsFiles) -> ssl.SSLContext:
 def _load_pair(context: ssl.SSLContext, files: TlsFiles) -> None:
     if not files.certificate or not files.key:
         raise ValueError("a certificate needs its key, and a key its certificate")
-    with TemporaryDirectory(prefix="veneurpy-") as folder:
-        # OpenSSL reads the pair from files only; the folder is readable by this user alone.
-        context.load_cert_chain(
-            _path(files.certificate, Path(folder) / "certificate"),
-            _path(files.key, Path(folder) / "key"),
-        )
+    load_pair(context, _text(files.certificate), _text(files.key))
 
 
-def _path(text: str, spare: Path) -> Path:
-    if not _is_pem(text):
-        return Path(text)
-    spare.touch(mode=0o600)
-    spare.write_text(text)
-    return spare
+def _text(text: str) -> str:
+    return text if _is_pem(text) else Path(text).read_text()
 
 
 def _authority(text: str) -> tuple[str | None, str | None]:
@@ -136,15 +126,6 @@ def _is_pem(text: str) -> bool:
     return text.lstrip().startswith("-----BEGIN")
 
 
-def _stamps(files: TlsFiles) -> tuple[tuple[int, int, int] | None, ...]:
-    """What tells whether a file has changed; also when it is a link that was changed."""
+def _stamps(files: TlsFiles) -> tuple[Stamp, ...]:
     texts = (files.certificate, files.key, files.authority)
-    return tuple(_stamp(text) for text in texts if text and not _is_pem(text))
-
-
-def _stamp(path: str) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    return stamps(text for text in texts if text and not _is_pem(text))

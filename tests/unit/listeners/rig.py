@@ -22,14 +22,40 @@ from veneurpy.testing import START_MS, FakeClock
 KINDS = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM, "packet": socket.SOCK_SEQPACKET}
 
 
-class Rig:
-    """An engine and its listeners, made from the configuration as the server makes them."""
+class EngineRig:
+    """An engine, what it has been told so far, and what it logs."""
 
-    def __init__(self, kind: EngineKind) -> None:
-        self.engine: Engine = open_engine(kind, EngineOptions(), start_ms=START_MS)
+    patience_s = 20.0
+
+    def __init__(self, kind: EngineKind, options: EngineOptions | None = None) -> None:
+        self.engine: Engine = open_engine(kind, options or EngineOptions(), start_ms=START_MS)
         self.log = Recorder()
         self.clock = FakeClock()
         self.telemetry = Telemetry(self.log, self.clock)
+
+    async def until(self, holds: Callable[[Accounts], bool]) -> Accounts:
+        """Lets the readers work until the open accounts are as wanted."""
+        async with asyncio.timeout(self.patience_s):
+            while not holds(accounts := self.open_accounts()):  # noqa: ASYNC110 - threads tell no one
+                await asyncio.sleep(0)
+        return accounts
+
+    def open_accounts(self) -> Accounts:
+        return add_accounts(accounts for _, accounts in self.engine.open_accounts())
+
+    def close_interval(self) -> Accounts:
+        """Closes the interval; returns its accounts over all readers."""
+        interval = self.engine.rotate(START_MS + 10_000)
+        accounts = add_accounts(accounts for _, accounts in interval.accounts)
+        interval.release()
+        return accounts
+
+
+class Rig(EngineRig):
+    """An engine and its listeners, made from the configuration as the server makes them."""
+
+    def __init__(self, kind: EngineKind) -> None:
+        super().__init__(kind)
         self.listeners: list[Listener] = []
         self.ended = 0
 
@@ -54,13 +80,6 @@ class Rig:
     def _end(self) -> None:
         self.ended += 1
 
-    async def until(self, holds: Callable[[Accounts], bool]) -> Accounts:
-        """Lets the readers work until the open accounts are as wanted."""
-        async with asyncio.timeout(20):
-            while not holds(accounts := self.open_accounts()):  # noqa: ASYNC110 - threads tell no one
-                await asyncio.sleep(0)
-        return accounts
-
     async def until_value(self, metric: Metric, value: float, **labels: str) -> None:
         """Lets the loop run until a number is reached."""
         async with asyncio.timeout(20):
@@ -70,16 +89,6 @@ class Rig:
     async def until_closed(self, listener: Listener, reason: str, count: int = 1) -> None:
         """Lets the loop run until so many connections have ended for a reason."""
         await self.until_value(STREAM_CLOSED, count, listener=listener.name, reason=reason)
-
-    def open_accounts(self) -> Accounts:
-        return add_accounts(accounts for _, accounts in self.engine.open_accounts())
-
-    def close_interval(self) -> Accounts:
-        """Closes the interval; returns its accounts over all readers."""
-        interval = self.engine.rotate(START_MS + 10_000)
-        accounts = add_accounts(accounts for _, accounts in interval.accounts)
-        interval.release()
-        return accounts
 
     async def close(self) -> None:
         """Stops everything."""

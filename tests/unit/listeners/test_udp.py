@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.engines import add_accounts, needs_native
+from tests.engines import needs_native
 from tests.recording import Recorder
+from tests.unit.listeners.rig import EngineRig
 from veneurpy.config import ListenUrl
-from veneurpy.engine import Accounts, Engine, EngineKind, EngineOptions, open_engine
+from veneurpy.engine import Engine, EngineKind, EngineOptions, open_engine
 from veneurpy.errors import ListenError
 from veneurpy.listeners.udp import UdpListener
 from veneurpy.telemetry import Telemetry
@@ -21,15 +21,13 @@ from veneurpy.testing import START_MS, FakeClock
 LOCAL = ListenUrl("udp", "127.0.0.1", 0)
 
 
-class Rig:
+class Rig(EngineRig):
     """A listener and its engine."""
 
+    patience_s = 10.0
+
     def __init__(self, kind: EngineKind) -> None:
-        self.engine: Engine = open_engine(
-            kind, EngineOptions(max_datagram_bytes=512), start_ms=START_MS
-        )
-        self.log = Recorder()
-        self.telemetry = Telemetry(self.log, FakeClock())
+        super().__init__(kind, EngineOptions(max_datagram_bytes=512))
         self.listeners: list[UdpListener] = []
 
     async def listen(
@@ -42,23 +40,6 @@ class Rig:
         self.listeners.append(listener)
         await listener.start(self.engine)
         return listener
-
-    async def until(self, holds: Callable[[Accounts], bool]) -> Accounts:
-        """Lets the readers work until the open accounts are as wanted."""
-        async with asyncio.timeout(10):
-            while not holds(accounts := self.open_accounts()):  # noqa: ASYNC110 - threads tell no one
-                await asyncio.sleep(0)
-        return accounts
-
-    def open_accounts(self) -> Accounts:
-        return add_accounts(accounts for _, accounts in self.engine.open_accounts())
-
-    def close_interval(self) -> Accounts:
-        """Closes the interval; returns its accounts over all readers."""
-        interval = self.engine.rotate(START_MS + 10_000)
-        accounts = add_accounts(accounts for _, accounts in interval.accounts)
-        interval.release()
-        return accounts
 
 
 @pytest.fixture(params=["python", pytest.param("native", marks=needs_native)])

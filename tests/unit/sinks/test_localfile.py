@@ -255,7 +255,9 @@ async def test_two_writers_are_refused(path: Path):
         await second.start()
     await second.stop()
     await first.stop()
-    await sink_of(path).start()
+    third = sink_of(path)
+    await third.start()
+    await third.stop()
 
 
 async def test_a_missing_directory_is_a_clear_error(path: Path):

@@ -151,6 +151,7 @@ async def test_the_host_is_a_label_on_demand():
     scraped = Scraped(host_label=True)
     await scraped.flush(("a", 1.0), ("b", 1.0, "gauge", "host:db-1"))
     assert {"a host=testhost": 1.0, "b host=db-1": 1.0} == scraped.samples()
+    await scraped.sink.stop()
 
 
 @pytest.mark.parametrize(
@@ -166,6 +167,7 @@ async def test_what_is_not_flushed_expires(row: Row, shown_for: int):
     assert 1 == len(scraped.samples())
     scraped.clock.advance(0.001)
     assert {} == scraped.samples()
+    await scraped.sink.stop()
 
 
 async def test_expired_series_make_room():
@@ -175,6 +177,7 @@ async def test_expired_series_make_room():
     assert {"max_series": 1} == await scraped.flush(("new", 1.0))
     assert {} == await scraped.flush(("old", 1.0, "counter"))
     assert {"old_total": 1.0} == scraped.samples()
+    await scraped.sink.stop()
 
 
 async def test_a_scrape_shows_one_moment(scraped: Scraped):
@@ -195,6 +198,7 @@ async def test_series_are_bounded():
     assert {"max_series": 1} == rejected
     assert {"a": 2.0, "b": 1.0} == scraped.samples()
     assert 1.0 == scraped.samples(own=True)[f"{OWN}rejected_total reason=max_series"]
+    await scraped.sink.stop()
 
 
 @pytest.mark.parametrize(
