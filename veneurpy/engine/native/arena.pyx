@@ -22,8 +22,8 @@ cdef enum:
 cdef enum:
     RESERVE_AT = 11                     # the next one's memory is put behind the arena
     PREPARE_AT = 12                     # it is taken and zeroed, if that memory is there
+    MOVE_AT = 14                        # the slots begin to move, once it is zeroed
     HURRY_AT = 15                       # it is taken in any case
-    MOVE_AT = 14                        # the slots begin to move
 
 
 cdef inline u64 _pages(u64 bytes_) noexcept nogil:
