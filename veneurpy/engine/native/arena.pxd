@@ -18,7 +18,7 @@ from veneurpy.engine.native.table cimport Table
 
 cdef enum:
     ARENA_MAGIC = 0x414E5056            # "VPNA"
-    ARENA_VERSION = 3
+    ARENA_VERSION = 4
     HEADER_BYTES = 8192
     MESSAGES_AT = 4096                  # what the kernel says of the datagrams that it hands over: a page
     RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
@@ -27,9 +27,9 @@ cdef enum:
     SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
     DIGEST_CLASS = 9
     BLOCK_CLASSES = 10
-    LINE_REASONS = 10
+    LINE_REASONS = 11
     VALUE_REASONS = 3
-    IGNORED_KINDS = 3
+    IGNORED_KINDS = 4
     SERIES_TYPES = 5
     LISTENER_BYTES = 128
 
@@ -48,10 +48,11 @@ cdef enum:
     BAD_NAME = 1
     BAD_TYPE = 2
     BAD_RATE = 3
-    BAD_TAGS = 4
-    BAD_VALUE = 5
-    SIDE_LOG_FULL = 8
-    TOO_LONG = 9
+    MIXED_STYLES = 4
+    BAD_TAGS = 5
+    BAD_VALUE = 6
+    SIDE_LOG_FULL = 9
+    TOO_LONG = 10
 
 cdef enum:
     VALUE_BAD = 0
@@ -62,6 +63,7 @@ cdef enum:
     UNKNOWN_FIELD = 0
     BAD_TIMESTAMP = 1
     SCOPE_CONFLICT = 2
+    BAD_NAME_TAG = 3
 
 # The numbers of engine.types.MetricType.
 cdef enum:
