@@ -20,11 +20,17 @@ class NameTags(IntFlag):
     """`name;key=value;key=value`"""
 
 
+NO_NAME_TAGS = NameTags(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """How one reader reads its lines."""
 
-    name_tags: NameTags = NameTags(0)
+    name_tags: NameTags = NO_NAME_TAGS
+
+
+DOGSTATSD = Grammar()
 
 
 class NameParts(NamedTuple):

@@ -183,9 +183,7 @@ class ReferenceEngine:
             self._readers.append(reader)
         return reader
 
-    def attach(
-        self, fd: int, listener: str, *, grammar: Grammar | None = None
-    ) -> ReferenceReader:
+    def attach(self, fd: int, listener: str, *, grammar: Grammar | None = None) -> ReferenceReader:
         raise NotImplementedError("the Python engine has no reader threads: feed a reader by hand")
 
     def rotate(self, now_ms: int) -> ReferenceInterval:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from veneurpy.engine.grammar import Grammar, part_name
+from veneurpy.engine.grammar import DOGSTATSD, Grammar, part_name
 from veneurpy.engine.numerals import parse_float, parse_integer
 from veneurpy.engine.tags import TagSet, is_clean, normalise
 from veneurpy.engine.types import MetricType
@@ -70,7 +70,7 @@ class Fields(NamedTuple):
 class LineParser:
     """Reads metric lines. Holds nothing but a memory of tag sections."""
 
-    def __init__(self, grammar: Grammar = Grammar()) -> None:
+    def __init__(self, grammar: Grammar = DOGSTATSD) -> None:
         self._name_tags = grammar.name_tags
         self._normalise: Callable[[bytes], TagSet | None] = lru_cache(_SPELLINGS_KEPT)(normalise)
 

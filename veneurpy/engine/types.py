@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from veneurpy.engine.grammar import Grammar
+from veneurpy.engine.grammar import DOGSTATSD, Grammar
 
 Bytes = bytes | bytearray | memoryview
 """What holds the bytes of a datagram; nobody keeps it."""
@@ -217,7 +217,7 @@ class EngineOptions:
     """Bytes of events and service checks that one reader keeps in one interval."""
     import_max_bytes: int = 1 << 30
     """Upper bound of all import stores together."""
-    grammar: Grammar = Grammar()
+    grammar: Grammar = DOGSTATSD
     """Of readers that are opened without one of their own."""
 
 

@@ -74,9 +74,7 @@ class ConnectionListener:
         """Opens the socket and begins to take connections. Raises ListenError."""
         self._opened = await self._opener.open()
         most_bytes = most_at_once(self._limits.max_line_bytes)
-        reader = engine.open_reader(
-            self.name, max_datagram_bytes=most_bytes, grammar=self._grammar
-        )
+        reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes, grammar=self._grammar)
         self._hub = Hub(
             self.name,
             reader,

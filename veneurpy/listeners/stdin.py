@@ -44,9 +44,7 @@ class StdinListener:
     async def start(self, engine: Engine) -> None:
         """Begins to read."""
         most_bytes = most_at_once(self._max_line_bytes)
-        reader = engine.open_reader(
-            self.name, max_datagram_bytes=most_bytes, grammar=self._grammar
-        )
+        reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes, grammar=self._grammar)
         cutter = LineCutter(reader, self._max_line_bytes)
         self._stop_fd = os.eventfd(0, os.EFD_CLOEXEC)
         loop = asyncio.get_running_loop()

@@ -103,7 +103,7 @@ WRONG_OPTIONS = {
 
 @pytest.mark.parametrize(("text", "options"), OPTIONS.items(), ids=OPTIONS)
 def test_reads_options(text: str, options: ListenOptions) -> None:
-    """A URL's query says how its lines are read, is written as it was, and is no part of the name."""
+    """A query says how lines are read, is written as it was, and is no part of the name."""
     url = parse_listen_url(text)
     assert options == url.options
     assert text == url.written
@@ -116,7 +116,9 @@ def test_styles_may_be_joined_by_commas() -> None:
     assert "udp://:8125?name_tags=influxdb&name_tags=graphite" == joined.written
 
 
-@pytest.mark.parametrize(("query", "says", "suggestion"), [(k, *v) for k, v in WRONG_OPTIONS.items()])
+@pytest.mark.parametrize(
+    ("query", "says", "suggestion"), [(k, *v) for k, v in WRONG_OPTIONS.items()]
+)
 def test_refuses_other_options(query: str, says: str, suggestion: str) -> None:
     """An option that there is not, and a value that it cannot have, are refused."""
     with pytest.raises(Wrong) as raised:

@@ -4,7 +4,8 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
     BAD_NAME, BAD_NAME_TAG, BAD_TAGS, BAD_TIMESTAMP, COUNTER, ENTRY_CONFLICT, GAUGE, HISTOGRAM, SCOPE_CONFLICT, SET,
-    TIMER, UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Counters, Entry, Header, SideRecord, arena_take_high, table_step,
+    TIMER, UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Counters, Entry, Header, SideRecord, arena_take_high,
+    table_step,
 )
 from veneurpy.engine.native.blocks cimport (
     PAIRS_FLAG, samples_at, scratch_close, scratch_open, set_add, timer_add, word_length,
