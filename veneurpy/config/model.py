@@ -28,6 +28,7 @@ from veneurpy.config.checks import (
     check_tag,
 )
 from veneurpy.config.listen import GrpcListenAddress, ListenAddress
+from veneurpy.config.listen_options import NameTagStyles
 from veneurpy.config.mode import UnixMode
 from veneurpy.config.quantity import Duration, OptionalDuration, Size
 from veneurpy.config.ring import Address, ClientFiles, NodeName, Ring, ServerFiles
@@ -82,7 +83,13 @@ class Config(Section):
     """Where to receive StatsD and DogStatsD, as URLs: `udp://127.0.0.1:8125`, `udp6://[::1]:8125`,
     `udp://:8125` (every address, IPv4 and IPv6); `tcp`, `tcp4`, `tcp6` and `tls` likewise;
     `unixgram:///run/dsd.socket`, `unix:` (a stream), `unixpacket:`, each with a path or an abstract
-    name (`unix:@dsd`); `systemd://NAME`; `stdin:`."""
+    name (`unix:@dsd`); `systemd://NAME`; `stdin:`. What is asked for behind a `?` is for that
+    listener alone: `udp://:8126?name_tags=influxdb`."""
+    name_tags: Annotated[NameTagStyles, BeforeValidator(as_tuple)] = ()
+    """Where tags may stand in a metric's name: `influxdb` (`name,tag=value`), `librato`
+    (`name#tag=value`), `signalfx` (`name[tag=value]`), `graphite` (`name;tag=value`). A style that
+    is not listed is part of the name. For one listener: `?name_tags=influxdb,librato` in its URL,
+    or `none`."""
     num_readers: Annotated[int, Field(ge=1, le=128)] = 1
     """Sockets and threads that receive, for each listener (SO_REUSEPORT). One reads some hundred
     thousand datagrams a second; more of them help only where there are cores for them."""

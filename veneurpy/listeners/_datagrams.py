@@ -7,7 +7,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from veneurpy.engine import Engine, Reader
+from veneurpy.engine import Engine, Grammar, Reader
 from veneurpy.engine.reference import ReferenceEngine
 from veneurpy.listeners._origin import host_of
 from veneurpy.listeners._sockets import KernelDrops, queued_bytes, refuse_more
@@ -17,12 +17,13 @@ DATAGRAMS_AT_ONCE = 64
 
 
 async def read_datagrams(
-    engine: Engine, opened: socket.socket, name: str
+    engine: Engine, opened: socket.socket, name: str, grammar: Grammar | None
 ) -> NativeDatagrams | LoopDatagrams:
     if not isinstance(engine, ReferenceEngine):
-        return NativeDatagrams(engine.attach(opened.fileno(), name))
+        return NativeDatagrams(engine.attach(opened.fileno(), name, grammar=grammar))
     drops = KernelDrops((opened,))
-    reader = LoopDatagrams(engine.open_reader(name, kernel_drops=drops.take), opened, drops)
+    fed = engine.open_reader(name, grammar=grammar, kernel_drops=drops.take)
+    reader = LoopDatagrams(fed, opened, drops)
     await reader.start()
     return reader
 

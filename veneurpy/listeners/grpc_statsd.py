@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from veneurpy.config import ListenUrl
-from veneurpy.engine import Engine, Reader
+from veneurpy.engine import Engine, Grammar, Reader
 from veneurpy.engine.reference_protobuf import BYTES, Malformed, fields
 from veneurpy.listeners._cutting import READ_BYTES
 from veneurpy.listeners._health import HEALTH_CHECK, health_check
@@ -49,11 +49,13 @@ class GrpcStatsdListener:
         telemetry: Telemetry,
         is_healthy: Callable[[], bool] = lambda: True,
         tls: TlsFiles | None = None,
+        grammar: Grammar | None = None,
     ) -> None:
         """Raises ConfigError for certificates that cannot be used."""
         self._url = url
         self._opener = opener
         self._telemetry = telemetry
+        self._grammar = grammar
         self._opened: Opened | None = None
         self._reader: Reader | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -83,7 +85,7 @@ class GrpcStatsdListener:
         """Opens the socket and begins to serve. Raises ListenError."""
         self._loop = asyncio.get_running_loop()
         self._opened = await self._opener.open()
-        self._reader = engine.open_reader(self.name)
+        self._reader = engine.open_reader(self.name, grammar=self._grammar)
         (listening,) = self._opened.sockets
         listening.listen(_BACKLOG)
         self._server.start(listening)

@@ -19,6 +19,7 @@ from veneurpy.listeners.udp import UdpListener
 from veneurpy.listeners.unixgram import UnixDatagramListener
 from veneurpy.listeners.unixpacket import PacketConnector
 from veneurpy.ports import Clock, Listener
+from veneurpy.server.assembly import grammar_of
 from veneurpy.systemd import SocketStore
 from veneurpy.telemetry import Telemetry
 
@@ -72,7 +73,7 @@ class Listeners:
 
     def _listener(self, url: ListenUrl) -> Listener:
         if url.scheme == "stdin":
-            return self._stdin()
+            return self._stdin(url)
         if url.scheme == "systemd":
             return self._given(url)
         if url.scheme in UNIX_KINDS:
@@ -84,6 +85,7 @@ class Listeners:
                 read_buffer_bytes=self._config.read_buffer_size_bytes,
                 telemetry=self._telemetry,
                 store=self._store,
+                grammar=grammar_of(self._config, url.options),
             )
         return self._connections(url, InetOpener(url, self._store), self._inet_connector())
 
@@ -98,9 +100,10 @@ class Listeners:
             telemetry=self._telemetry,
             is_healthy=self._is_healthy,
             tls=self._tls_files(),
+            grammar=grammar_of(self._config, url.options),
         )
 
-    def _stdin(self) -> Listener:
+    def _stdin(self, url: ListenUrl) -> Listener:
         config = self._config
         others = len(config.statsd_listen_addresses) - 1 + len(config.grpc_listen_addresses)
         is_alone = not others and not config.http_statsd
@@ -108,6 +111,7 @@ class Listeners:
             max_line_bytes=self._limits.max_line_bytes,
             telemetry=self._telemetry,
             on_end=self._on_input_end if is_alone else lambda: None,
+            grammar=grammar_of(self._config, url.options),
         )
 
     def _unix(self, url: ListenUrl) -> Listener:
@@ -129,7 +133,8 @@ class Listeners:
 
     def _by_kind(self, url: ListenUrl, opener: Opener, family: int, kind: int) -> Listener:
         if kind == socket.SOCK_DGRAM:
-            return UnixDatagramListener(url, opener, telemetry=self._telemetry)
+            grammar = grammar_of(self._config, url.options)
+            return UnixDatagramListener(url, opener, telemetry=self._telemetry, grammar=grammar)
         if kind == socket.SOCK_SEQPACKET:
             return self._connections(url, opener, PacketConnector())
         if family == socket.AF_UNIX:
@@ -161,4 +166,5 @@ class Listeners:
             limits=self._limits,
             clock=self._clock,
             telemetry=self._telemetry,
+            grammar=grammar_of(self._config, url.options),
         )
