@@ -34,7 +34,7 @@ Statistics = dict[str, float]
 
 def weights(datagrams: Iterable[Datagram], options: EngineOptions) -> Weights:
     """What sums are measured by. That the last line of a cut datagram is in it does no harm."""
-    parser = LineParser()
+    parser = LineParser(options.grammar)
     total: dict[str, float] = defaultdict(float)
     for datagram in datagrams:
         for line in datagram.data[: options.max_datagram_bytes].split(b"\n"):

@@ -20,6 +20,7 @@ from veneurpy.engine.exchange import (
     StoreFull,
     Streamed,
 )
+from veneurpy.engine.grammar import Grammar, NameTags
 from veneurpy.engine.owners import OwnerTable, TagMatcher
 from veneurpy.engine.types import (
     CLIENT_FIGURES,
@@ -66,11 +67,13 @@ __all__ = [
     "EngineMissing",
     "EngineOptions",
     "FrameBroken",
+    "Grammar",
     "ImportStore",
     "Imported",
     "Interval",
     "MemoryUse",
     "MetricType",
+    "NameTags",
     "NameTop",
     "Output",
     "Overflow",
@@ -312,11 +315,16 @@ class ImportStore(Protocol):
 class Engine(Protocol):
     """A sharded store of the open interval."""
 
-    def open_reader(self, listener: str, *, max_datagram_bytes: int = 0) -> Reader:
-        """A reader that is fed by hand, at most so many bytes at once (0: as the options say)."""
+    def open_reader(
+        self, listener: str, *, max_datagram_bytes: int = 0, grammar: Grammar | None = None
+    ) -> Reader:
+        """A reader that is fed by hand, at most so many bytes at once (0: as the options say).
+
+        Its lines are of `grammar` (None: of the options').
+        """
         ...
 
-    def attach(self, fd: int, listener: str) -> Reader:
+    def attach(self, fd: int, listener: str, *, grammar: Grammar | None = None) -> Reader:
         """A reader with a thread of its own that receives on a datagram socket without the GIL.
 
         The caller keeps the socket `fd` open until `Reader.stop` has returned. The Python engine

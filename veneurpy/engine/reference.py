@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from veneurpy.engine.columns import Columns
 from veneurpy.engine.exchange import Encoding
+from veneurpy.engine.grammar import Grammar
 from veneurpy.engine.owners import OwnerTable
 from veneurpy.engine.reference_columns import Groups, columns, merge, type_conflicts
 from veneurpy.engine.reference_encode import encode, merge_for_wire
@@ -169,6 +170,7 @@ class ReferenceEngine:
         listener: str,
         *,
         max_datagram_bytes: int = 0,
+        grammar: Grammar | None = None,
         kernel_drops: Callable[[], int] | None = None,
     ) -> ReferenceReader:
         """A reader that is fed by hand. `kernel_drops` is asked at each rotation for the datagrams
@@ -176,12 +178,12 @@ class ReferenceEngine:
         with self._lock:
             store = self._new_store(len(self._readers))
             reader = ReferenceReader(
-                listener, store, self._options, kernel_drops, max_datagram_bytes
+                listener, store, self._options, kernel_drops, max_datagram_bytes, grammar
             )
             self._readers.append(reader)
         return reader
 
-    def attach(self, fd: int, listener: str) -> ReferenceReader:
+    def attach(self, fd: int, listener: str, *, grammar: Grammar | None = None) -> ReferenceReader:
         raise NotImplementedError("the Python engine has no reader threads: feed a reader by hand")
 
     def rotate(self, now_ms: int) -> ReferenceInterval:

@@ -2,6 +2,8 @@
 
 name ":" value { ":" value } "|" type { "|" field }
 field = "@" rate | "#" tag { "," tag } | "T" unix seconds | "c:" … | "e:" … | "card:" …
+
+With some grammars tags may stand in the name as well (grammar.py).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from veneurpy.engine.grammar import DOGSTATSD, Grammar, part_name
 from veneurpy.engine.numerals import parse_float, parse_integer
 from veneurpy.engine.tags import TagSet, is_clean, normalise
 from veneurpy.engine.types import MetricType
@@ -50,6 +53,7 @@ class MetricLine(NamedTuple):
     timestamp_s: int | None
     """The last `T`, NOT_A_TIMESTAMP if it cannot be read, None if there is none."""
     unknown_fields: int
+    bad_name_tags: int
     spelling: bytes
     """The tags as sent."""
 
@@ -66,7 +70,8 @@ class Fields(NamedTuple):
 class LineParser:
     """Reads metric lines. Holds nothing but a memory of tag sections."""
 
-    def __init__(self) -> None:
+    def __init__(self, grammar: Grammar = DOGSTATSD) -> None:
+        self._name_tags = grammar.name_tags
         self._normalise: Callable[[bytes], TagSet | None] = lru_cache(_SPELLINGS_KEPT)(normalise)
 
     def parse(self, line: bytes) -> MetricLine | str:
@@ -75,6 +80,8 @@ class LineParser:
         name, colon, text = head.partition(b":")
         if not (pipe and colon):
             return "no_colon_or_pipe"
+        parts = part_name(name, self._name_tags)
+        name = parts.name
         if not name or not is_clean(name):
             return "bad_name"
         word, *sections = rest.split(b"|")
@@ -85,7 +92,10 @@ class LineParser:
         rate = _rate(fields.rates)
         if rate is None:
             return "bad_rate"
-        tags = self._normalise(fields.tags)
+        if parts.is_mixed or (parts.tags and fields.tags):
+            return "mixed_tagging_styles"
+        spelling = parts.tags or fields.tags
+        tags = self._normalise(spelling)
         if tags is None:
             return "bad_tags"
         values, bad_values, member = _values(type_, text, rate)
@@ -102,7 +112,8 @@ class LineParser:
             tags,
             timestamp,
             fields.unknown,
-            fields.tags,
+            parts.bad,
+            spelling,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from threading import Lock
 
+from veneurpy.engine.grammar import Grammar
 from veneurpy.engine.reference_budget import Placer
 from veneurpy.engine.reference_clients import Look, client_of
 from veneurpy.engine.reference_parser import LineParser, MetricLine
@@ -39,6 +40,7 @@ class ReferenceReader:
         options: EngineOptions,
         kernel_drops: Callable[[], int] | None = None,
         max_datagram_bytes: int = 0,
+        grammar: Grammar | None = None,
     ) -> None:
         self._max_bytes = max_datagram_bytes or options.max_datagram_bytes
         self._kernel_drops = kernel_drops
@@ -46,7 +48,7 @@ class ReferenceReader:
         self._store = store
         self._options = options
         self._placer = self._new_placer()
-        self._parser = LineParser()
+        self._parser = LineParser(grammar or options.grammar)
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -142,6 +144,7 @@ class ReferenceReader:
         accounts.values_rejected["bad_value"] += metric.bad_values
         accounts.ignored["unknown_field"] += metric.unknown_fields
         accounts.ignored["scope_conflict"] += metric.tags.scope_conflict
+        accounts.ignored["bad_name_tag"] += metric.bad_name_tags
 
     def _aggregate(self, metric: MetricLine, now_ns: int) -> None:
         store = self._store

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+from veneurpy.engine.grammar import DOGSTATSD, Grammar
+
 Bytes = bytes | bytearray | memoryview
 """What holds the bytes of a datagram; nobody keeps it."""
 
@@ -127,7 +129,8 @@ class ClientTop(NamedTuple):
     """
 
     client: str
-    """Its address without the port; "" for those that found the table of clients full."""
+    """Its address without the port, or its user and process; "" for those that found the table of
+    clients full."""
     datagrams: int
     samples: int
     series: int
@@ -215,6 +218,8 @@ class EngineOptions:
     """Bytes of events and service checks that one reader keeps in one interval."""
     import_max_bytes: int = 1 << 30
     """Upper bound of all import stores together."""
+    grammar: Grammar = DOGSTATSD
+    """Of readers that are opened without one of their own."""
 
 
 # Why a line or a value was rejected, in the order in which a line is checked: the first one counts.
@@ -224,6 +229,7 @@ LINE_REASONS = (
     "bad_name",
     "bad_type",
     "bad_rate",
+    "mixed_tagging_styles",
     "bad_tags",
     "bad_value",
     "bad_event",
@@ -233,7 +239,7 @@ LINE_REASONS = (
 )
 VALUE_REASONS = ("bad_value", "store_full", "over_budget")
 # What a client sent and the engine passed over, the sample kept.
-IGNORED_FIELDS = ("unknown_field", "bad_timestamp", "scope_conflict")
+IGNORED_FIELDS = ("unknown_field", "bad_timestamp", "scope_conflict", "bad_name_tag")
 
 
 class MemoryUse(NamedTuple):

@@ -28,9 +28,9 @@ cdef enum:
     SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
     DIGEST_CLASS = 9
     BLOCK_CLASSES = 10
-    LINE_REASONS = 10
+    LINE_REASONS = 11
     VALUE_REASONS = 3
-    IGNORED_KINDS = 3
+    IGNORED_KINDS = 4
     SERIES_TYPES = 5
     LISTENER_BYTES = 128
 
@@ -49,10 +49,11 @@ cdef enum:
     BAD_NAME = 1
     BAD_TYPE = 2
     BAD_RATE = 3
-    BAD_TAGS = 4
-    BAD_VALUE = 5
-    SIDE_LOG_FULL = 8
-    TOO_LONG = 9
+    MIXED_STYLES = 4
+    BAD_TAGS = 5
+    BAD_VALUE = 6
+    SIDE_LOG_FULL = 9
+    TOO_LONG = 10
 
 cdef enum:
     VALUE_BAD = 0
@@ -63,6 +64,7 @@ cdef enum:
     UNKNOWN_FIELD = 0
     BAD_TIMESTAMP = 1
     SCOPE_CONFLICT = 2
+    BAD_NAME_TAG = 3
 
 # The numbers of engine.types.MetricType.
 cdef enum:

@@ -74,7 +74,8 @@ cdef class NativeReader:
             raise MemoryError
         memset(self._arenas, 0, sizeof(self._arenas))
 
-    def __init__(self, NativeEngine engine, str listener, int number, Py_ssize_t max_datagram_bytes=0):
+    def __init__(self, NativeEngine engine, str listener, int number, Py_ssize_t max_datagram_bytes=0,
+                 object grammar=None):
         cdef object options = engine.options
         self.engine = engine
         self.listener = listener
@@ -91,7 +92,8 @@ cdef class NativeReader:
             raise MemoryError
         if not parser_open(&self._r.parser, &self._r.store, &engine._context.key,
                            max_datagram_bytes or options.max_datagram_bytes,
-                           <i64>(options.interval_s * 1000), <i64>(options.late_window_s * 1000)):
+                           <i64>(options.interval_s * 1000), <i64>(options.late_window_s * 1000),
+                           int((grammar or options.grammar).name_tags)):
             raise MemoryError
         # Both arenas now: a file system that is full is to be noticed at the start, not at the first rotation.
         self._r.arena = self._prepare(engine)
@@ -401,7 +403,7 @@ cdef class NativeEngine:
             self._resumed = interval
             self._name_interval(interval.uuid, interval.start_ms)
 
-    def open_reader(self, str listener, *, Py_ssize_t max_datagram_bytes=0):
+    def open_reader(self, str listener, *, Py_ssize_t max_datagram_bytes=0, object grammar=None):
         with self._lock:
             self._n_readers += 1
             self._longest = max(self._longest, max_datagram_bytes)
@@ -409,12 +411,12 @@ cdef class NativeEngine:
             self._share_out((self._usable() + self._resumed_weight()) // 2)
             for other in self._readers:
                 (<NativeReader>other)._r.arena.limit = min((<NativeReader>other)._r.arena.limit, self._limit)
-            reader = NativeReader(self, listener, self._n_readers - 1, max_datagram_bytes)
+            reader = NativeReader(self, listener, self._n_readers - 1, max_datagram_bytes, grammar)
             self._readers.append(reader)
             return reader
 
-    def attach(self, int fd, str listener):
-        cdef NativeReader reader = self.open_reader(listener)
+    def attach(self, int fd, str listener, *, object grammar=None):
+        cdef NativeReader reader = self.open_reader(listener, grammar=grammar)
         reader._attach(fd)
         return reader
 

@@ -24,6 +24,7 @@ cdef struct Item:
     u32 n
     u32 bad                             # values that were not numbers
     u32 unknown                         # fields passed over
+    u32 bad_name_tags                   # 0 unless names are looked at for tags
     u8 type
     u8 has_timestamp
     u8 bad_timestamp

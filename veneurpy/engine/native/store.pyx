@@ -3,9 +3,9 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    BAD_NAME, BAD_TAGS, BAD_TIMESTAMP, COUNTER, ENTRY_CONFLICT, GAUGE, HISTOGRAM, SCOPE_CONFLICT, SET, TIMER,
-    UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Counters, Entry, Header, SideRecord, arena_take_high, entry_at,
-    table_step,
+    BAD_NAME, BAD_NAME_TAG, BAD_TAGS, BAD_TIMESTAMP, COUNTER, ENTRY_CONFLICT, GAUGE, HISTOGRAM, SCOPE_CONFLICT, SET,
+    TIMER, UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Counters, Entry, Header, SideRecord, arena_take_high,
+    entry_at, table_step,
 )
 from veneurpy.engine.native.blocks cimport (
     PAIRS_FLAG, samples_at, scratch_close, scratch_open, set_add, timer_add, word_length,
@@ -182,10 +182,11 @@ cdef inline void _look_up(const Arena* a, Group* g) noexcept nogil:
 cdef inline void _count_line(Counters* c, const Item* it) noexcept nogil:
     c.accepted += 1
     c.values += it.n + it.bad
-    if unlikely(it.bad or it.unknown or it.bad_timestamp):
+    if unlikely(it.bad or it.unknown or it.bad_name_tags or it.bad_timestamp):
         c.values_rejected[VALUE_BAD] += it.bad
         c.ignored[UNKNOWN_FIELD] += it.unknown
         c.ignored[BAD_TIMESTAMP] += it.bad_timestamp
+        c.ignored[BAD_NAME_TAG] += it.bad_name_tags
 
 
 cdef Entry* _place_new(Store* s, Counters* c, const Item* it) noexcept nogil:
