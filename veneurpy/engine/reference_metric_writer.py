@@ -74,9 +74,9 @@ def _counter(value: float, *, foreign: bool) -> bytes:
 
 
 def _gauge(gauge: Gauge, *, foreign: bool) -> bytes:
-    message = double_field(1, gauge.value)
+    message = double_field(1, gauge.current)
     if not foreign:
-        message += varint(100 << 3 | FIXED64) + struct.pack("<q", gauge.time_ns)
+        message += varint(100 << 3 | FIXED64) + struct.pack("<q", gauge.last_ns)
         if gauge.sender:
             message += bytes_field(101, gauge.sender)
     return message
