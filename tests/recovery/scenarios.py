@@ -61,7 +61,7 @@ def _spellings(name: bytes, first: int, last: int) -> bytes:
 
 
 SMALL_STORE = 1 << 18
-FILLS_IT = 151
+FILLS_IT = 150
 """Events that a small store has room for, beside a timer of 30 samples."""
 
 SCENARIOS = {

@@ -11,6 +11,7 @@ signal.
 """
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.heap cimport Block, Heap
 from veneurpy.engine.native.meter cimport Meter
 from veneurpy.engine.native.names cimport Names
 from veneurpy.engine.native.reserve cimport Reserve
@@ -157,14 +158,6 @@ cdef struct SideRecord:
     u64 previous
     u64 size
 
-# What follows the header of a block depends on its kind (blocks.pxd).
-cdef struct Block:
-    u32 capacity
-    u16 kind
-    u16 size_class
-    u32 used
-    u32 tail                            # offset of the first sample, from the block's start
-
 # Accounts of who sent what (clients.pxd).
 cdef struct Clients:
     u64 at                              # offset of the table, or 0
@@ -194,10 +187,9 @@ cdef struct Arena:
     u64 huge_low                        # up to here and from there on nothing is to be moved into huge pages
     u64 huge_high
     int bell                            # calls the reserver; -1 when there is none
-    u64 spare                           # an outgrown table, reused for blocks: [spare, spare_end)
-    u64 spare_end
+    u64 written_high                    # from here on memory has been written; before, what is ready is zero
     u64 digest_bytes
-    u32 free[BLOCK_CLASSES]             # lists of freed blocks: reference of the first
+    Heap heap                           # freed blocks and outgrown tables
     u32* salvaged                       # of a recovered arena: its sound entries (offset / 16), else NULL
     u64 n_salvaged
     bint imported                       # its entries end as imported.pxd says
@@ -285,4 +277,5 @@ cdef bint arena_room_low(Arena* a, u64 bytes) noexcept nogil
 cdef u64 arena_take_high(Arena* a, u64 bytes) noexcept nogil
 cdef Block* block_new(Arena* a, int size_class) noexcept nogil
 cdef void block_free(Arena* a, Block* b) noexcept nogil
+cdef void arena_reuse(Arena* a, u64 at, u64 bytes) noexcept nogil
 cdef void table_step(Arena* a) noexcept nogil

@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
     DIGEST_CLASS, Arena, Block, Entry, block_at, block_free, block_new, block_reference, class_bytes,
 )
-from veneurpy.engine.native.compat cimport barrier, store_pair, u8, u32, u64, unlikely
+from veneurpy.engine.native.compat cimport barrier, store_pair, u8, u16, u32, u64, unlikely
 from veneurpy.engine.native.hll cimport (
     HLL_EXACT_MAX, HLL_REGISTERS, hll_dense_add, hll_dense_from_exact, hll_exact_contains, hll_exact_insert,
     hll_exact_rehash,
@@ -103,15 +103,10 @@ cdef Block* _new_samples(Arena* a, int size_class, bint pairs) noexcept nogil:
 
 
 cdef Block* _grow(Arena* a, Entry* e, Block* old, u32 n, bint pairs) noexcept nogil:
-    """A block of four times the size, with the samples moved, as pairs if asked for; NULL when full.
-
-    Every growth touches cold memory: twice the size would cost twice as many of them.
-    """
-    cdef int last = PAIRS_LAST_CLASS if pairs else RAW_LAST_CLASS
-    cdef int size_class = old.size_class + 2 if old.size_class + 2 < last else last
+    """A block of twice the size, with the samples moved, as pairs if asked for; NULL when full."""
     cdef Block* b
     cdef u32 i
-    b = _new_samples(a, size_class, pairs)
+    b = _new_samples(a, old.size_class + 1, pairs)
     if b == NULL:
         return NULL
     if _has_pairs(old):
@@ -160,7 +155,7 @@ cdef void _digest_into(Arena* a, Entry* e, Block* old, Block* b, u32 n, bint pai
         totals_clear(totals)
         merged = _merge_tail(old, n, NULL, 0, s, totals)
     b.kind = DIGEST_WEIGHTED if pairs else DIGEST
-    b.used = <u32>td_compress(s.merged, merged, s.compression, block_centroids(b), most)
+    b.used = <u16>td_compress(s.merged, merged, s.compression, block_centroids(b), most)
     b.tail = <u32>(digest_overhead() + 16 * b.used)
     b.capacity = <u32>((bytes_ - b.tail) // (16 if pairs else 8))
     _publish(e, block_reference(a, b), 0)
