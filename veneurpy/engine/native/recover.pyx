@@ -9,12 +9,13 @@ from veneurpy.engine.native.arena cimport (
     ARENA_CLOSED, ARENA_FREE, ARENA_MAGIC, ARENA_OPEN, ARENA_VERSION, BLOCK_CLASSES, COUNTER, DIGEST_CLASS,
     ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, LINE_REASONS, MESSAGES_AT, RECEIVES, SCOPE_MASK,
     SERIES_TYPES, SET, SNAPSHOT_EVERY, VALUE_REASONS, Arena, Block, Counters, Entry, Header, Identity, SideRecord,
-    Snapshot, class_bytes, entry_at, entry_bytes, entry_key,
+    Snapshot, class_bytes, entry_at, entry_bytes, entry_key, gauge_times,
 )
 from veneurpy.engine.native.blocks cimport (
     DENSE, DIGEST, DIGEST_WEIGHTED, EXACT, RAW, WEIGHTED, Totals, block_centroids, block_pairs, block_slots,
     block_totals, block_values, digest_overhead, word_block, word_length,
 )
+from veneurpy.engine.native.changes cimport changes_salvage
 from veneurpy.engine.native.check cimport hash_check
 from veneurpy.engine.native.compat cimport batch_fetched, i64, map_file, munmap, u8, u32, u64
 from veneurpy.engine.native.entries cimport entry_flags
@@ -172,8 +173,9 @@ cdef bint _is_empty(const Entry* e) noexcept nogil:
 
 cdef bint _is_sound(const Arena* a, Entry* e) noexcept nogil:
     cdef double value
-    # A gauge's time has no check, but none was ever before 1970.
-    if e.type == GAUGE and (<i64*>(<u8*>e + 32))[pair_count(e.hi) & 1] <= 0:
+    cdef i64 ns = gauge_times(e)[pair_count(e.hi) & 1] if e.type == GAUGE else 1
+    # A gauge's time has no check, but none was ever before 1970; one that was never written is 0, whatever changed it.
+    if ns < 0 or (ns == 0 and e.lo != 0):
         return False
     if e.type == COUNTER or e.type == GAUGE:
         value = (<double*>&e.lo)[0]
@@ -416,5 +418,6 @@ cdef int salvage(Arena* a, int fd, u64 size, const u8* boot_id, Salvage* out) no
     _count_lost(a, out)
     _finish_set_sample(a)
     _salvage_entries(a, out)
+    out.broken += not changes_salvage(a)
     _salvage_side_log(a, out)
     return SALVAGED
