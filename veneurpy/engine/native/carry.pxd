@@ -24,7 +24,8 @@ cdef class CarriedArena:
 
     cdef u64 begin(self, const ArenaName* name, const HashKey* key, const Weights* weights, u64 limit) except? 0
     cdef u64 weight(self)
-    cdef discard(self, bint leave=*)
+    cdef forget_file(self, bint leave)
+    cdef discard(self)
 
 
 cdef u64 carry(Arena* out, const Merge* m, i64 oldest_ns) noexcept nogil

@@ -146,11 +146,15 @@ cdef class CarriedArena:
         """What it takes, what its flush will, and what it will take to carry it on."""
         return 2 * arena_committed(&self.arena) + self.arena.flush_bytes
 
-    cdef discard(self, bint leave=False):
-        """Gives the memory back; a file that is to be left stays."""
-        arena_close(&self.arena)
+    cdef forget_file(self, bint leave):
+        """Closes the arena's file; removes it unless a successor is to find it. Idempotent."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
             if not leave:
                 self._path.unlink(missing_ok=True)
+
+    cdef discard(self):
+        """Gives everything back. Idempotent."""
+        self.forget_file(False)
+        arena_close(&self.arena)
