@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Annotated, Literal, get_args
 from urllib.parse import parse_qsl, urlencode
 
@@ -59,10 +58,12 @@ def parse_listen_options(query: str) -> ListenOptions:
 
 
 def _dialect(words: Sequence[str]) -> Dialect:
-    for dialect in get_args(Dialect):
-        if list(words) == [dialect]:
-            return dialect
-    raise _other(words[0] if len(words) == 1 else ",".join(words), "dialect", get_args(Dialect))
+    match words:
+        case ["dogstatsd"]:
+            return "dogstatsd"
+        case ["statsd"]:
+            return "statsd"
+    raise _other(",".join(words), "dialect", get_args(Dialect))
 
 
 def _styles(words: Iterable[str]) -> tuple[NameTagStyle, ...]:
@@ -78,6 +79,5 @@ def _styles(words: Iterable[str]) -> tuple[NameTagStyle, ...]:
 
 
 def _other(word: str, key: str, known: Sequence[str]) -> Wrong:
-    close = get_close_matches(word, known, n=1)
     expected = f"expected {', '.join(known[:-1])} or {known[-1]}"
-    return Wrong(f'{expected} as {key}, found "{word}"', close[0] if close else "")
+    return Wrong(f'{expected} as {key} of a listener\'s URL, found "{word}"')

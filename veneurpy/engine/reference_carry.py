@@ -1,4 +1,4 @@
-"""Gauges of plain StatsD that are flushed again: what a closed interval hands on to the next one."""
+"""Gauges of plain StatsD that are flushed again: what a closed interval hands on to the next."""
 
 from __future__ import annotations
 

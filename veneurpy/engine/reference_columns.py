@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from veneurpy.engine.columns import Columns, StringTable
 from veneurpy.engine.reference_digest import Distribution, Moments
+from veneurpy.engine.reference_gauge import Gauge
 from veneurpy.engine.reference_store import (
     Counter,
-    Gauge,
     Histogram,
     MemberSet,
     Series,

@@ -1,4 +1,4 @@
-"""Gauges: writes, changes of what was written, and values that are carried from interval to interval.
+"""Gauges: writes, changes of what was written, values that are carried on into the next interval.
 
 Within a reader the order of arrival counts, across readers the time. A change counts where it comes
 after the last write; without one, all changes count, upon the carried value or upon 0.

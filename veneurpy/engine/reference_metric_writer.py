@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from veneurpy.engine.exchange import Encoded
 from veneurpy.engine.reference_digest import Moments
+from veneurpy.engine.reference_gauge import Gauge
 from veneurpy.engine.reference_hll import ReferenceSet
 from veneurpy.engine.reference_hll_wire import dense_bytes, excess, sparse_bytes
 from veneurpy.engine.reference_protobuf import (
@@ -20,7 +21,6 @@ from veneurpy.engine.reference_protobuf import (
 )
 from veneurpy.engine.reference_store import (
     Counter,
-    Gauge,
     Histogram,
     MemberSet,
     Series,

@@ -11,10 +11,10 @@ from threading import Lock
 from veneurpy.engine.grammar import DOGSTATSD, Grammar
 from veneurpy.engine.reference_budget import Placer
 from veneurpy.engine.reference_clients import Look, client_of
+from veneurpy.engine.reference_gauge import Gauge
 from veneurpy.engine.reference_parser import LineParser, MetricLine
 from veneurpy.engine.reference_store import (
     Counter,
-    Gauge,
     Histogram,
     MemberSet,
     Series,

@@ -80,6 +80,7 @@ cdef enum:
     ENTRY_CANONICAL = 4                 # the tags as sent are sorted, distinct, not empty, without magic words
     ENTRY_TIMESTAMP = 8                 # the key ends with the 8 bytes of a T
     ENTRY_CONFLICT = 16                 # both scopes were named
+    ENTRY_CHANGED = 32                  # a gauge that has changes
 
 cdef struct Counters:
     u64 datagrams
@@ -168,11 +169,12 @@ cdef struct SideRecord:
 
 # A signed value of plain StatsD (changes.pxd).
 cdef struct Change:
-    u64 previous
     i64 time_ns
     double value
+    u32 previous                        # offset / 16
     u32 entry                           # offset / 16
     u32 number                          # the gauge's count with it, its lower half
+    u32 check                           # of all before it (hash_check)
 
 # Accounts of who sent what (clients.pxd).
 cdef struct Clients:

@@ -28,5 +28,5 @@ cdef class CarriedArena:
     cdef discard(self)
 
 
-cdef u64 carry(Arena* out, const Merge* m, i64 oldest_ns) noexcept nogil
+cdef u64 carry_gauges(Arena* out, const Merge* m, i64 oldest_ns) noexcept nogil
 cdef u64 carried_limit(u64 store_max_bytes) noexcept nogil

@@ -11,5 +11,10 @@ class CarriedArena:
     """Made by the engine only."""
 
     def __new__(
-        cls, meter: MemoryMeter, size: int, digest_bytes: int, fd: int = -1, path: Path | None = None
+        cls,
+        meter: MemoryMeter,
+        size: int,
+        digest_bytes: int,
+        fd: int = -1,
+        path: Path | None = None,
     ) -> CarriedArena: ...

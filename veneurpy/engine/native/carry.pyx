@@ -98,7 +98,7 @@ cdef bint _carry_one(Arena* a, const Series* s, Slice sinks) noexcept nogil:
     return True
 
 
-cdef u64 carry(Arena* out, const Merge* m, i64 oldest_ns) noexcept nogil:
+cdef u64 carry_gauges(Arena* out, const Merge* m, i64 oldest_ns) noexcept nogil:
     """Carries the gauges whose last sample is younger than that; returns how many found no room."""
     cdef u64 i, forgotten = 0
     cdef const Series* s

@@ -2,11 +2,17 @@
 """Keeping changes of gauges, applying them at the merge, reading a dead process's."""
 from libc.math cimport isfinite
 from veneurpy.engine.native.arena cimport (
-    GAUGE, HEADER_BYTES, VALUE_SIDE_LOG_FULL, VALUE_STORE_FULL, Change, Header, arena_take_high, entry_at, gauge_times,
+    ENTRY_CANONICAL, ENTRY_CHANGED, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, VALUE_SIDE_LOG_FULL, VALUE_STORE_FULL, Change,
+    Header, arena_take_high, entry_at, gauge_times,
 )
+from veneurpy.engine.native.check cimport hash_check
 from veneurpy.engine.native.compat cimport barrier, store_pair, u32
 from veneurpy.engine.native.merge cimport Series
 from veneurpy.engine.native.pair cimport counted, pair_count
+
+
+cdef inline u32 _check(const Change* c) noexcept nogil:
+    return <u32>hash_check(c, sizeof(Change) - 8) ^ c.number
 
 
 cdef int change_keep(Arena* a, Entry* e, double value, i64 time_ns, u64 most_bytes) noexcept nogil:
@@ -20,14 +26,17 @@ cdef int change_keep(Arena* a, Entry* e, double value, i64 time_ns, u64 most_byt
     if at == 0:
         return VALUE_STORE_FULL
     c = <Change*>(a.base + at)
-    c.previous = h.changes
+    c.previous = <u32>(h.changes >> 4)
     c.time_ns = time_ns
     c.value = value
     c.entry = <u32>((<const unsigned char*>e - a.base) >> 4)
     c.number = <u32>n
+    c.check = _check(c)
     barrier()
     h.changes = at
+    barrier()
     h.change_bytes += sizeof(Change)
+    e.flags |= ENTRY_CHANGED
     # The new count's last bit names the other place: the write's time is to be there, too.
     gauge_times(e)[n & 1] = gauge_times(e)[~n & 1]
     barrier()
@@ -64,7 +73,7 @@ cdef void changes_apply(Merge* m, const Arena* a, int reader) noexcept nogil:
     cdef Series* s
     while at:
         c = <const Change*>(a.base + at)
-        at = c.previous
+        at = <u64>c.previous << 4
         e = entry_at(a, <u64>c.entry << 4)
         s = _noted(m, e)
         if s == NULL or not _counts(c, e) or not _comes_after(c, reader, s):
@@ -80,7 +89,7 @@ cdef void changes_date(Merge* m, const Arena* a) noexcept nogil:
     cdef Series* s
     while at:
         c = <const Change*>(a.base + at)
-        at = c.previous
+        at = <u64>c.previous << 4
         e = entry_at(a, <u64>c.entry << 4)
         s = _noted(m, e)
         if s != NULL and _counts(c, e) and c.time_ns > s.gauge_ns:
@@ -99,25 +108,76 @@ cdef bint _is_listed(const Arena* a, u32 entry) noexcept nogil:
     return low < a.n_salvaged and a.salvaged[low] == entry
 
 
+cdef inline bint _is_changed(const Entry* e) noexcept nogil:
+    return e.type == GAUGE and e.flags & ENTRY_CHANGED != 0
+
+
+cdef void _note_all(const Arena* a, u64 number) noexcept nogil:
+    cdef u64 i
+    for i in range(a.n_salvaged):
+        if _is_changed(entry_at(a, <u64>a.salvaged[i] << 4)):
+            change_note(entry_at(a, <u64>a.salvaged[i] << 4), number)
+
+
+cdef bint _are_all_noted(const Arena* a) noexcept nogil:
+    cdef u64 i
+    cdef const Entry* e
+    for i in range(a.n_salvaged):
+        e = entry_at(a, <u64>a.salvaged[i] << 4)
+        if _is_changed(e) and gauge_times(e)[~pair_count(e.hi) & 1] == 0:
+            return False
+    return True
+
+
+cdef void _drop_changed(Arena* a) noexcept nogil:
+    """Leaves out the gauges that have changes: nobody knows which."""
+    cdef u64 i, kept = 0
+    cdef const Entry* e
+    for i in range(a.n_salvaged):
+        e = entry_at(a, <u64>a.salvaged[i] << 4)
+        if _is_changed(e):
+            a.header.entries[GAUGE] -= 1
+            a.header.irregular -= not e.flags & ENTRY_CANONICAL or e.flags & ENTRY_TIMESTAMP != 0
+            continue
+        a.salvaged[kept] = a.salvaged[i]
+        kept += 1
+    a.n_salvaged = kept
+
+
 cdef bint changes_salvage(Arena* a) noexcept nogil:
-    """Leaves out what is unsound of a dead process's; False if that is any. The sound entries are known."""
-    cdef u64* link = &a.header.changes
-    cdef u64 at = link[0], before = HEADER_BYTES - 1
+    """Reads a dead process's list, the sound entries being known; False if it is not whole.
+
+    Then gauges that have changes are left out: they would be wrong.
+    """
+    cdef u64 at = a.header.changes, before = HEADER_BYTES - 1, bytes_ = 0
     cdef Change* c
-    cdef bint sound = True
+    cdef Change* newer = NULL
+    a.header.changes = 0
+    _note_all(a, 0)
     while at:
         if at & 15 or at <= before or at < a.hi_ready or at + sizeof(Change) > a.size:
             break
         c = <Change*>(a.base + at)
-        if not isfinite(c.value) or c.time_ns <= 0:
+        if c.check != _check(c) or not isfinite(c.value):
             break
         if _is_listed(a, c.entry) and entry_at(a, <u64>c.entry << 4).type == GAUGE:
-            link[0] = at
-            link = &c.previous
-        else:
-            # The newest may be the first of its gauge, and not counted yet: then the gauge is not listed.
-            sound = sound and before < HEADER_BYTES
+            change_note(entry_at(a, <u64>c.entry << 4), 1)
+            if newer == NULL:
+                a.header.changes = at
+            else:
+                newer.previous = <u32>(at >> 4)
+            newer = c
+        elif bytes_ or c.number != 1:
+            # The newest may be the first change of a gauge, and not counted yet; nothing else is of no gauge.
+            break
+        bytes_ += sizeof(Change)
         before = at
-        at = c.previous
-    link[0] = 0
-    return sound and at == 0
+        at = <u64>c.previous << 4
+    if newer != NULL:
+        newer.previous = 0
+    # A change is linked, then its bytes are counted, then its gauge is marked.
+    if at == 0 and bytes_ - a.header.change_bytes <= sizeof(Change) and _are_all_noted(a):
+        return True
+    a.header.changes = 0
+    _drop_changed(a)
+    return False

@@ -437,7 +437,7 @@ cdef class NativeEngine:
         cdef CarriedArena arena
         cdef ArenaName name
         cdef u64 forgotten
-        if not interval.keeps_gauges() or (successor is not None and successor._carried is not None):
+        if self._closed or not interval.may_carry() or (successor is not None and successor._carried is not None):
             return 0
         name = self._name if successor is None else self._name_of(successor.uuid, successor.start_ms)
         name.kind = NAME_CARRIED

@@ -66,7 +66,7 @@ cdef class NativeInterval:
     cdef i64 _recovered_bytes(self)
     cdef _give_back(self)
     cdef bring(self, RecoveredFile carried)
-    cdef bint keeps_gauges(self)
+    cdef bint may_carry(self)
     cdef Arena** _all(self, int more, int* n) except NULL
     cdef u64 carry_into(self, CarriedArena out, i64 oldest_ns) except? 0
 

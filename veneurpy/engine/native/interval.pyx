@@ -12,7 +12,7 @@ from veneurpy.engine.native.arena cimport (
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.buffer cimport buffer_view
-from veneurpy.engine.native.carry cimport CarriedArena, carry
+from veneurpy.engine.native.carry cimport CarriedArena, carry_gauges
 from veneurpy.engine.native.compat cimport i64, u8, u32, u64
 from veneurpy.engine.native.encoding cimport Encode, encode_arenas
 from veneurpy.engine.native.intern cimport Interner
@@ -396,7 +396,7 @@ cdef class NativeInterval:
         n[0] += self._n
         return arenas
 
-    cdef bint keeps_gauges(self):
+    cdef bint may_carry(self):
         """May there be some that are to be carried on."""
         cdef int i
         for i in range(self._n):
@@ -419,7 +419,7 @@ cdef class NativeInterval:
             merge.gauges_only = True
             done = done and merge_arenas(&merge, arenas, n)
             if done:
-                forgotten = carry(&out.arena, &merge, oldest_ns)
+                forgotten = carry_gauges(&out.arena, &merge, oldest_ns)
             merge_close(&merge)
         free(arenas)
         if not done:

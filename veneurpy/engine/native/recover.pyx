@@ -7,9 +7,9 @@ from posix.types cimport off_t
 from posix.unistd cimport lseek
 from veneurpy.engine.native.arena cimport (
     ARENA_CLOSED, ARENA_FREE, ARENA_MAGIC, ARENA_OPEN, ARENA_VERSION, BLOCK_CLASSES, COUNTER, DIGEST_CLASS,
-    ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, LINE_REASONS, MESSAGES_AT, RECEIVES, SCOPE_MASK,
-    SERIES_TYPES, SET, SNAPSHOT_EVERY, VALUE_REASONS, Arena, Block, Counters, Entry, Header, Identity, SideRecord,
-    Snapshot, class_bytes, entry_at, entry_bytes, entry_key, gauge_times,
+    ENTRY_CANONICAL, ENTRY_CHANGED, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, LINE_REASONS, MESSAGES_AT, RECEIVES,
+    SCOPE_MASK, SERIES_TYPES, SET, SNAPSHOT_EVERY, VALUE_REASONS, Arena, Block, Counters, Entry, Header, Identity,
+    SideRecord, Snapshot, class_bytes, entry_at, entry_bytes, entry_key, gauge_times,
 )
 from veneurpy.engine.native.blocks cimport (
     DENSE, DIGEST, DIGEST_WEIGHTED, EXACT, RAW, WEIGHTED, Totals, block_centroids, block_pairs, block_slots,
@@ -56,6 +56,11 @@ cdef inline bint _is_weight(double w) noexcept nogil:
     return 0 < w < LARGEST_WEIGHT
 
 
+cdef inline u8 _tag_flags(const Entry* e) noexcept nogil:
+    """Those that follow from the tags."""
+    return <u8>(e.flags & ~ENTRY_CHANGED) if e.type == GAUGE else e.flags
+
+
 cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
     """Does a whole entry stand at `at`, its key as its hash says."""
     cdef Entry* e
@@ -80,7 +85,7 @@ cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
             return False
         h ^= hash_mark(&a.header.identity.key, (<u64>timestamp << 16) | MARK_TIMESTAMP)
     # The hash does not cover the flags; they follow from the tags.
-    return h == e.hash and e.flags == entry_flags(
+    return h == e.hash and _tag_flags(e) == entry_flags(
         cut(key + e.name_len, e.tags_len, 0, e.tags_len), e.flags & ENTRY_TIMESTAMP != 0)
 
 
@@ -244,7 +249,6 @@ cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
         a.n_salvaged += 1
         h.entries[e.type] += 1
         h.irregular += not e.flags & ENTRY_CANONICAL or e.flags & ENTRY_TIMESTAMP != 0
-    out.series = a.n_salvaged
     # An entry is counted after it is there: where fewer are found, the header does not tell how far they go.
     out.broken += missing > 0 and out.broken == before
 
@@ -419,5 +423,6 @@ cdef int salvage(Arena* a, int fd, u64 size, const u8* boot_id, Salvage* out) no
     _finish_set_sample(a)
     _salvage_entries(a, out)
     out.broken += not changes_salvage(a)
+    out.series = a.n_salvaged
     _salvage_side_log(a, out)
     return SALVAGED
