@@ -167,6 +167,20 @@ def _check_family(scheme: str, address: HostPort) -> None:
     raise Wrong(found, f"{scheme[:-1]}://{address}")
 
 
+def _parse_grpc_url(value: object) -> ListenUrl:
+    url = parse_listen_url(value)
+    if url.scheme not in TCP_SCHEMES:
+        known = ", ".join(f"{scheme}://" for scheme in TCP_SCHEMES)
+        raise Wrong(f"gRPC listens on one of {known}, found {shown(value)}")
+    return url
+
+
+GrpcListenAddress = Annotated[
+    ListenUrl,
+    BeforeValidator(_parse_grpc_url),
+    PlainSerializer(str, when_used="json"),
+    Called("URL"),
+]
 ListenAddress = Annotated[
     ListenUrl,
     BeforeValidator(parse_listen_url),

@@ -129,7 +129,8 @@ class ClientTop(NamedTuple):
     """
 
     client: str
-    """Its address without the port; "" for those that found the table of clients full."""
+    """Its address without the port, or its user and process; "" for those that found the table of
+    clients full."""
     datagrams: int
     samples: int
     series: int

@@ -14,6 +14,9 @@ from veneurpy.listeners._sockets import unread_bytes
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import Listening
 
+CLIENT = "stdin"
+"""How the accounts of clients call whoever writes there."""
+
 
 class StdinListener:
     """Reads a descriptor to its end, on a thread: it may be a file, a pipe or a terminal."""
@@ -45,7 +48,7 @@ class StdinListener:
         """Begins to read."""
         most_bytes = most_at_once(self._max_line_bytes)
         reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes, grammar=self._grammar)
-        cutter = LineCutter(reader, self._max_line_bytes)
+        cutter = LineCutter(reader, self._max_line_bytes, CLIENT)
         self._stop_fd = os.eventfd(0, os.EFD_CLOEXEC)
         loop = asyncio.get_running_loop()
         self._thread = threading.Thread(

@@ -41,13 +41,18 @@ class Listeners:
         telemetry: Telemetry,
         store: SocketStore,
         on_input_end: Callable[[], None] = lambda: None,
+        is_healthy: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`on_input_end` is called when `stdin:` has ended and there is no other listener."""
+        """`on_input_end` is called when `stdin:` has ended and there is no other listener.
+
+        `is_healthy` is what gRPC's health service answers.
+        """
         self._config = config
         self._clock = clock
         self._telemetry = telemetry
         self._store = store
         self._on_input_end = on_input_end
+        self._is_healthy = is_healthy
         self._limits = StreamLimits(
             max_connections=config.stream_max_connections,
             max_line_bytes=config.stream_max_line_bytes,
@@ -56,13 +61,14 @@ class Listeners:
         )
 
     def make(self) -> list[Listener]:
-        """One for each URL, and one for HTTP where it is on. Raises ListenError."""
+        """One for each URL, and one for HTTP where it is on. Raises VeneurpyError."""
         urls = self._config.statsd_listen_addresses
         listeners = [self._listener(url) for url in urls]
         if self._config.http_statsd:
             listeners.append(
                 HttpListener(max_line_bytes=self._limits.max_line_bytes, telemetry=self._telemetry)
             )
+        listeners += [self._grpc(url) for url in self._config.grpc_listen_addresses]
         return listeners
 
     def _listener(self, url: ListenUrl) -> Listener:
@@ -83,8 +89,24 @@ class Listeners:
             )
         return self._connections(url, InetOpener(url, self._store), self._inet_connector())
 
+    def _grpc(self, url: ListenUrl) -> Listener:
+        # Whoever takes nothing by gRPC does not load what it takes.
+        from veneurpy.listeners.grpc_statsd import GrpcStatsdListener
+
+        return GrpcStatsdListener(
+            url,
+            InetOpener(url, self._store),
+            limits=self._limits,
+            telemetry=self._telemetry,
+            is_healthy=self._is_healthy,
+            tls=self._tls_files(),
+            grammar=grammar_of(self._config, url.options),
+        )
+
     def _stdin(self, url: ListenUrl) -> Listener:
-        is_alone = len(self._config.statsd_listen_addresses) == 1 and not self._config.http_statsd
+        config = self._config
+        others = len(config.statsd_listen_addresses) - 1 + len(config.grpc_listen_addresses)
+        is_alone = not others and not config.http_statsd
         return StdinListener(
             max_line_bytes=self._limits.max_line_bytes,
             telemetry=self._telemetry,
@@ -120,16 +142,21 @@ class Listeners:
         return self._connections(url, opener, self._inet_connector())
 
     def _inet_connector(self) -> Connector:
+        files = self._tls_files()
+        if files is None:
+            return TcpConnector()
+        return TlsConnector(TlsSource(files), self._telemetry)
+
+    def _tls_files(self) -> TlsFiles | None:
         config = self._config
         if not config.tls_certificate:
-            return TcpConnector()
-        files = TlsFiles(
+            return None
+        return TlsFiles(
             config.tls_key.reveal(),
             config.tls_certificate,
             config.tls_authority_certificate,
             frozenset(config.tls_allowed_names),
         )
-        return TlsConnector(TlsSource(files), self._telemetry)
 
     def _connections(self, url: ListenUrl, opener: Opener, connector: Connector) -> Listener:
         return ConnectionListener(
