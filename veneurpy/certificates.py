@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 Stamp = tuple[int, int, int] | None
 
@@ -21,6 +22,15 @@ def load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
         context.load_cert_chain(f"/proc/self/fd/{both}")
     finally:
         os.close(both)
+
+
+def names_in(certificate: Mapping[str, Any] | None) -> frozenset[str]:
+    """The names in a certificate that a peer has shown (`getpeercert`); none without one."""
+    shown = certificate or {}
+    names = {value for _, value in shown.get("subjectAltName", ())}
+    for part in shown.get("subject", ()):
+        names |= {value for key, value in part if key == "commonName"}
+    return frozenset(names)
 
 
 def stamps(paths: Iterable[str]) -> tuple[Stamp, ...]:

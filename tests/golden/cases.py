@@ -6,6 +6,8 @@ A case is one line of a YAML file here. Its keys:
     truncated         the kernel cut the (last) datagram
     extend            extend_tags
     options           fields of EngineOptions
+    name_tags         styles of tags in names
+    dialect           statsd for plain StatsD
     points            [name, tags, type, value, {scope, sinks, t}]: the tags joined by commas; the
                       value of a histogram or timer is a mapping of statistics (min … hmean, p50,
                       p99.9), null for one that is not emitted
@@ -30,7 +32,9 @@ import yaml
 from tests.engines import NOW_NS, START_MS, Row
 from veneurpy.engine import (
     EngineOptions,
+    Grammar,
     MetricType,
+    NameTags,
     Output,
     Plan,
     PointType,
@@ -48,6 +52,8 @@ _KEYS = {
     "truncated",
     "extend",
     "options",
+    "name_tags",
+    "dialect",
     "points",
     "events",
     "checks",
@@ -101,13 +107,24 @@ def build(place: str, raw: Mapping[str, Any]) -> Case:
         id=f"{place} {_readable(packets[0])}",
         packets=packets,
         truncated=raw.get("truncated", False),
-        options=EngineOptions(extend_tags=tuple(raw.get("extend", ())), **raw.get("options", {})),
+        options=EngineOptions(
+            extend_tags=tuple(raw.get("extend", ())),
+            grammar=_grammar(raw),
+            **raw.get("options", {}),
+        ),
         plan=_plan(points),
         rows=sorted(row for point in points for row in _rows(*point)),
         events=[Event(**_event_defaults(event)) for event in raw.get("events", [])],
         checks=[ServiceCheck(**_event_defaults(check)) for check in raw.get("checks", [])],
         accounts=(rejection if "reject" in raw else {}) | raw.get("accounts", {}),
     )
+
+
+def _grammar(raw: Mapping[str, Any]) -> Grammar:
+    styles = NameTags(0)
+    for style in raw.get("name_tags", ()):
+        styles |= NameTags[style.upper()]
+    return Grammar(styles, is_statsd=raw.get("dialect") == "statsd")
 
 
 def _readable(packet: bytes) -> str:

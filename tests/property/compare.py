@@ -25,6 +25,8 @@ PLAN = Plan(
 )
 """Every statistic, with suffixes that cannot be mistaken for a part of the name."""
 
+_SUMS = (MetricType.COUNTER, MetricType.GAUGE)
+"""Whose value may be one: of changes, for a gauge."""
 Weights = Mapping[str, float]
 """The sum of |v/r| by the name of a series."""
 Series = tuple[object, ...]
@@ -34,7 +36,7 @@ Statistics = dict[str, float]
 
 def weights(datagrams: Iterable[Datagram], options: EngineOptions) -> Weights:
     """What sums are measured by. That the last line of a cut datagram is in it does no harm."""
-    parser = LineParser()
+    parser = LineParser(options.grammar)
     total: dict[str, float] = defaultdict(float)
     for datagram in datagrams:
         for line in datagram.data[: options.max_datagram_bytes].split(b"\n"):
@@ -84,7 +86,7 @@ def _is_close(
 
 def _tolerance(series: Series, name: str, statistics: Statistics, weight: float) -> float:
     if name == "":
-        return SUM_TOLERANCE * weight if series[2] is MetricType.COUNTER else 0
+        return SUM_TOLERANCE * weight if series[2] in _SUMS else 0
     if name == "sum":
         return SUM_TOLERANCE * weight
     if name == "avg":

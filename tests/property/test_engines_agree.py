@@ -17,7 +17,7 @@ from tests.engines import (
     run,
 )
 from tests.property.compare import PLAN, differences, weights
-from tests.property.traffic import READERS, datagrams
+from tests.property.traffic import READERS, datagrams, grammars
 from veneurpy.engine import EngineKind, EngineOptions, MetricType, open_engine
 
 options = st.builds(
@@ -29,6 +29,7 @@ options = st.builds(
     late_window_s=st.sampled_from([600.0, 1.0]),
     max_timestamps=st.sampled_from([1024, 2]),
     side_log_max_bytes=st.sampled_from([4 << 20, 60]),
+    grammar=grammars,
 )
 
 

@@ -5,18 +5,43 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from tests.engines import NOW_NS, Datagram
+from veneurpy.engine import Grammar, NameTags
 
 NOW_S = NOW_NS // 1_000_000_000
 READERS = 3
 
-_names = st.sampled_from(
+_plain_names = st.sampled_from(
     [b"a", b"b.c", b"\xc3\xa9", b"_e", b"_score", b"a b", b"", b"\xff", b"a\tb", b"n" * 70]
 )
+_name_tags = st.lists(
+    st.sampled_from(b"x=1 y=2 z=a=b veneurlocalonly=1 x= =1 x \xff=1 , ; # [ ] y=2,x=1".split())
+    | st.just(b""),
+    max_size=4,
+)
+_styled = st.sampled_from(b",, #, ;; [, ], ,# #;".split())
+
+
+@st.composite
+def _tagged_name(draw: st.DrawFn) -> bytes:
+    opener, separator = draw(_styled)
+    tags = bytes([separator]).join(draw(_name_tags))
+    end = draw(st.sampled_from([b"]", b"]", b"].b", b"]#x=1", b""])) if opener == ord("[") else b""
+    return draw(_plain_names) + bytes([opener]) + tags + end
+
+
+_names = st.one_of(_plain_names, _plain_names, _tagged_name())
+grammars = st.builds(
+    Grammar,
+    name_tags=st.one_of(st.just(NameTags(0)), st.integers(0, 15).map(NameTags)),
+    is_statsd=st.booleans(),
+)
+"""What a listener may be told of its lines."""
 _types = st.sampled_from(
     [b"c", b"g", b"h", b"d", b"ms", b"s", b"c", b"g", b"h", b"ms", b"s", b"m", b"", b"C", b"cc"]
 )
 _numbers = st.one_of(
     st.integers(-1000, 1000).map(lambda n: b"%d" % n),
+    st.integers(-9, 9).map(lambda n: b"%+d" % n),
     st.floats(-1e6, 1e6, allow_subnormal=False).map(lambda x: repr(x).encode()),
     st.floats(allow_nan=True, allow_infinity=True).map(lambda x: repr(x).encode()),
     st.sampled_from(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from veneurpy.config.address import HostPort
 from veneurpy.config.dump import effective, to_yaml
 from veneurpy.config.listen import ListenUrl
+from veneurpy.config.listen_options import ListenOptions
 from veneurpy.config.loader import LoadedConfig, load_config, parse_config
 from veneurpy.config.model import Config, SinkEntry
 from veneurpy.config.quantity import Duration, Size
@@ -16,6 +17,7 @@ __all__ = [
     "Config",
     "Duration",
     "HostPort",
+    "ListenOptions",
     "ListenUrl",
     "LoadedConfig",
     "Secret",

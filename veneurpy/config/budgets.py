@@ -13,6 +13,7 @@ READER_BYTES = 1 << 20
 def check_budgets(config: Config, report: Report) -> None:
     """Raises ConfigError for a budget that no name gets to, and a store that is too small."""
     readers = config.num_readers * len(config.statsd_listen_addresses)
+    readers += len(config.grpc_listen_addresses)
     if config.store_max_bytes < readers * READER_BYTES:
         report.mistake(
             report.places.of(("store_max_bytes",)),

@@ -13,10 +13,11 @@ def check_encryption(config: Config, report: Report) -> None:
         given, missing = ("tls_key", "tls_certificate") if key else ("tls_certificate", "tls_key")
         place = report.places.of((given,), key=True)
         report.mistake(place, f'"{given}" needs "{missing}" beside it')
-    for index, url in enumerate(config.statsd_listen_addresses):
-        if url.scheme == "tls" and not certificate:
-            place = report.places.of(("statsd_listen_addresses", index))
-            report.mistake(place, f"{url} needs tls_certificate and tls_key")
+    for listening in ("statsd_listen_addresses", "grpc_listen_addresses"):
+        for index, url in enumerate(getattr(config, listening)):
+            if url.scheme == "tls" and not certificate:
+                place = report.places.of((listening, index))
+                report.mistake(place, f"{url} needs tls_certificate and tls_key")
     for needed, dependent in (
         ("tls_certificate", "tls_authority_certificate"),
         ("tls_authority_certificate", "tls_allowed_names"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Annotated
@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 from veneurpy.config.address import HostPort, parse_host_port
 from veneurpy.config.called import Called
+from veneurpy.config.listen_options import ListenOptions, parse_listen_options
 from veneurpy.config.wrong import Wrong, shown
 
 UDP_SCHEMES = ("udp", "udp4", "udp6")
@@ -39,11 +40,18 @@ class ListenUrl:
     port: int = 0
     path: str = ""
     """Of a Unix socket: its path, or `@` and an abstract name. Of `systemd`: the socket's name."""
+    options: ListenOptions = field(default=ListenOptions(), compare=False)
+    """How the lines are read that come there. Not a part of where that is."""
 
     @property
     def family(self) -> str:
         """`4`, `6`, or empty for either."""
         return self.scheme[-1] if self.scheme[-1] in "46" else ""
+
+    @property
+    def written(self) -> str:
+        """With the options, as in a configuration."""
+        return f"{self}{self.options}"
 
     def __str__(self) -> str:
         if self.scheme == "stdin":
@@ -64,7 +72,11 @@ def parse_listen_url(value: object) -> ListenUrl:
     url = _URL.fullmatch(value) or _OPAQUE.fullmatch(value)
     if url is None:
         raise _without_scheme(value)
-    scheme, rest = url[1].lower(), url[2]
+    place, _, query = url[2].partition("?")
+    return replace(_place(url[1].lower(), place), options=parse_listen_options(query))
+
+
+def _place(scheme: str, rest: str) -> ListenUrl:
     if scheme in UNIX_SCHEMES:
         return ListenUrl(scheme, path=_unix_path(scheme, rest))
     if scheme == "systemd":
@@ -155,9 +167,23 @@ def _check_family(scheme: str, address: HostPort) -> None:
     raise Wrong(found, f"{scheme[:-1]}://{address}")
 
 
+def _parse_grpc_url(value: object) -> ListenUrl:
+    url = parse_listen_url(value)
+    if url.scheme not in TCP_SCHEMES:
+        known = ", ".join(f"{scheme}://" for scheme in TCP_SCHEMES)
+        raise Wrong(f"gRPC listens on one of {known}, found {shown(value)}")
+    return url
+
+
+GrpcListenAddress = Annotated[
+    ListenUrl,
+    BeforeValidator(_parse_grpc_url),
+    PlainSerializer(str, when_used="json"),
+    Called("URL"),
+]
 ListenAddress = Annotated[
     ListenUrl,
     BeforeValidator(parse_listen_url),
-    PlainSerializer(str, when_used="json"),
+    PlainSerializer(lambda url: url.written, when_used="json"),
     Called("URL"),
 ]

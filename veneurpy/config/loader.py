@@ -118,7 +118,8 @@ def _validate(data: dict[str, Any], report: Report) -> Config:
 
 def _warn_of_nothing(config: Config, report: Report) -> None:
     """All are allowed, as in Veneur, and hardly ever meant."""
-    receives = config.statsd_listen_addresses or config.http_statsd or config.grpc_address
+    listens = config.statsd_listen_addresses or config.grpc_listen_addresses
+    receives = listens or config.http_statsd or config.grpc_address
     if not receives:
         what = 'nothing is received: "statsd_listen_addresses" is empty'
         report.warning(report.places.whole, what)

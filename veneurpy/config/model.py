@@ -27,7 +27,8 @@ from veneurpy.config.checks import (
     check_sent_tag,
     check_tag,
 )
-from veneurpy.config.listen import ListenAddress
+from veneurpy.config.listen import GrpcListenAddress, ListenAddress
+from veneurpy.config.listen_options import Dialect, NameTagStyles
 from veneurpy.config.mode import UnixMode
 from veneurpy.config.quantity import Duration, OptionalDuration, Size
 from veneurpy.config.ring import Address, ClientFiles, NodeName, Ring, ServerFiles
@@ -82,7 +83,20 @@ class Config(Section):
     """Where to receive StatsD and DogStatsD, as URLs: `udp://127.0.0.1:8125`, `udp6://[::1]:8125`,
     `udp://:8125` (every address, IPv4 and IPv6); `tcp`, `tcp4`, `tcp6` and `tls` likewise;
     `unixgram:///run/dsd.socket`, `unix:` (a stream), `unixpacket:`, each with a path or an abstract
-    name (`unix:@dsd`); `systemd://NAME`; `stdin:`."""
+    name (`unix:@dsd`); `systemd://NAME`; `stdin:`. What is asked for behind a `?` is for that
+    listener alone: `udp://:8126?dialect=statsd`."""
+    dialect: Dialect = "dogstatsd"
+    """What the lines are. `statsd`: plain StatsD, where a sign makes a gauge's value a change of
+    the one before (`+3`, `-2`), gauges keep their values (`gauge_ttl`), and `m` (a meter) is a
+    counter. For one listener: `?dialect=statsd` in its URL."""
+    gauge_ttl: Duration = 0.0
+    """With `dialect: statsd`: for how long a gauge is flushed again, with the same value, after it
+    was last sent. 0: it is forgotten at the flush, and a change is one of 0 then."""
+    name_tags: Annotated[NameTagStyles, BeforeValidator(as_tuple)] = ()
+    """Where tags may stand in a metric's name: `influxdb` (`name,tag=value`), `librato`
+    (`name#tag=value`), `signalfx` (`name[tag=value]`), `graphite` (`name;tag=value`). A style that
+    is not listed is part of the name. For one listener: `?name_tags=influxdb,librato` in its URL,
+    or `none`."""
     num_readers: Annotated[int, Field(ge=1, le=128)] = 1
     """Sockets and threads that receive, for each listener (SO_REUSEPORT). One reads some hundred
     thousand datagrams a second; more of them help only where there are cores for them."""
@@ -111,8 +125,8 @@ class Config(Section):
     unix_socket_owner: Annotated[str, AfterValidator(check_plain)] = ""
     """Their owner: `user`, `user:group` or `:group`. Empty: as the process."""
     tls_certificate: Annotated[str, AfterValidator(check_pem)] = ""
-    """The certificate of `tls://` listeners with its chain, and of `tcp://` ones once it is set:
-    PEM text, or the path of a file. Files are read again when they change."""
+    """The certificate of `tls://` listeners with its chain, and of `tcp://` ones once it is set,
+    for gRPC too: PEM text, or the path of a file. Files are read again when they change."""
     tls_key: Secret = Secret("")
     """The private key of `tls_certificate`, in the same two forms."""
     tls_authority_certificate: Annotated[str, AfterValidator(check_pem)] = ""
@@ -123,6 +137,9 @@ class Config(Section):
     (subjectAltName or common name). Empty: any that is signed."""
     http_statsd: bool = False
     """Whether lines are also taken by HTTP, as `POST /api/v1/statsd` on `http_address`."""
+    grpc_listen_addresses: Annotated[tuple[GrpcListenAddress, ...], BeforeValidator(as_tuple)] = ()
+    """Where to receive DogStatsD packets by gRPC (Veneur's `dogstatsd.DogstatsdGRPC`), as URLs:
+    `tcp://127.0.0.1:8181`; `tls://`, and `tcp://` once `tls_certificate` is set, with TLS."""
 
     interval: Duration = 10.0
     """The flush period. Intervals are aligned with the clock: 10s ends at :00, :10, :20."""
@@ -158,8 +175,8 @@ class Config(Section):
     """How many values one tag key of one name may have in an interval, at each reader. 0: no
     bound."""
     max_series_per_client: Annotated[int, Field(ge=0, le=1 << 31)] = 0
-    """How many series one client (an IP address) may be the first to send in an interval, at each
-    reader. 0: no bound."""
+    """How many series one client (an IP address, or a local process) may be the first to send in an
+    interval, at each reader. 0: no bound."""
     on_overflow: Overflow = "fold"
     """What becomes of a new series beyond that. `fold`: its values go to the series of its name
     tagged `veneurpy.folded:true`. `drop_tag`: it loses the tag that has the most values. `reject`:
@@ -256,7 +273,9 @@ class Config(Section):
             raise Wrong("expected a duration of at least 10ms")
         return value
 
-    @field_validator("statsd_listen_addresses", "percentiles", "aggregates")
+    @field_validator(
+        "statsd_listen_addresses", "grpc_listen_addresses", "percentiles", "aggregates"
+    )
     @classmethod
     def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         # A listener on port 0 gets a port of its own each time.

@@ -20,6 +20,7 @@ from veneurpy.engine.exchange import (
     StoreFull,
     Streamed,
 )
+from veneurpy.engine.grammar import Grammar, NameTags
 from veneurpy.engine.owners import OwnerTable, TagMatcher
 from veneurpy.engine.types import (
     CLIENT_FIGURES,
@@ -66,11 +67,13 @@ __all__ = [
     "EngineMissing",
     "EngineOptions",
     "FrameBroken",
+    "Grammar",
     "ImportStore",
     "Imported",
     "Interval",
     "MemoryUse",
     "MetricType",
+    "NameTags",
     "NameTop",
     "Output",
     "Overflow",
@@ -219,6 +222,11 @@ class Interval(Protocol):
         ...
 
     @property
+    def forgotten(self) -> int:
+        """Gauges that were to be flushed again and found no room; known once it is released."""
+        ...
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether a process before this one died while it delivered the interval from memory.
 
@@ -229,6 +237,7 @@ class Interval(Protocol):
     def release(self, *, kept: bool = True) -> None:
         """Gives the memory back, for the next interval. Idempotent.
 
+        With `EngineOptions.gauge_ttl_s` it first hands its gauges on: a kill in between loses none.
         The last thing to be called; unless nobody else has `kept` what it held, so that a successor
         should find it (`is_doubtful`) until it has been delivered: then `settled` is.
         """
@@ -312,11 +321,16 @@ class ImportStore(Protocol):
 class Engine(Protocol):
     """A sharded store of the open interval."""
 
-    def open_reader(self, listener: str, *, max_datagram_bytes: int = 0) -> Reader:
-        """A reader that is fed by hand, at most so many bytes at once (0: as the options say)."""
+    def open_reader(
+        self, listener: str, *, max_datagram_bytes: int = 0, grammar: Grammar | None = None
+    ) -> Reader:
+        """A reader that is fed by hand, at most so many bytes at once (0: as the options say).
+
+        Its lines are of `grammar` (None: of the options').
+        """
         ...
 
-    def attach(self, fd: int, listener: str) -> Reader:
+    def attach(self, fd: int, listener: str, *, grammar: Grammar | None = None) -> Reader:
         """A reader with a thread of its own that receives on a datagram socket without the GIL.
 
         The caller keeps the socket `fd` open until `Reader.stop` has returned. The Python engine

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+from veneurpy.engine.grammar import DOGSTATSD, Grammar
+
 Bytes = bytes | bytearray | memoryview
 """What holds the bytes of a datagram; nobody keeps it."""
 
@@ -127,7 +129,8 @@ class ClientTop(NamedTuple):
     """
 
     client: str
-    """Its address without the port; "" for those that found the table of clients full."""
+    """Its address without the port, or its user and process; "" for those that found the table of
+    clients full."""
     datagrams: int
     samples: int
     series: int
@@ -212,9 +215,14 @@ class EngineOptions:
     coalesce: bool = True
     """A reader that receives by itself may sleep for up to 1 ms, for datagrams to gather."""
     side_log_max_bytes: int = 4 << 20
-    """Bytes of events and service checks that one reader keeps in one interval."""
+    """Bytes of events and service checks that one reader keeps in one interval, and once more of
+    changes of gauges."""
+    gauge_ttl_s: float = 0.0
+    """How long after it was last sent a gauge of plain StatsD is flushed again; 0: never."""
     import_max_bytes: int = 1 << 30
     """Upper bound of all import stores together."""
+    grammar: Grammar = DOGSTATSD
+    """Of readers that are opened without one of their own."""
 
 
 # Why a line or a value was rejected, in the order in which a line is checked: the first one counts.
@@ -224,6 +232,7 @@ LINE_REASONS = (
     "bad_name",
     "bad_type",
     "bad_rate",
+    "mixed_tagging_styles",
     "bad_tags",
     "bad_value",
     "bad_event",
@@ -231,9 +240,9 @@ LINE_REASONS = (
     "side_log_full",
     "too_long",
 )
-VALUE_REASONS = ("bad_value", "store_full", "over_budget")
+VALUE_REASONS = ("bad_value", "store_full", "over_budget", "side_log_full")
 # What a client sent and the engine passed over, the sample kept.
-IGNORED_FIELDS = ("unknown_field", "bad_timestamp", "scope_conflict")
+IGNORED_FIELDS = ("unknown_field", "bad_timestamp", "scope_conflict", "bad_name_tag")
 
 
 class MemoryUse(NamedTuple):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import cast
 
+from veneurpy.certificates import names_in
 from veneurpy.listeners._cutting import BadFrame, Cutter
 from veneurpy.listeners._hub import Hub
 from veneurpy.listeners._sockets import unread_bytes
@@ -36,8 +37,10 @@ class StreamConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._hub.opened(self)
-        if self._allowed_names and self._allowed_names.isdisjoint(self._peer_names()):
-            self.close("wrong_name")
+        if self._allowed_names:
+            shown = names_in(transport.get_extra_info("peercert"))
+            if self._allowed_names.isdisjoint(shown):
+                self.close("wrong_name")
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._hub.buffer
@@ -81,13 +84,3 @@ class StreamConnection(asyncio.BufferedProtocol):
             reason = "bad_frame"
         self._reason = self._reason or reason
         self._hub.moved(before, self._cutter.held_bytes)
-
-    def _peer_names(self) -> frozenset[str]:
-        """The names in the certificate that the peer has shown; none without one."""
-        certificate: dict[str, Any] = (
-            self._transport.get_extra_info("peercert") if self._transport else None
-        ) or {}
-        names = {value for _, value in certificate.get("subjectAltName", ())}
-        for part in certificate.get("subject", ()):
-            names |= {value for key, value in part if key == "commonName"}
-        return frozenset(names)

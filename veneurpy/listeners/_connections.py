@@ -8,7 +8,7 @@ import socket
 from typing import Protocol
 
 from veneurpy.config import ListenUrl
-from veneurpy.engine import Engine
+from veneurpy.engine import Engine, Grammar
 from veneurpy.listeners._cutting import most_at_once
 from veneurpy.listeners._hub import Connection, Hub, StreamLimits
 from veneurpy.listeners._opening import Opened, Opener
@@ -48,6 +48,7 @@ class ConnectionListener:
         limits: StreamLimits,
         clock: Clock,
         telemetry: Telemetry,
+        grammar: Grammar | None = None,
     ) -> None:
         self._url = url
         self._opener = opener
@@ -55,6 +56,7 @@ class ConnectionListener:
         self._limits = limits
         self._clock = clock
         self._telemetry = telemetry
+        self._grammar = grammar
         self._opened: Opened | None = None
         self._hub: Hub | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -72,7 +74,7 @@ class ConnectionListener:
         """Opens the socket and begins to take connections. Raises ListenError."""
         self._opened = await self._opener.open()
         most_bytes = most_at_once(self._limits.max_line_bytes)
-        reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes)
+        reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes, grammar=self._grammar)
         self._hub = Hub(
             self.name,
             reader,

@@ -46,9 +46,10 @@ class LineCutter:
     Lines of up to `max_line_bytes` (without LF) count; the reader must take one byte more at once.
     """
 
-    def __init__(self, reader: Reader, max_line_bytes: int) -> None:
+    def __init__(self, reader: Reader, max_line_bytes: int, client: str | None = None) -> None:
         self._reader = reader
         self._max_bytes = max_line_bytes
+        self._client = client
         self._rest = bytearray()
         self._is_discarding = False
 
@@ -76,7 +77,7 @@ class LineCutter:
         line_end = data.rfind(b"\n", start, most)
         if line_end >= 0:
             with memoryview(data) as view, view[start : line_end + 1] as lines:
-                self._reader.feed(lines)
+                self._reader.feed(lines, client=self._client)
             return line_end + 1
         line_end = data.find(b"\n", most, end)
         self._keep(data, start, end if line_end < 0 else line_end)
@@ -100,15 +101,18 @@ class LineCutter:
             self._reader.discard_line()
             self._is_discarding = False
         elif self._rest:
-            self._reader.feed(self._rest)
+            self._reader.feed(self._rest, client=self._client)
             self._rest = bytearray()
 
 
 class FrameCutter:
     """DogStatsD's frames: a length of 4 bytes, little-endian, then that many bytes, a datagram."""
 
-    def __init__(self, reader: Reader, max_frame_bytes: int = READ_BYTES) -> None:
+    def __init__(
+        self, reader: Reader, client: str | None = None, *, max_frame_bytes: int = READ_BYTES
+    ) -> None:
         self._reader = reader
+        self._client = client
         self._max_bytes = max_frame_bytes
         self._rest = bytearray()
 
@@ -121,7 +125,7 @@ class FrameCutter:
         at = 0
         try:
             while (body := self._body(at)) is not None:
-                self._reader.feed(self._rest[at + _LENGTH_BYTES : body])
+                self._reader.feed(self._rest[at + _LENGTH_BYTES : body], client=self._client)
                 at = body
         finally:
             del self._rest[:at]
@@ -147,7 +151,7 @@ class EitherCutter:
     The length of a frame of a sane size has zeros as its third and fourth byte, and no text has.
     """
 
-    def __init__(self, lines: LineCutter, frames: FrameCutter) -> None:
+    def __init__(self, lines: Cutter, frames: Cutter) -> None:
         self._lines = lines
         self._frames = frames
         self._first = bytearray()

@@ -7,8 +7,9 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from veneurpy.engine import Engine, Reader
+from veneurpy.engine import Engine, Grammar, Reader
 from veneurpy.engine.reference import ReferenceEngine
+from veneurpy.listeners._origin import host_of
 from veneurpy.listeners._sockets import KernelDrops, queued_bytes, refuse_more
 
 LARGEST_DATAGRAM = 1 << 16
@@ -16,12 +17,13 @@ DATAGRAMS_AT_ONCE = 64
 
 
 async def read_datagrams(
-    engine: Engine, opened: socket.socket, name: str
+    engine: Engine, opened: socket.socket, name: str, grammar: Grammar | None
 ) -> NativeDatagrams | LoopDatagrams:
     if not isinstance(engine, ReferenceEngine):
-        return NativeDatagrams(engine.attach(opened.fileno(), name))
+        return NativeDatagrams(engine.attach(opened.fileno(), name, grammar=grammar))
     drops = KernelDrops((opened,))
-    reader = LoopDatagrams(engine.open_reader(name, kernel_drops=drops.take), opened, drops)
+    fed = engine.open_reader(name, grammar=grammar, kernel_drops=drops.take)
+    reader = LoopDatagrams(fed, opened, drops)
     await reader.start()
     return reader
 
@@ -62,7 +64,7 @@ class LoopDatagrams(asyncio.DatagramProtocol):
         )
 
     def datagram_received(self, data: bytes, addr: object) -> None:
-        self._reader.feed(data, client=_client(addr))
+        self._reader.feed(data, client=host_of(addr))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set()
@@ -94,14 +96,7 @@ class LoopDatagrams(asyncio.DatagramProtocol):
         for _ in range(most):
             try:
                 data, address = self._socket.recvfrom(LARGEST_DATAGRAM)
-                self._reader.feed(data, client=_client(address))
+                self._reader.feed(data, client=host_of(address))
             except BlockingIOError:
                 return True
         return False
-
-
-def _client(address: object) -> str | None:
-    """The host of a sender's address, an IPv4 one as such; None of a Unix socket."""
-    if not isinstance(address, tuple):
-        return None
-    return str(address[0]).removeprefix("::ffff:")

@@ -84,14 +84,13 @@ class Hub:
     def now_s(self) -> float:
         return self._clock.monotonic()
 
-    def lines(self) -> Cutter:
-        """For a stream of lines."""
-        return LineCutter(self.reader, self.limits.max_line_bytes)
+    def lines(self, client: str | None) -> Cutter:
+        """For a client's stream of lines."""
+        return LineCutter(self.reader, self.limits.max_line_bytes, client)
 
-    def lines_or_frames(self) -> Cutter:
-        """For a stream of lines, or of frames with a length before them."""
-        lines = LineCutter(self.reader, self.limits.max_line_bytes)
-        return EitherCutter(lines, FrameCutter(self.reader))
+    def lines_or_frames(self, client: str | None) -> Cutter:
+        """For a client's stream of lines, or of frames with a length before them."""
+        return EitherCutter(self.lines(client), FrameCutter(self.reader, client))
 
     @property
     def is_full(self) -> bool:

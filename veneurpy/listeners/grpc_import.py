@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from veneurpy.engine.exchange import MAX_MESSAGE_BYTES
-from veneurpy.engine.reference_protobuf import BYTES, Malformed, fields, varint_field
 from veneurpy.forward import messages
 from veneurpy.forward.epochs import EpochInvalid
 from veneurpy.forward.messages import MessageBroken
+from veneurpy.listeners._health import HEALTH_CHECK, health_check
 from veneurpy.listeners._refusals import Refusals
 from veneurpy.ports import ImportRefused, ImportTarget, PeerUnavailable
 from veneurpy.rpc import address
@@ -26,7 +26,6 @@ from veneurpy.telemetry.events import CallCrashed, GrpcListening
 EMPTY = b""
 """google.protobuf.Empty."""
 
-_SERVING, _NOT_SERVING = 1, 2
 _SERVICES = {"", "veneur", "veneurpy.Delivery", "forwardrpc.Forward"}
 
 
@@ -79,9 +78,6 @@ class GrpcImportListener:
 def _methods(target: ImportTarget, is_healthy: Callable[[], bool]) -> dict[str, Handler]:
     own, veneur = _Delivery(target), _Forward(target)
 
-    async def check(call: Call) -> bytes:
-        return await _check(call, is_healthy)
-
     return {
         messages.DELIVER: own.deliver,
         messages.CONFIRM: own.confirm,
@@ -89,7 +85,7 @@ def _methods(target: ImportTarget, is_healthy: Callable[[], bool]) -> dict[str, 
         messages.ADOPT: own.adopt,
         "/forwardrpc.Forward/SendMetrics": veneur.send_list,
         "/forwardrpc.Forward/SendMetricsV2": veneur.send_stream,
-        "/grpc.health.v1.Health/Check": check,
+        HEALTH_CHECK: health_check(_SERVICES, is_healthy),
     }
 
 
@@ -168,16 +164,3 @@ class _Forward:
 def _refusal(exc: ImportRefused) -> RpcError:
     status = Status.UNAVAILABLE if exc.is_full else Status.INVALID_ARGUMENT
     return RpcError(status, exc.reason)
-
-
-async def _check(call: Call, is_healthy: Callable[[], bool]) -> bytes:
-    """grpc.health.v1: {1: service} to {1: status}."""
-    message = await call.stream.message(call.limits.max_message_bytes) or b""
-    try:
-        asked = [field.data for field in fields(message) if field[:2] == (1, BYTES)]
-        service = (asked[-1] if asked else b"").decode()
-    except (Malformed, UnicodeDecodeError) as exc:
-        raise RpcError(Status.INVALID_ARGUMENT, "no HealthCheckRequest") from exc
-    if service not in _SERVICES:
-        raise RpcError(Status.NOT_FOUND, "there is no such service here")
-    return varint_field(1, _SERVING if is_healthy() else _NOT_SERVING)

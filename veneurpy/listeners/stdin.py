@@ -8,11 +8,14 @@ import select
 import threading
 from collections.abc import Callable
 
-from veneurpy.engine import Engine
+from veneurpy.engine import Engine, Grammar
 from veneurpy.listeners._cutting import READ_BYTES, LineCutter, most_at_once
 from veneurpy.listeners._sockets import unread_bytes
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import Listening
+
+CLIENT = "stdin"
+"""How the accounts of clients call whoever writes there."""
 
 
 class StdinListener:
@@ -27,12 +30,14 @@ class StdinListener:
         telemetry: Telemetry,
         on_end: Callable[[], None] = lambda: None,
         fd: int = 0,
+        grammar: Grammar | None = None,
     ) -> None:
         """`on_end` is called on the event loop when there is nothing more to read."""
         self._max_line_bytes = max_line_bytes
         self._telemetry = telemetry
         self._on_end = on_end
         self._fd = fd
+        self._grammar = grammar
         self._stop_fd = -1
         self._thread: threading.Thread | None = None
 
@@ -42,8 +47,8 @@ class StdinListener:
     async def start(self, engine: Engine) -> None:
         """Begins to read."""
         most_bytes = most_at_once(self._max_line_bytes)
-        reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes)
-        cutter = LineCutter(reader, self._max_line_bytes)
+        reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes, grammar=self._grammar)
+        cutter = LineCutter(reader, self._max_line_bytes, CLIENT)
         self._stop_fd = os.eventfd(0, os.EFD_CLOEXEC)
         loop = asyncio.get_running_loop()
         self._thread = threading.Thread(

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 
 from veneurpy.config import ListenUrl
-from veneurpy.engine import Engine
+from veneurpy.engine import Engine, Grammar
 from veneurpy.listeners._datagrams import LoopDatagrams, NativeDatagrams, read_datagrams
 from veneurpy.listeners._opening import resolve
 from veneurpy.listeners._sockets import (
@@ -36,12 +36,14 @@ class UdpListener:
         read_buffer_bytes: int,
         telemetry: Telemetry,
         store: SocketStore | None = None,
+        grammar: Grammar | None = None,
     ) -> None:
         self._url = url
         self._num_readers = num_readers
         self._read_buffer_bytes = read_buffer_bytes
         self._telemetry = telemetry
         self._store = store
+        self._grammar = grammar
         self._name = str(url)
         self._sockets: tuple[socket.socket, ...] = ()
         self._readers: Sequence[NativeDatagrams | LoopDatagrams] = ()
@@ -62,7 +64,8 @@ class UdpListener:
         bound = await self._bind()
         self._name, self._sockets = bound.name, bound.sockets
         self._readers = [
-            await read_datagrams(engine, opened, self._name) for opened in bound.sockets
+            await read_datagrams(engine, opened, self._name, self._grammar)
+            for opened in bound.sockets
         ]
         self._announce(bound)
 

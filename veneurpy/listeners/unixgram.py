@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from veneurpy.config import ListenUrl
-from veneurpy.engine import Engine
+from veneurpy.engine import Engine, Grammar
 from veneurpy.listeners._datagrams import LoopDatagrams, NativeDatagrams, read_datagrams
 from veneurpy.listeners._opening import Opened, Opener
 from veneurpy.telemetry import Telemetry
@@ -19,10 +19,18 @@ class UnixDatagramListener:
     A full socket makes its senders wait or fail: the kernel drops nothing.
     """
 
-    def __init__(self, url: ListenUrl, opener: Opener, *, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        url: ListenUrl,
+        opener: Opener,
+        *,
+        telemetry: Telemetry,
+        grammar: Grammar | None = None,
+    ) -> None:
         self._url = url
         self._opener = opener
         self._telemetry = telemetry
+        self._grammar = grammar
         self._opened: Opened | None = None
         self._readers: Sequence[NativeDatagrams | LoopDatagrams] = ()
 
@@ -39,7 +47,9 @@ class UnixDatagramListener:
         self._opened = opened = await self._opener.open()
         for each in opened.sockets:
             each.setblocking(True)
-        self._readers = [await read_datagrams(engine, each, self.name) for each in opened.sockets]
+        self._readers = [
+            await read_datagrams(engine, each, self.name, self._grammar) for each in opened.sockets
+        ]
         self._telemetry.emit(Listening(self.name, len(opened.sockets), 0))
 
     async def stop(self, timeout_s: float) -> int:

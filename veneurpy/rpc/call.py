@@ -20,6 +20,8 @@ class Call:
     stream: Stream
     sender: str
     """The name in the sender's certificate if one was asked for, else its address."""
+    address: str
+    """The sender's address, without the port."""
     limits: Limits
 
     async def message(self) -> bytes:

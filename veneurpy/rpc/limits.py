@@ -14,6 +14,7 @@ Refused: TypeAlias = Callable[[str, str], None]
 REFUSALS = (
     "connections",  # more at once than max_connections, or from one address
     "handshake",  # no TLS, a certificate that is not accepted, or too slow
+    "wrong_name",  # a certificate without a name that is let in
     "protocol",  # not HTTP/2, or a breach of it
     "flood",  # frames that only make work: resets, pings, settings
     "idle",  # a call that sends nothing, a connection without a call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from veneurpy.rpc.call import Handler
 from veneurpy.rpc.limits import Budget, Limits, Refused
@@ -12,6 +13,28 @@ from veneurpy.rpc.server_connection import ServerConnection
 from veneurpy.rpc.tls import ServerTls
 
 _FAREWELL_S = 1.0
+
+
+class Watcher(Protocol):
+    """Is told of every connection that was taken in, and of its end."""
+
+    def opened(self) -> None:
+        """Another one."""
+        ...
+
+    def closed(self, reason: str) -> None:
+        """One has ended (`eof`, `reset`, `stop`), or was not let in: then it is one of REFUSALS."""
+        ...
+
+
+class Unwatched:
+    """Nobody counts."""
+
+    def opened(self) -> None:
+        pass
+
+    def closed(self, reason: str) -> None:
+        pass
 
 
 class RpcServer:
@@ -28,11 +51,16 @@ class RpcServer:
         refused: Refused,
         failed: Callable[[str, Exception], None],
         tls: ServerTls | None = None,
+        allowed_names: frozenset[str] = frozenset(),
+        watcher: Watcher | None = None,
     ) -> None:
+        """`allowed_names`: one of them must be in a sender's certificate; none: whoever it is."""
         self.methods = methods
         self.limits = limits
         self.refused = refused
         self.failed = failed
+        self.allowed_names = allowed_names
+        self.watcher: Watcher = watcher or Unwatched()
         self.budget = Budget(limits.max_bytes_in_flight)
         self.connections: set[ServerConnection] = set()
         self.is_stopping = False
@@ -65,8 +93,7 @@ class RpcServer:
         if calls:
             await asyncio.wait(calls, timeout=timeout_s)
         for connection in list(self.connections):
-            connection.go_away()
-            connection.close()
+            connection.leave()
         await self._until_closed()
         rest = [*calls, *self._opening]
         for task in rest:
@@ -94,11 +121,15 @@ class RpcServer:
             sender = sender_of(address)
             if not self._has_room(sender):
                 accepted.close()
-                self.refused("connections", sender)
+                self._turned_away("connections", sender)
                 continue
             task = asyncio.create_task(self._open(accepted, sender))
             self._opening[task] = sender
             task.add_done_callback(self._opening.pop)
+
+    def _turned_away(self, reason: str, sender: str) -> None:
+        self.refused(reason, sender)
+        self.watcher.closed(reason)
 
     def _has_room(self, address: str) -> bool:
         held = [*self._opening.values(), *(each.address for each in self.connections)]
@@ -123,7 +154,7 @@ class RpcServer:
             )
         except (OSError, ValueError):  # ssl.SSLError is an OSError
             accepted.close()
-            self.refused("handshake", sender)
+            self._turned_away("handshake", sender)
         except asyncio.CancelledError:
             accepted.close()
             raise

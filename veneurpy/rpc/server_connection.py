@@ -10,6 +10,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 
+from veneurpy.certificates import names_in
 from veneurpy.rpc.call import Call, timeout_s
 from veneurpy.rpc.connection import Connection, texts
 from veneurpy.rpc.status import RpcError, Status, encode_text
@@ -43,6 +44,7 @@ class ServerConnection(Connection):
         self._server = server
         self._control_frames = 0
         self._greeted = False
+        self._ended_by = ""
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -51,11 +53,19 @@ class ServerConnection(Connection):
         if isinstance(secured, ssl.SSLObject):
             self.sender = name_in_certificate(secured) or self.sender
         self._server.connections.add(self)
+        self._server.watcher.opened()
+        allowed = self._server.allowed_names
+        if allowed and allowed.isdisjoint(names_in(transport.get_extra_info("peercert"))):
+            self._end_for("wrong_name")
+            self.abort()
+            return
         self._watch(self.limits.handshake_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._server.connections.discard(self)
+        if self in self._server.connections:
+            self._server.connections.discard(self)
+            self._server.watcher.closed(self._ended_by or ("reset" if exc else "eof"))
         if self._timer is not None:
             self._timer.cancel()
 
@@ -63,7 +73,7 @@ class ServerConnection(Connection):
         super().data_received(data)
         assert self._transport is not None
         if self._transport.get_write_buffer_size() > self.limits.max_unread_bytes:
-            self._refuse("unread")
+            self._end_for("unread")
             self.abort()
 
     def on_event(self, event: h2.events.Event) -> None:
@@ -85,13 +95,19 @@ class ServerConnection(Connection):
         super().on_data(stream, data, flow_controlled)
 
     def on_breach(self, exc: Exception) -> None:
-        self._refuse("protocol")
+        self._end_for("protocol")
 
     def took(
         self, stream: Stream | None, count: int, flow_controlled: int, number: int | None = None
     ) -> None:
         self._server.budget.give_back(count)
         super().took(stream, count, flow_controlled, number)
+
+    def leave(self) -> None:
+        """Closes it, as the server stops."""
+        self._ended_by = self._ended_by or "stop"
+        self.go_away()
+        self.close()
 
     def go_away(self) -> None:
         """Asks the sender to begin no more calls here."""
@@ -134,7 +150,7 @@ class ServerConnection(Connection):
         handler = self._server.methods.get(stream.headers.get(":path", ""))
         if handler is None:
             raise RpcError(Status.UNIMPLEMENTED, "there is no such method here")
-        answer = await handler(Call(stream, self.sender, self.limits))
+        answer = await handler(Call(stream, self.sender, self.address, self.limits))
         if stream.broken or self.is_closed:
             return
         self._h2.send_headers(stream.number, _RESPONSE)
@@ -174,17 +190,22 @@ class ServerConnection(Connection):
     def _expire(self) -> None:
         if self.streams:
             return  # watched again when the last of them ends
-        self._refuse("idle" if self._greeted else "handshake")
+        self._end_for("idle" if self._greeted else "handshake")
         self.go_away()
         self.close()
 
     def _count_control(self) -> None:
         self._control_frames += 1
         if self._control_frames > self.limits.max_control_frames:
-            self._refuse("flood")
+            self._end_for("flood")
             self._h2.close_connection(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
             self.write()
             self.close()
+
+    def _end_for(self, reason: str) -> None:
+        """Says why the connection, and not a call alone, is about to be ended."""
+        self._ended_by = self._ended_by or reason
+        self._refuse(reason)
 
     def _refuse(self, reason: str) -> None:
         self._server.refused(reason, self.sender)

@@ -95,6 +95,7 @@ class Server:
             telemetry=self.telemetry,
             store=self._sockets,
             on_input_end=lambda: self.request_stop("end of input"),
+            is_healthy=lambda: self.node.healthy(),
         ).make()
         self._ledger = Ledger(list(self._sinks))
         self._lanes = [

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from veneurpy.config import Config, SinkEntry
-from veneurpy.engine import Budget, Engine, EngineOptions, Overflow
+from veneurpy.config import Config, ListenOptions, SinkEntry
+from veneurpy.engine import Budget, Engine, EngineOptions, Grammar, NameTags, Overflow
 from veneurpy.engine.arena_dir import ArenaDirTaken
 from veneurpy.errors import SinkError, VeneurpyError
 from veneurpy.flush.flusher import Flusher
@@ -54,9 +54,21 @@ def engine_options(config: Config) -> EngineOptions:
         late_window_s=config.late_window,
         max_timestamps=config.max_timestamps,
         side_log_max_bytes=config.side_log_max_bytes,
+        gauge_ttl_s=config.gauge_ttl,
         arena_dir=config.arena_dir or None,
         import_max_bytes=config.import_max_bytes,
+        grammar=grammar_of(config, ListenOptions()),
     )
+
+
+def grammar_of(config: Config, options: ListenOptions) -> Grammar:
+    """How the lines of a listener are read."""
+    styles = config.name_tags if options.name_tags is None else options.name_tags
+    name_tags = NameTags(0)
+    for style in styles:
+        name_tags |= NameTags[style.upper()]
+    dialect = options.dialect or config.dialect
+    return Grammar(name_tags, is_statsd=dialect == "statsd")
 
 
 def budgets_of(config: Config) -> tuple[Budget, ...]:

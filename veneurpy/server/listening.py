@@ -19,6 +19,7 @@ from veneurpy.listeners.udp import UdpListener
 from veneurpy.listeners.unixgram import UnixDatagramListener
 from veneurpy.listeners.unixpacket import PacketConnector
 from veneurpy.ports import Clock, Listener
+from veneurpy.server.assembly import grammar_of
 from veneurpy.systemd import SocketStore
 from veneurpy.telemetry import Telemetry
 
@@ -40,13 +41,18 @@ class Listeners:
         telemetry: Telemetry,
         store: SocketStore,
         on_input_end: Callable[[], None] = lambda: None,
+        is_healthy: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`on_input_end` is called when `stdin:` has ended and there is no other listener."""
+        """`on_input_end` is called when `stdin:` has ended and there is no other listener.
+
+        `is_healthy` is what gRPC's health service answers.
+        """
         self._config = config
         self._clock = clock
         self._telemetry = telemetry
         self._store = store
         self._on_input_end = on_input_end
+        self._is_healthy = is_healthy
         self._limits = StreamLimits(
             max_connections=config.stream_max_connections,
             max_line_bytes=config.stream_max_line_bytes,
@@ -55,18 +61,19 @@ class Listeners:
         )
 
     def make(self) -> list[Listener]:
-        """One for each URL, and one for HTTP where it is on. Raises ListenError."""
+        """One for each URL, and one for HTTP where it is on. Raises VeneurpyError."""
         urls = self._config.statsd_listen_addresses
         listeners = [self._listener(url) for url in urls]
         if self._config.http_statsd:
             listeners.append(
                 HttpListener(max_line_bytes=self._limits.max_line_bytes, telemetry=self._telemetry)
             )
+        listeners += [self._grpc(url) for url in self._config.grpc_listen_addresses]
         return listeners
 
     def _listener(self, url: ListenUrl) -> Listener:
         if url.scheme == "stdin":
-            return self._stdin()
+            return self._stdin(url)
         if url.scheme == "systemd":
             return self._given(url)
         if url.scheme in UNIX_KINDS:
@@ -78,15 +85,33 @@ class Listeners:
                 read_buffer_bytes=self._config.read_buffer_size_bytes,
                 telemetry=self._telemetry,
                 store=self._store,
+                grammar=grammar_of(self._config, url.options),
             )
         return self._connections(url, InetOpener(url, self._store), self._inet_connector())
 
-    def _stdin(self) -> Listener:
-        is_alone = len(self._config.statsd_listen_addresses) == 1 and not self._config.http_statsd
+    def _grpc(self, url: ListenUrl) -> Listener:
+        # Whoever takes nothing by gRPC does not load what it takes.
+        from veneurpy.listeners.grpc_statsd import GrpcStatsdListener
+
+        return GrpcStatsdListener(
+            url,
+            InetOpener(url, self._store),
+            limits=self._limits,
+            telemetry=self._telemetry,
+            is_healthy=self._is_healthy,
+            tls=self._tls_files(),
+            grammar=grammar_of(self._config, url.options),
+        )
+
+    def _stdin(self, url: ListenUrl) -> Listener:
+        config = self._config
+        others = len(config.statsd_listen_addresses) - 1 + len(config.grpc_listen_addresses)
+        is_alone = not others and not config.http_statsd
         return StdinListener(
             max_line_bytes=self._limits.max_line_bytes,
             telemetry=self._telemetry,
             on_end=self._on_input_end if is_alone else lambda: None,
+            grammar=grammar_of(self._config, url.options),
         )
 
     def _unix(self, url: ListenUrl) -> Listener:
@@ -108,7 +133,8 @@ class Listeners:
 
     def _by_kind(self, url: ListenUrl, opener: Opener, family: int, kind: int) -> Listener:
         if kind == socket.SOCK_DGRAM:
-            return UnixDatagramListener(url, opener, telemetry=self._telemetry)
+            grammar = grammar_of(self._config, url.options)
+            return UnixDatagramListener(url, opener, telemetry=self._telemetry, grammar=grammar)
         if kind == socket.SOCK_SEQPACKET:
             return self._connections(url, opener, PacketConnector())
         if family == socket.AF_UNIX:
@@ -116,16 +142,21 @@ class Listeners:
         return self._connections(url, opener, self._inet_connector())
 
     def _inet_connector(self) -> Connector:
+        files = self._tls_files()
+        if files is None:
+            return TcpConnector()
+        return TlsConnector(TlsSource(files), self._telemetry)
+
+    def _tls_files(self) -> TlsFiles | None:
         config = self._config
         if not config.tls_certificate:
-            return TcpConnector()
-        files = TlsFiles(
+            return None
+        return TlsFiles(
             config.tls_key.reveal(),
             config.tls_certificate,
             config.tls_authority_certificate,
             frozenset(config.tls_allowed_names),
         )
-        return TlsConnector(TlsSource(files), self._telemetry)
 
     def _connections(self, url: ListenUrl, opener: Opener, connector: Connector) -> Listener:
         return ConnectionListener(
@@ -135,4 +166,5 @@ class Listeners:
             limits=self._limits,
             clock=self._clock,
             telemetry=self._telemetry,
+            grammar=grammar_of(self._config, url.options),
         )

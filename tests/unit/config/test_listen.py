@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veneurpy.config.listen import ListenUrl, parse_listen_url
+from veneurpy.config.listen_options import ListenOptions
 from veneurpy.config.wrong import Wrong
 
 URLS = {
@@ -77,3 +78,57 @@ def test_refuses_other_listen_urls(text: str, says: str, suggestion: str) -> Non
 def test_one_way_to_write_it(text: str, written: str) -> None:
     """Other spellings of the same place become the usual one."""
     assert written == str(parse_listen_url(text))
+
+
+OPTIONS = {
+    "udp://:8125": ListenOptions(),
+    "udp://:8125?name_tags=none": ListenOptions(()),
+    "udp://:8125?name_tags=influxdb": ListenOptions(("influxdb",)),
+    "udp://:8125?name_tags=influxdb&name_tags=graphite": ListenOptions(("influxdb", "graphite")),
+    "unix:///run/dsd.socket?name_tags=librato": ListenOptions(("librato",)),
+    "unix:@abstract?name_tags=librato": ListenOptions(("librato",)),
+    "systemd://veneurpy.tcp?name_tags=signalfx": ListenOptions(("signalfx",)),
+    "stdin:?name_tags=graphite": ListenOptions(("graphite",)),
+    "udp://:8125?dialect=statsd": ListenOptions(dialect="statsd"),
+    "tcp://:8125?dialect=dogstatsd&name_tags=none": ListenOptions((), "dogstatsd"),
+}
+WRONG_OPTIONS = {
+    "name_tags=influx": "expected influxdb",
+    "name_tags=": "expected influxdb",
+    "name_tags=none,influxdb": "expected influxdb",
+    "name_tags=influxdb,influxdb": "influxdb is listed twice",
+    "tags=influxdb": 'no option "tags"',
+    "name_tags": "expected influxdb",
+    "&": "expected options",
+    "dialect=statd": "expected dogstatsd or statsd",
+    "dialect=statsd,dogstatsd": "expected dogstatsd or statsd",
+    "dialect=": "expected dogstatsd or statsd",
+}
+
+
+@pytest.mark.parametrize(("text", "options"), OPTIONS.items(), ids=OPTIONS)
+def test_reads_options(text: str, options: ListenOptions) -> None:
+    """A query says how lines are read, is written as it was, and is no part of the name."""
+    url = parse_listen_url(text)
+    assert options == url.options
+    assert text == url.written
+    assert text.partition("?")[0] == str(url)
+
+
+def test_styles_may_be_joined_by_commas() -> None:
+    """Both ways to list them mean the same, in any order."""
+    joined = parse_listen_url("udp://:8125?name_tags=graphite,influxdb")
+    assert "udp://:8125?name_tags=influxdb&name_tags=graphite" == joined.written
+
+
+@pytest.mark.parametrize(("query", "says"), WRONG_OPTIONS.items(), ids=WRONG_OPTIONS)
+def test_refuses_other_options(query: str, says: str) -> None:
+    """An option that there is not, and a value that it cannot have, are refused."""
+    with pytest.raises(Wrong) as raised:
+        parse_listen_url(f"udp://:8125?{query}")
+    assert says in str(raised.value)
+
+
+def test_options_make_no_other_place() -> None:
+    """One address with two sets of options is one address listed twice."""
+    assert parse_listen_url("udp://:8125?name_tags=librato") == parse_listen_url("udp://:8125")

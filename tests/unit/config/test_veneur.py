@@ -86,7 +86,6 @@ def test_a_veneur_file_loads(load: Load) -> None:
     assert () == loaded.config.extend_tags
     assert [
         "ssf_listen_addresses",
-        "grpc_listen_addresses",
         "synchronize_with_interval",
         "http",
         "num_workers",

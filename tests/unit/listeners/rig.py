@@ -11,7 +11,7 @@ from typing import Any
 from tests.engines import add_accounts
 from tests.recording import Recorder
 from veneurpy.config import Config
-from veneurpy.engine import Accounts, Engine, EngineKind, EngineOptions, open_engine
+from veneurpy.engine import Accounts, ClientTop, Engine, EngineKind, EngineOptions, open_engine
 from veneurpy.ports import Listener
 from veneurpy.server.listening import Listeners
 from veneurpy.systemd import Notifier, SocketStore
@@ -43,6 +43,17 @@ class EngineRig:
     def open_accounts(self) -> Accounts:
         return add_accounts(accounts for _, accounts in self.engine.open_accounts())
 
+    def clients(self) -> list[ClientTop]:
+        """Closes the interval; returns who has sent something."""
+        interval = self.engine.rotate(START_MS + 10_000)
+        found = [client for client in interval.clients(1000) if client.datagrams]
+        interval.release()
+        return found
+
+    async def turn(self) -> None:
+        """Lets the loop and the readers work."""
+        await asyncio.sleep(0)
+
     def close_interval(self) -> Accounts:
         """Closes the interval; returns its accounts over all readers."""
         interval = self.engine.rotate(START_MS + 10_000)
@@ -62,8 +73,9 @@ class Rig(EngineRig):
     async def listen(
         self, url: str, *, environ: Mapping[str, str] | None = None, **settings: Any
     ) -> Listener:
-        """Starts a listener, which is stopped at the end of the test."""
-        config = Config(statsd_listen_addresses=(url,), **settings)  # type: ignore[arg-type]
+        """Starts a listener, which is stopped at the end; without a URL that of the settings."""
+        urls = (url,) if url else ()
+        config = Config(statsd_listen_addresses=urls, **settings)  # type: ignore[arg-type]
         environ = environ or {}
         made = Listeners(
             config,

@@ -26,7 +26,14 @@ class Taker:
         self.calls: list[bytes] = []
         self.discarded = 0
 
-    def feed(self, datagram: Bytes, *, truncated: bool = False, now_ns: int | None = None) -> None:
+    def feed(
+        self,
+        datagram: Bytes,
+        *,
+        truncated: bool = False,
+        now_ns: int | None = None,
+        client: str | None = None,
+    ) -> None:
         self.calls.append(bytes(datagram))
         self.lines += [line for line in bytes(datagram).split(b"\n") if line]
 
@@ -83,7 +90,7 @@ def test_no_more_is_held_than_a_line(data: bytes, cuts: list[int]) -> None:
 def test_frames_do_not_depend_on_pieces(payloads: list[bytes], cuts: list[int]) -> None:
     """Every frame is one datagram, in order."""
     taker = Taker()
-    feed(FrameCutter(taker, 9), framed(*payloads), cuts)
+    feed(FrameCutter(taker, max_frame_bytes=9), framed(*payloads), cuts)
     assert payloads == taker.calls
 
 
@@ -108,7 +115,7 @@ def test_a_short_stream_is_lines(data: bytes) -> None:
 def test_an_impossible_length_is_refused(size: int) -> None:
     """Nothing, or more than a frame may have: where the next one begins is not known any more."""
     taker = Taker()
-    cutter = FrameCutter(taker, 9)
+    cutter = FrameCutter(taker, max_frame_bytes=9)
     with pytest.raises(BadFrame):
         feed(cutter, framed(b"good") + size.to_bytes(4, "little"), [])
     assert [b"good"] == taker.calls

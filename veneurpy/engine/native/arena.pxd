@@ -11,6 +11,7 @@ signal.
 """
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.heap cimport Block, Heap
 from veneurpy.engine.native.meter cimport Meter
 from veneurpy.engine.native.names cimport Names
 from veneurpy.engine.native.reserve cimport Reserve
@@ -18,7 +19,7 @@ from veneurpy.engine.native.table cimport Table
 
 cdef enum:
     ARENA_MAGIC = 0x414E5056            # "VPNA"
-    ARENA_VERSION = 3
+    ARENA_VERSION = 5
     HEADER_BYTES = 8192
     MESSAGES_AT = 4096                  # what the kernel says of the datagrams that it hands over: a page
     RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
@@ -27,9 +28,9 @@ cdef enum:
     SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
     DIGEST_CLASS = 9
     BLOCK_CLASSES = 10
-    LINE_REASONS = 10
-    VALUE_REASONS = 3
-    IGNORED_KINDS = 3
+    LINE_REASONS = 11
+    VALUE_REASONS = 4
+    IGNORED_KINDS = 4
     SERIES_TYPES = 5
     LISTENER_BYTES = 128
 
@@ -48,20 +49,23 @@ cdef enum:
     BAD_NAME = 1
     BAD_TYPE = 2
     BAD_RATE = 3
-    BAD_TAGS = 4
-    BAD_VALUE = 5
-    SIDE_LOG_FULL = 8
-    TOO_LONG = 9
+    MIXED_STYLES = 4
+    BAD_TAGS = 5
+    BAD_VALUE = 6
+    SIDE_LOG_FULL = 9
+    TOO_LONG = 10
 
 cdef enum:
     VALUE_BAD = 0
     VALUE_STORE_FULL = 1
     VALUE_OVER_BUDGET = 2
+    VALUE_SIDE_LOG_FULL = 3
 
 cdef enum:
     UNKNOWN_FIELD = 0
     BAD_TIMESTAMP = 1
     SCOPE_CONFLICT = 2
+    BAD_NAME_TAG = 3
 
 # The numbers of engine.types.MetricType.
 cdef enum:
@@ -76,6 +80,7 @@ cdef enum:
     ENTRY_CANONICAL = 4                 # the tags as sent are sorted, distinct, not empty, without magic words
     ENTRY_TIMESTAMP = 8                 # the key ends with the 8 bytes of a T
     ENTRY_CONFLICT = 16                 # both scopes were named
+    ENTRY_CHANGED = 32                  # a gauge that has changes
 
 cdef struct Counters:
     u64 datagrams
@@ -97,6 +102,10 @@ cdef struct SetJournal:
     u64 hash
     u64 samples
 
+cdef enum:
+    NAME_KEEPS_GAUGES = 1               # what its gauges say is carried on into intervals after this one
+    NAME_CARRIED = 2                    # it has no reader: its gauges are of intervals before this one
+
 # What an arena is called: the interval's identity, the reader's place in it. An arena that outlives its process is
 # known again by it.
 cdef struct ArenaName:
@@ -104,6 +113,7 @@ cdef struct ArenaName:
     u8 boot_id[16]
     i64 start_ms
     u32 reader
+    u32 kind                            # NAME_…
     u8 listener[LISTENER_BYTES]         # padded with NUL
 
 # What does not change while an interval is open. It stands in the header twice: damage to one is mended by the other.
@@ -135,6 +145,8 @@ cdef struct Header:
     u64 irregular                       # entries that are not canonical, or have a T
     u64 side_log                        # offset of the newest record
     u64 side_bytes
+    u64 changes                         # offset of the newest Change
+    u64 change_bytes
     SetJournal journal
     Counters counters
     Snapshot snapshots[2]
@@ -155,13 +167,14 @@ cdef struct SideRecord:
     u64 previous
     u64 size
 
-# What follows the header of a block depends on its kind (blocks.pxd).
-cdef struct Block:
-    u32 capacity
-    u16 kind
-    u16 size_class
-    u32 used
-    u32 tail                            # offset of the first sample, from the block's start
+# A signed value of plain StatsD (changes.pxd).
+cdef struct Change:
+    i64 time_ns
+    double value
+    u32 previous                        # offset / 16
+    u32 entry                           # offset / 16
+    u32 number                          # the gauge's count with it, its lower half
+    u32 check                           # of all before it (hash_check)
 
 # Accounts of who sent what (clients.pxd).
 cdef struct Clients:
@@ -175,6 +188,7 @@ cdef struct Weights:
     u64 outputs                         # points of a histogram or timer
     u64 suffix_bytes                    # of all their names
     u64 implicit_bytes                  # of the tags given to every series
+    bint carries                        # gauges are carried on
 
 cdef struct Arena:
     u8* base
@@ -192,10 +206,9 @@ cdef struct Arena:
     u64 huge_low                        # up to here and from there on nothing is to be moved into huge pages
     u64 huge_high
     int bell                            # calls the reserver; -1 when there is none
-    u64 spare                           # an outgrown table, reused for blocks: [spare, spare_end)
-    u64 spare_end
+    u64 written_high                    # from here on memory has been written; before, what is ready is zero
     u64 digest_bytes
-    u32 free[BLOCK_CLASSES]             # lists of freed blocks: reference of the first
+    Heap heap                           # freed blocks and outgrown tables
     u32* salvaged                       # of a recovered arena: its sound entries (offset / 16), else NULL
     u64 n_salvaged
     bint imported                       # its entries end as imported.pxd says
@@ -258,6 +271,19 @@ cdef inline u8* entry_key(Entry* e) noexcept nogil:
     return <u8*>e + (48 if e.type == GAUGE else 32)
 
 
+cdef inline i64* gauge_times(const Entry* e) noexcept nogil:
+    """The last write's time is at the last bit of the count; 0: there was none."""
+    return <i64*>(<u8*>e + 32)
+
+
+cdef inline bint keeps_gauges(const Arena* a) noexcept nogil:
+    return a.header.identity.name.kind & (NAME_KEEPS_GAUGES | NAME_CARRIED) != 0
+
+
+cdef inline bint is_carried(const Arena* a) noexcept nogil:
+    return a.header.identity.name.kind & NAME_CARRIED != 0
+
+
 cdef inline Entry* entry_at(const Arena* a, u64 offset) noexcept nogil:
     return <Entry*>(a.base + offset)
 
@@ -283,4 +309,5 @@ cdef bint arena_room_low(Arena* a, u64 bytes) noexcept nogil
 cdef u64 arena_take_high(Arena* a, u64 bytes) noexcept nogil
 cdef Block* block_new(Arena* a, int size_class) noexcept nogil
 cdef void block_free(Arena* a, Block* b) noexcept nogil
+cdef void arena_reuse(Arena* a, u64 at, u64 bytes) noexcept nogil
 cdef void table_step(Arena* a) noexcept nogil

@@ -6,9 +6,10 @@ from veneurpy.engine.native.compat cimport (
     HUGE_PAGE, barrier, bell_ring, collapse, i64, load_acquire, map_file, map_memory, move_mark, munmap, populate,
     release_pages, reserve_file, store_release, u8, u32, u64,
 )
+from veneurpy.engine.native.heap cimport heap_add, heap_extra, heap_give, heap_mark, heap_take
 from veneurpy.engine.native.meter cimport Meter, meter_count
 from veneurpy.engine.native.reserve cimport reserve_take
-from veneurpy.engine.native.table cimport table_put
+from veneurpy.engine.native.table cimport table_put, table_room
 
 cdef enum:
     FIRST_TABLE_BITS = 10
@@ -16,6 +17,13 @@ cdef enum:
     ZERO_AT_ONCE = 4096                 # slots a step: 32 KiB
     SWEEP_AT_ONCE = 1024
     TRIM_AT_ONCE = 1 << 20
+
+# When a table grows, in sixteenths of what it may hold.
+cdef enum:
+    RESERVE_AT = 11                     # the next one's memory is put behind the arena
+    PREPARE_AT = 12                     # it is taken and zeroed, if that memory is there
+    MOVE_AT = 14                        # the slots begin to move, once it is zeroed
+    HURRY_AT = 15                       # it is taken in any case
 
 
 cdef inline u64 _pages(u64 bytes_) noexcept nogil:
@@ -116,14 +124,15 @@ cdef u64 arena_take_high(Arena* a, u64 bytes_) noexcept nogil:
         if not (start >= RESERVE_STEP and _lower_high(a, start - RESERVE_STEP)) and not _lower_high(a, start):
             return 0
     a.header.hi_used = need
+    if need < a.written_high:
+        a.written_high = need
     return need
 
 
 cdef inline u64 _wanted_high(const Arena* a) noexcept nogil:
     """What the high end should have ready: the next table too, when it will be needed soon."""
-    cdef u64 size = <u64>1 << a.table.bits
-    if a.table.next == NULL and a.table.count >= size // 16 * 5:
-        return RESERVE_AHEAD + 16 * size
+    if a.table.next == NULL and a.table.count >= table_room(a.table.bits) // 16 * RESERVE_AT:
+        return RESERVE_AHEAD + (<u64>16 << a.table.bits)
     return RESERVE_AHEAD
 
 
@@ -197,6 +206,7 @@ cdef int arena_open(Arena* a, Meter* meter, int fd, u64 size, u64 digest_bytes) 
     a.header = <Header*>a.base
     a.lo_ready = 0
     a.hi_ready = size
+    a.written_high = size
     _forget_huge(a)
     a.limit = HEADER_BYTES
     if not _commit(a, 0, HEADER_BYTES):
@@ -222,13 +232,15 @@ cdef void _keep_within(Arena* a, u64 limit) noexcept nogil:
         _count(a, -<i64>(arena_committed(a) - HEADER_BYTES))
         a.lo_ready = HEADER_BYTES
         a.hi_ready = a.size
+        a.written_high = a.size
         _forget_huge(a)
 
 
 cdef u32 _table_bits(u64 entries, u64 limit) noexcept nogil:
     """A table for as many entries as the interval before had, in a quarter of the memory at the most."""
     cdef u32 bits = FIRST_TABLE_BITS
-    while bits < LAST_TABLE_BITS and (<u64>1 << bits) < 2 * entries + 2 and (<u64>16 << bits) <= limit // 4:
+    while (bits < LAST_TABLE_BITS and table_room(bits) // 16 * RESERVE_AT <= entries
+            and (<u64>16 << bits) <= limit // 4):
         bits += 1
     return bits
 
@@ -258,9 +270,7 @@ cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* 
     h.lo_used = HEADER_BYTES
     h.hi_used = a.size
     a.flush_bytes = 0
-    a.spare = 0
-    a.spare_end = 0
-    memset(a.free, 0, sizeof(a.free))
+    memset(&a.heap, 0, sizeof(Heap))
     memset(&a.clients, 0, sizeof(a.clients))
     memset(&a.table, 0, sizeof(Table))
     at = arena_take_high(a, <u64>8 << bits)
@@ -287,39 +297,54 @@ cdef void arena_snapshot(Arena* a) noexcept nogil:
     older.check = hash_check(&older.counters, sizeof(Counters))
 
 
+cdef u64 _take_fresh(Arena* a, u64 bytes_) noexcept nogil:
+    """The offset of a block in new memory; 0 when full."""
+    cdef u64 extra = heap_extra(&a.heap, a.header.hi_used)
+    cdef u64 at = arena_take_high(a, bytes_ + extra)
+    if at:
+        a.heap.lowest = at
+    else:
+        extra = 16
+        at = reserve_take(&a.reserve, bytes_ + extra)
+        if at == 0:
+            return 0
+    heap_mark(a.base, at, bytes_)
+    if extra:
+        heap_mark(a.base, at + bytes_, extra)
+    return at
+
+
 cdef Block* block_new(Arena* a, int size_class) noexcept nogil:
     """A block of the class, its payload not zeroed; NULL when full."""
-    cdef u64 bytes_ = class_bytes(a, size_class), at
+    cdef u64 bytes_ = class_bytes(a, size_class)
+    cdef u64 at = heap_take(&a.heap, a.base, bytes_)
     cdef Block* b
-    if a.free[size_class] != 0:
-        b = block_at(a, a.free[size_class])
-        a.free[size_class] = b.used
-    else:
-        if a.spare + bytes_ <= a.spare_end:
-            at = a.spare
-            a.spare += bytes_
-        else:
-            at = arena_take_high(a, bytes_)
-            if at == 0:
-                at = reserve_take(&a.reserve, bytes_)
-            if at == 0:
-                return NULL
-        b = <Block*>(a.base + at)
-    b.size_class = <u16>size_class
+    if at == 0:
+        at = _take_fresh(a, bytes_)
+    if at == 0:
+        return NULL
+    b = <Block*>(a.base + at)
+    b.size_class = <u8>size_class
     b.used = 0
     return b
 
 
 cdef void block_free(Arena* a, Block* b) noexcept nogil:
-    """Puts a block on its class's list. Nothing refers to it any more."""
+    """Gives a block back. Nothing refers to it any more."""
     b.kind = 0
-    b.used = a.free[b.size_class]
-    a.free[b.size_class] = <u32>block_reference(a, b)
+    heap_give(&a.heap, a.base, b)
+
+
+cdef void arena_reuse(Arena* a, u64 at, u64 bytes_) noexcept nogil:
+    """Lets memory of the high end that is no longer needed, a multiple of 16 bytes, serve as blocks."""
+    heap_add(&a.heap, a.base, at, bytes_)
 
 
 cdef void _prepare_next(Arena* a) noexcept nogil:
     cdef Table* t = &a.table
     cdef u64 at = 0
+    # Nothing was there yet: the system has zeroed it.
+    cdef bint is_new = a.header.hi_used <= a.written_high
     if t.bits < LAST_TABLE_BITS:
         at = arena_take_high(a, <u64>16 << t.bits)
     if at == 0:
@@ -327,7 +352,7 @@ cdef void _prepare_next(Arena* a) noexcept nogil:
         return
     t.next = <u64*>(a.base + at)
     t.next_bits = t.bits + 1
-    t.zeroed = 0
+    t.zeroed = <u64>1 << t.next_bits if is_new else 0
 
 
 cdef void _zero_some(Table* t) noexcept nogil:
@@ -348,16 +373,14 @@ cdef void _sweep_some(Arena* a) noexcept nogil:
             table_put(t.slots, t.bits, t.old[i])
     t.swept = end
     if end == size:
-        # What is left of the region that served as spare before is small: it is given up.
-        a.spare = <u64>(<u8*>t.old - a.base)
-        a.spare_end = a.spare + 8 * size
+        arena_reuse(a, <u64>(<u8*>t.old - a.base), 8 * size)
         t.old = NULL
 
 
 cdef void table_step(Arena* a) noexcept nogil:
     """A bounded piece of the growing that the table needs; called once a batch, before its inserts."""
     cdef Table* t = &a.table
-    cdef u64 size = <u64>1 << t.bits
+    cdef u64 room = table_room(t.bits)
     if a.bell >= 0 and _is_low_on_memory(a) and not a.low_on_memory and arena_weight(a) < a.limit // 8 * 7:
         store_release(&a.low_on_memory, 1)
         bell_ring(a.bell)
@@ -366,12 +389,13 @@ cdef void table_step(Arena* a) noexcept nogil:
     elif t.next != NULL:
         if t.zeroed < (<u64>1 << t.next_bits):
             _zero_some(t)
-        elif t.count >= size // 16 * 7:
+        elif t.count >= room // 16 * MOVE_AT:
             t.old = t.slots
             t.old_bits = t.bits
             t.swept = 0
             t.slots = t.next
             t.bits = t.next_bits
             t.next = NULL
-    elif not t.stuck and t.count >= size // 8 * 3:
+    elif not t.stuck and t.count >= room // 16 * PREPARE_AT and (
+            t.count >= room // 16 * HURRY_AT or a.header.hi_used - a.hi_ready >= <u64>16 << t.bits):
         _prepare_next(a)

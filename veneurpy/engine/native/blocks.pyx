@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
     DIGEST_CLASS, Arena, Block, Entry, block_at, block_free, block_new, block_reference, class_bytes,
 )
-from veneurpy.engine.native.compat cimport barrier, store_pair, u8, u32, u64, unlikely
+from veneurpy.engine.native.compat cimport barrier, likely, store_pair, u8, u16, u32, u64, unlikely
 from veneurpy.engine.native.hll cimport (
     HLL_EXACT_MAX, HLL_REGISTERS, hll_dense_add, hll_dense_from_exact, hll_exact_contains, hll_exact_insert,
     hll_exact_rehash,
@@ -17,7 +17,7 @@ from veneurpy.engine.native.sort cimport (
 from veneurpy.engine.native.tdigest cimport td_capacity, td_compress
 
 cdef enum:
-    DIGEST_BYTES = 4608                 # with its entry and slot a digested timer stays below 5 kB
+    DIGEST_BYTES = 4736                 # with its entry and slot a digested timer stays below 5 kB
     SHORTEST_TAIL = 64
     RAW_LAST_CLASS = 6                  # 512 values
     PAIRS_LAST_CLASS = 7                # 512 pairs
@@ -77,6 +77,27 @@ cdef void totals_add(Totals* t, double value, double weight) noexcept nogil:
         t.high = value
 
 
+cdef void totals_add_values(Totals* t, const double* values, u64 n) noexcept nogil:
+    """Samples of weight 1."""
+    cdef double total = t.sum, reciprocal = t.reciprocal, low = t.low, high = t.high, value
+    cdef u64 i
+    for i in range(n):
+        value = values[i]
+        total += value
+        if likely(value != 0):
+            reciprocal += 1.0 / value
+        else:
+            t.zeros += 1.0
+        low = value if value < low else low
+        high = value if value > high else high
+    t.samples += n
+    t.weight += <double>n
+    t.sum = total
+    t.reciprocal = reciprocal
+    t.low = low
+    t.high = high
+
+
 cdef inline bint _has_pairs(const Block* b) noexcept nogil:
     return b.kind == WEIGHTED or b.kind == DIGEST_WEIGHTED
 
@@ -103,15 +124,10 @@ cdef Block* _new_samples(Arena* a, int size_class, bint pairs) noexcept nogil:
 
 
 cdef Block* _grow(Arena* a, Entry* e, Block* old, u32 n, bint pairs) noexcept nogil:
-    """A block of four times the size, with the samples moved, as pairs if asked for; NULL when full.
-
-    Every growth touches cold memory: twice the size would cost twice as many of them.
-    """
-    cdef int last = PAIRS_LAST_CLASS if pairs else RAW_LAST_CLASS
-    cdef int size_class = old.size_class + 2 if old.size_class + 2 < last else last
+    """A block of twice the size, with the samples moved, as pairs if asked for; NULL when full."""
     cdef Block* b
     cdef u32 i
-    b = _new_samples(a, size_class, pairs)
+    b = _new_samples(a, old.size_class + 1, pairs)
     if b == NULL:
         return NULL
     if _has_pairs(old):
@@ -139,8 +155,7 @@ cdef Py_ssize_t _merge_tail(Block* b, u32 n, const Centroid* centroids, Py_ssize
         td_sort_centroids(s.pairs, n, s.more_pairs)
         return td_merge_centroids(centroids, m, s.pairs, n, s.merged)
     memcpy(s.values, block_values(b), 8 * <size_t>n)
-    for i in range(n):
-        totals_add(totals, s.values[i], 1.0)
+    totals_add_values(totals, s.values, n)
     td_sort_doubles(s.values, n, s.more_values)
     return td_merge_values(centroids, m, s.values, n, s.merged)
 
@@ -160,7 +175,7 @@ cdef void _digest_into(Arena* a, Entry* e, Block* old, Block* b, u32 n, bint pai
         totals_clear(totals)
         merged = _merge_tail(old, n, NULL, 0, s, totals)
     b.kind = DIGEST_WEIGHTED if pairs else DIGEST
-    b.used = <u32>td_compress(s.merged, merged, s.compression, block_centroids(b), most)
+    b.used = <u16>td_compress(s.merged, merged, s.compression, block_centroids(b), most)
     b.tail = <u32>(digest_overhead() + 16 * b.used)
     b.capacity = <u32>((bytes_ - b.tail) // (16 if pairs else 8))
     _publish(e, block_reference(a, b), 0)

@@ -2,7 +2,7 @@
 """The table of names, and the watches on those of many spellings. All of their memory is the arena's."""
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    arena_take_high, block_free, block_new, block_reference, class_bytes, entry_at, entry_key,
+    arena_reuse, arena_take_high, block_free, block_new, block_reference, class_bytes, entry_at, entry_key,
 )
 from veneurpy.engine.native.hll cimport (
     HLL_EXACT_MAX, hll_dense_add, hll_dense_estimate, hll_dense_from_exact, hll_exact_contains,
@@ -19,7 +19,6 @@ cdef enum:
     WATCH_CLASS = 0
     KEY_CLASS = 1
     EXACT_LAST_CLASS = 8                # 2,048 slots, or the registers
-    PIECE_CLASS = 4                     # what an outgrown table is cut into
     ESTIMATE_EVERY = 256
 
 
@@ -67,18 +66,6 @@ cdef Name* _put(Name* slots, u32 bits, const Name* name) noexcept nogil:
     return &slots[i]
 
 
-cdef void _reuse(Arena* a, u64 at, u64 bytes_) noexcept nogil:
-    """Cuts memory that is no longer needed into free blocks."""
-    cdef u64 piece = class_bytes(a, PIECE_CLASS)
-    cdef Block* b
-    while bytes_ >= piece:
-        b = <Block*>(a.base + at)
-        b.size_class = PIECE_CLASS
-        block_free(a, b)
-        at += piece
-        bytes_ -= piece
-
-
 cdef bint _grow_names(Arena* a) noexcept nogil:
     """A table of twice the size; the largest is moved within a millisecond or two."""
     cdef Names* t = &a.names
@@ -92,7 +79,7 @@ cdef bint _grow_names(Arena* a) noexcept nogil:
     for i in range(<u64>1 << t.bits):
         if old[i].entry != 0:
             _put(t.slots, t.bits + 1, &old[i])
-    _reuse(a, <u64>(<u8*>old - a.base), sizeof(Name) << t.bits)
+    arena_reuse(a, <u64>(<u8*>old - a.base), sizeof(Name) << t.bits)
     t.bits += 1
     return True
 

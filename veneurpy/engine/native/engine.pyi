@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from typing_extensions import disjoint_base
 
-from veneurpy.engine import Interval
+from veneurpy.engine import Grammar, Interval
 from veneurpy.engine.native.import_store import NativeImportStore
 from veneurpy.engine.native.interval import NativeInterval
 from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MemoryUse
@@ -19,7 +19,12 @@ class NativeReader:
     def busy(self) -> list[int]:
         """Batches by the time they took: item i counts those of 2^(i-1) to 2^i nanoseconds."""
     def __init__(
-        self, engine: NativeEngine, listener: str, number: int, max_datagram_bytes: int = 0
+        self,
+        engine: NativeEngine,
+        listener: str,
+        number: int,
+        max_datagram_bytes: int = 0,
+        grammar: Grammar | None = None,
     ) -> None: ...
     def feed(
         self,
@@ -51,8 +56,10 @@ class NativeEngine:
         """`hash_key` (32 bytes) is for those who count instructions: by default it is random."""
     def hash_of(self, name: bytes, tags: bytes = b"") -> int:
         """Where a name and its tags as sent belong in this engine's tables; no other agrees."""
-    def open_reader(self, listener: str, *, max_datagram_bytes: int = 0) -> NativeReader: ...
-    def attach(self, fd: int, listener: str) -> NativeReader: ...
+    def open_reader(
+        self, listener: str, *, max_datagram_bytes: int = 0, grammar: Grammar | None = None
+    ) -> NativeReader: ...
+    def attach(self, fd: int, listener: str, *, grammar: Grammar | None = None) -> NativeReader: ...
     def open_import(self, start_ms: int) -> NativeImportStore: ...
     def rotate(self, now_ms: int) -> NativeInterval: ...
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]: ...

@@ -13,12 +13,13 @@ series counts is parsed here; name and tags are looked at byte by byte only when
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    BAD_NAME, BAD_RATE, BAD_TAGS, BAD_TYPE, BAD_VALUE, COUNTER, GAUGE, HISTOGRAM, NO_COLON_OR_PIPE,
+    BAD_NAME, BAD_RATE, BAD_TAGS, BAD_TYPE, BAD_VALUE, COUNTER, GAUGE, HISTOGRAM, MIXED_STYLES, NO_COLON_OR_PIPE,
     SERIES_TYPES, SET, SIDE_LOG_FULL, TIMER, Arena, Counters,
 )
 from veneurpy.engine.native.compat cimport i64, likely, prefetch, u8, u32, u64, unlikely
 from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_tags
 from veneurpy.engine.native.hll cimport metrohash64
+from veneurpy.engine.native.name_tags cimport NameParts, part_name
 from veneurpy.engine.native.number cimport parse_brief, parse_integer, parse_number
 from veneurpy.engine.native.scan cimport Ends, first_ends, next_colon, next_end, scan, scan_words
 from veneurpy.engine.native.slice cimport Slice
@@ -29,6 +30,7 @@ from veneurpy.engine.native.utf8 cimport is_text
 
 cdef enum:
     NO_TYPE = 255
+    PARTED_BYTES = 64 * GROUP           # for parted names of a usual length, beside one that is as long as can be
     MARK_TIMESTAMP = 1 << 8             # sets a T's mark apart from a type's in the hash
 
 # Sums cannot overflow: no value beyond this, no sample stands for more than that.
@@ -37,7 +39,7 @@ cdef double LARGEST_WEIGHT = 1e18
 
 
 cdef bint parser_open(Parser* p, Store* store, const HashKey* key, Py_ssize_t max_bytes,
-                      i64 interval_ms, i64 late_ms) noexcept nogil:
+                      i64 interval_ms, i64 late_ms, u32 name_tags, bint is_statsd) noexcept nogil:
     """False when there is no memory."""
     cdef u64 i
     memset(p, 0, sizeof(Parser))
@@ -55,6 +57,18 @@ cdef bint parser_open(Parser* p, Store* store, const HashKey* key, Py_ssize_t ma
     # A group keeps some values a line; one packed line has at most a value for every two bytes.
     p.values_limit = 8 * GROUP
     p.group.values = <double*>malloc(8 * <size_t>(p.values_limit + max_bytes // 2 + 1))
+    p.is_statsd = is_statsd
+    p.changing = GAUGE if is_statsd else NO_TYPE
+    if is_statsd:
+        p.group.changes = <u8*>malloc(<size_t>(p.values_limit + max_bytes // 2 + 1))
+        if p.group.changes == NULL:
+            return False
+    p.name_tags = name_tags
+    if name_tags:
+        p.parted_room = PARTED_BYTES + max_bytes
+        p.parted = <u8*>malloc(<size_t>p.parted_room)
+        if p.parted == NULL:
+            return False
     return p.marks.colons != NULL and p.marks.ends != NULL and p.scratch != NULL and p.group.values != NULL
 
 
@@ -63,6 +77,8 @@ cdef void parser_close(Parser* p) noexcept nogil:
     free(p.marks.ends)
     free(p.scratch)
     free(p.group.values)
+    free(p.group.changes)
+    free(p.parted)
     memset(p, 0, sizeof(Parser))
 
 
@@ -70,6 +86,7 @@ cdef void parser_flush(Parser* p) noexcept nogil:
     """Applies what waits in the group. To be called before the bytes that it points to go away."""
     if p.group.n:
         store_apply(p.store, &p.group, p.now_ns)
+    p.parted_used = 0
 
 
 cdef inline Counters* _counters(Parser* p) noexcept nogil:
@@ -100,6 +117,11 @@ cdef inline u8 _type_of(const u8* t, Py_ssize_t size) noexcept nogil:
     return NO_TYPE
 
 
+cdef u8 _statsd_type_of(const u8* t, Py_ssize_t size) noexcept nogil:
+    """What plain StatsD has besides: a meter counts."""
+    return COUNTER if size == 1 and t[0] == c'm' else NO_TYPE
+
+
 cdef inline bint _parse_rate(Parser* p, const u8* field, Py_ssize_t size, double* rate) noexcept nogil:
     if not parse_number(field, size, p.scratch, rate):
         return False
@@ -126,6 +148,9 @@ cdef void _admit_timestamp(Parser* p, Item* it, Slice text) noexcept nogil:
     facts = tag_facts(tags)
     it.bad_timestamp = 1
     if it.type != COUNTER and it.type != GAUGE:
+        return
+    # A change is one of what the gauge is now.
+    if it.type == GAUGE and it.changes != NULL:
         return
     if facts.global_ and not facts.local:
         return
@@ -157,6 +182,24 @@ cdef void _take_value(Parser* p, Item* it, const u8* text, Py_ssize_t size) noex
     _keep_value(&p.group, it, v)
 
 
+cdef void _take_changes(Parser* p, Item* it, const u8* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """Values of a gauge, of which those with a sign change what was before."""
+    cdef Group* g = &p.group
+    cdef Py_ssize_t colon
+    cdef u32 n
+    it.changes = NULL
+    while at <= end:
+        colon = next_colon(&p.marks, at, end)
+        if colon > at:
+            n = it.n
+            _take_value(p, it, data + at, colon - at)
+            if it.n > n:
+                g.changes[it.first + n] = data[at] == c'+' or data[at] == c'-'
+                if g.changes[it.first + n]:
+                    it.changes = g.changes + it.first
+        at = colon + 1
+
+
 cdef inline void _take_values(Parser* p, Item* it, const u8* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
     """Numbers between `at` and `end`, packed by colons; a set's member is all of it."""
     cdef Py_ssize_t colon
@@ -167,6 +210,9 @@ cdef inline void _take_values(Parser* p, Item* it, const u8* data, Py_ssize_t at
             member = metrohash64(data + at, <size_t>(end - at))
             memcpy(&v, &member, 8)
             _keep_value(&p.group, it, v)
+        return
+    if unlikely(it.type == p.changing):
+        _take_changes(p, it, data, at, end)
         return
     # One number of a few digits is what clients send most. It is far from the bounds of values.
     if likely(end >= 8 and parse_brief(data + end, end - at, &v)):
@@ -195,6 +241,7 @@ cdef inline void _finish(Parser* p, Item* it) noexcept nogil:
     # One more line must find room for all its values.
     if g.n == GROUP or g.n_values > p.values_limit:
         store_apply(p.store, g, p.now_ns)
+        p.parted_used = 0
 
 
 # What the fields after the type said, beside what goes straight into the item.
@@ -203,6 +250,7 @@ cdef struct Fields:
     Slice timestamp
     bint has_timestamp
     bint bad_rate
+    NameParts parts                     # where names are looked at for tags
 
 
 cdef inline bint _ends_line(const u8* data, Py_ssize_t size, Py_ssize_t end) noexcept nogil:
@@ -256,12 +304,33 @@ cdef inline void _accept(Parser* p, Item* it, Slice name, Fields* f) noexcept no
     _finish(p, it)
 
 
+cdef void _part_name(Parser* p, Slice* name, NameParts* parts) noexcept nogil:
+    """Takes the tags off the name. Applies the group if its parted names leave no room for one more."""
+    if p.parted_room - p.parted_used < name.size:
+        parser_flush(p)
+    parts[0] = part_name(name[0], p.name_tags, p.parted + p.parted_used)
+    if parts.name.data != name.data or parts.tags.size:
+        p.parted_used += name.size
+    name[0] = parts.name
+
+
+cdef bint _take_name_tags(Parser* p, Item* it, Slice name, Fields* f) noexcept nogil:
+    """The name's tags are the line's; False, and the line counted out, where it has others too."""
+    it.bad_name_tags = f.parts.bad
+    if f.parts.mixed or (f.parts.tags.size and f.tags.size):
+        _reject(p, MIXED_STYLES, name, f.tags)
+        return False
+    if f.parts.tags.size:
+        f.tags = f.parts.tags
+    return True
+
+
 cdef inline Py_ssize_t _parse_metric(Parser* p, const u8* data, Py_ssize_t start, Py_ssize_t first_end, Ends* ends
                                      ) noexcept nogil:
     """A line that starts at `start` and whose first '|' is at `first_end`; returns where it ends (LF or size)."""
     cdef Py_ssize_t size = p.marks.size
     cdef Group* g = &p.group
-    cdef Item* it = &g.items[g.n]
+    cdef Item* it
     cdef Py_ssize_t colon = next_colon(&p.marks, start, first_end), at, end
     cdef Slice name
     cdef Fields f
@@ -271,6 +340,9 @@ cdef inline Py_ssize_t _parse_metric(Parser* p, const u8* data, Py_ssize_t start
         return _line_end(ends, data, size, first_end)
     name.data = data + start
     name.size = colon - start
+    if unlikely(p.name_tags != 0):
+        _part_name(p, &name, &f.parts)
+    it = &g.items[g.n]
     f.tags.data = data
     f.tags.size = 0
     f.has_timestamp = False
@@ -281,6 +353,8 @@ cdef inline Py_ssize_t _parse_metric(Parser* p, const u8* data, Py_ssize_t start
     end = next_end(ends)
     last = _ends_line(data, size, end)
     it.type = _type_of(data + at, (_without_cr(data, at, end) if last else end) - at)
+    if unlikely(it.type == NO_TYPE) and p.is_statsd:
+        it.type = _statsd_type_of(data + at, (_without_cr(data, at, end) if last else end) - at)
     if unlikely(it.type == NO_TYPE):
         _reject(p, BAD_TYPE, name, f.tags)
         return _line_end(ends, data, size, end)
@@ -291,6 +365,8 @@ cdef inline Py_ssize_t _parse_metric(Parser* p, const u8* data, Py_ssize_t start
         _take_field(p, it, &f, data, at, _without_cr(data, at, end) if last else end)
     if unlikely(f.bad_rate):
         _reject(p, BAD_RATE, name, f.tags)
+        return end
+    if unlikely(p.name_tags != 0) and not _take_name_tags(p, it, name, &f):
         return end
     it.first = g.n_values
     it.n = 0
