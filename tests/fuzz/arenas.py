@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.engines import NOW_NS, START_MS
 from tests.property.compare import PLAN
-from veneurpy.engine import EngineOptions, open_engine
+from veneurpy.engine import EngineOptions, Grammar, open_engine
 
 MEMORY = Path("/dev/shm")
 SIZE = 1 << 20
@@ -22,6 +22,7 @@ TRAFFIC = [
     b"\n".join(b"t:%d:%d:%d|ms\nw:%d:2|h|@0.1" % (i, -i, i * i, i) for i in range(300)),
     b"\n".join(b"dense:%d|s" % i for i in range(1700)),
     b"_e{1,1}:a|b\n_sc|x|0\n_e{2,2}:aa|bb",
+    b"g:+1|g\nd:+2|g\nd:-4|g\ng:5|g\ng:+0.5|g",
 ]
 
 
@@ -76,7 +77,7 @@ def good_file() -> bytes:
     """What a process leaves that dies with every kind of series in its store."""
     with tempfile.TemporaryDirectory() as place:
         engine = open_engine("native", options(place), start_ms=START_MS)
-        reader = engine.open_reader("udp")
+        reader = engine.open_reader("udp", grammar=Grammar(is_statsd=True))
         for datagram in TRAFFIC:
             for start in range(0, len(datagram), 8000):
                 reader.feed(datagram[start : start + 8000], now_ns=NOW_NS)

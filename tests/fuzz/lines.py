@@ -17,15 +17,25 @@ from tests.engines import (
 from tests.golden.cases import yaml_cases
 from tests.golden.vectors import vector_cases
 from tests.property.compare import PLAN, differences, weights
-from veneurpy.engine import EngineOptions, open_engine
+from veneurpy.engine import EngineOptions, Grammar, NameTags, open_engine
 
 NEXT = b"\x1e"
 """Between two datagrams."""
 OPTIONS = (
     EngineOptions(store_max_bytes=1 << 23),
-    EngineOptions(store_max_bytes=1 << 23, max_datagram_bytes=60, max_timestamps=2),
+    EngineOptions(
+        store_max_bytes=1 << 23,
+        max_datagram_bytes=60,
+        max_timestamps=2,
+        grammar=Grammar(NameTags.INFLUXDB | NameTags.LIBRATO | NameTags.SIGNALFX),
+    ),
     EngineOptions(store_max_bytes=1 << 23, extend_tags=("env:prod", "x", "veneurlocalonly")),
-    EngineOptions(store_max_bytes=1 << 23, compression=20, side_log_max_bytes=60),
+    EngineOptions(
+        store_max_bytes=1 << 23,
+        compression=20,
+        side_log_max_bytes=90,
+        grammar=Grammar(NameTags.GRAPHITE, is_statsd=True),
+    ),
 )
 TRUNCATED = 4
 REPEATED = 8
@@ -116,5 +126,7 @@ def compare(traffic: list[Datagram], options: EngineOptions, native: Outcome) ->
 def seeds() -> Iterator[bytes]:
     """The protocol's cases."""
     for case in [*yaml_cases(), *vector_cases()]:
-        yield b"\x00" + NEXT.join(case.packets)
+        grammar = case.options.grammar
+        choice = 3 if grammar.is_statsd else 1 if grammar.name_tags else 0
+        yield bytes([choice]) + NEXT.join(case.packets)
     yield b"\x08a:1:2:3:4:5:6:7|ms|@0.1\x1ea:8:9|h\x1eb:1e9:-3|ms"

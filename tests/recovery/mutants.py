@@ -43,6 +43,23 @@ MUTATIONS = {
             "    e.lo = bits\n    barrier()\n    e.hi = count\n",
         ),
     ],
+    # A change of a gauge counts before it is there.
+    "changes.pyx": [
+        (
+            "    h.changes = at\n    barrier()\n",
+            "    gauge_times(e)[n & 1] = gauge_times(e)[~n & 1]\n"
+            "    store_pair(&e.lo, e.lo, counted(e.lo, n))\n"
+            "    barrier()\n    h.changes = at\n    barrier()\n",
+        )
+    ],
+    # Gauges are taken for carried before they are.
+    "carry.pyx": [
+        (
+            "    cdef Slice sinks\n    for i in range(m.count):\n",
+            "    cdef Slice sinks\n    out.header.state = ARENA_CLOSED\n    barrier()\n"
+            "    for i in range(m.count):\n",
+        )
+    ],
     # What the kernel hands over is counted when it has returned.
     "receiver.pyx": [("    arena.header.receives = RECEIVES\n", "    pass\n")],
 }

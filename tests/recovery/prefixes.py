@@ -78,11 +78,12 @@ class Prefixes:
             for interval in intervals
             if (count := _count(interval))
         )
-        wrong = [
-            difference
-            for interval in intervals
-            for difference in self._differences(interval, dict(state))
-        ]
+        wrong = []
+        for interval in intervals:
+            wrong += self._differences(interval, dict(state))
+            if self._scenario.gauge_ttl_s:
+                # As a successor does: what was not carried on yet is carried into the next one now.
+                interval.release()
         return state, "; ".join(wrong + self._disorder(state, may_vanish))
 
     def require_end(self, state: State) -> None:
@@ -131,10 +132,18 @@ class Prefixes:
 
     def _expect(self, number: int, count: int) -> Outcome:
         lines = self._units[number][:count]
-        grammar = Grammar(is_statsd=self._scenario.is_statsd)
-        options = EngineOptions(budgets=(self._scenario.budget,), grammar=grammar)
-        engine = open_engine("python", options, start_ms=START_MS + number)
+        scenario = self._scenario
+        options = EngineOptions(
+            budgets=(scenario.budget,),
+            grammar=Grammar(is_statsd=scenario.is_statsd),
+            gauge_ttl_s=scenario.gauge_ttl_s,
+        )
+        first = 0 if scenario.gauge_ttl_s else number
+        engine = open_engine("python", options, start_ms=START_MS + first)
         reader = engine.open_reader("")
+        for before in range(first, number):
+            reader.feed(b"\n".join(self._units[before]), now_ns=NOW_NS)
+            engine.rotate(START_MS + before + 1).release()
         for at in range(0, count, LINES_AT_ONCE):
             reader.feed(b"\n".join(lines[at : at + LINES_AT_ONCE]), now_ns=NOW_NS)
         return close_interval(engine, PLAN, END_MS)

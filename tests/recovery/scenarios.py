@@ -25,6 +25,7 @@ class Scenario:
     """With fewer, what it is named after no longer happens within it."""
     store_bytes: int = STORE_BYTES
     is_statsd: bool = False
+    gauge_ttl_s: float = 0.0
     budget: Budget = UNBOUNDED
     rank_tolerance: float = 0.02
     """Of the range: the engines' digests differ. The scripts' values are spread evenly."""
@@ -75,6 +76,12 @@ SCENARIOS = {
         [b"g:1|g\nn:+1|g"],
         [b"g:+2|g\ng:-1|g\nh:+1|g", b"g:+1:7:+2|g\nh:+1|g", b"n:+1|g\nh:5|g\nh:-1|g"],
         is_statsd=True,
+    ),
+    "gauges are carried": Scenario(
+        [b"g:1|g\nh:2|g\nh:+3|g|#b,a", ROTATE, b"g:+1|g\nn:7|g|#veneurlocalonly"],
+        [ROTATE, b"g:+1|g\nh:9|g", ROTATE, b"n:-1|g|#veneurlocalonly"],
+        is_statsd=True,
+        gauge_ttl_s=3600.0,
     ),
     "timestamps": Scenario([b"c:1|c"], [b"c:2|c|T" + T + b"\nc:3|c|T" + T, b"g:4|g|T" + T]),
     "side log": Scenario([b"c:1|c"], [b"c:2|c\n_e{1,1}:a|b\nc:3|c", b"_sc|d|0|m:e\nc:4|c"]),

@@ -16,7 +16,12 @@ from importlib import import_module
 import veneurpy
 from veneurpy.engine import Budget, Engine, EngineOptions, Grammar, open_engine
 
-STEPPED = {"receiver_take": "receiver", "receiver_swap": "receiver", "arena_begin": "arena"}
+STEPPED = {
+    "receiver_take": "receiver",
+    "receiver_swap": "receiver",
+    "arena_begin": "arena",
+    "carry_gauges": "carry",
+}
 SKIPPED = {"td_sort_doubles": "sort", "td_merge_values": "sort"}
 
 
@@ -58,6 +63,7 @@ def main() -> None:
         store_max_bytes=told["store_max_bytes"],
         budgets=(Budget(**told["budget"]),),
         grammar=Grammar(is_statsd=told["is_statsd"]),
+        gauge_ttl_s=told["gauge_ttl_s"],
     )
     engine = open_engine("native", options, start_ms=told["start_ms"])
     script = Script(engine, told["start_ms"], told["now_ns"])

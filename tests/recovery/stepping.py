@@ -81,22 +81,17 @@ class Watched:
 class Salvager:
     """Reads the arenas of a living, stopped process as a successor would, leaving them."""
 
-    def __init__(self, arenas: Path, view: Path) -> None:
+    def __init__(self, arenas: Path, view: Path, gauge_ttl_s: float = 0.0) -> None:
         self._arenas = arenas
+        self._gauge_ttl_s = gauge_ttl_s
+        self._seen: list[Path] = []
         self._view = view
         self._engine: Engine | None = None
         self.watched: list[Watched] = []
 
     def look_around(self) -> None:
         """Between calls: files may have been made, and what they use has grown."""
-        paths = sorted(self._arenas.glob("*.arena"))
-        if self._engine is None or len(paths) != len(self.watched):
-            self.close()
-            self._view.mkdir(exist_ok=True)
-            self._link(paths)
-            options = EngineOptions(arena_dir=str(self._view), store_max_bytes=STORE_BYTES)
-            self._engine = open_engine("native", options, start_ms=START_MS)
-            self.watched = [Watched(path) for path in paths]
+        self._keep_up()
         for watched in self.watched:
             watched.settle()
 
@@ -107,9 +102,10 @@ class Salvager:
 
     def intervals(self) -> Sequence[Interval]:
         """What a process that started now would recover."""
+        self._keep_up()
         assert self._engine is not None
         # What holds nothing is removed by `recovered`: here that is a link.
-        self._link(sorted(self._arenas.glob("*.arena")))
+        self._link(self._seen)
         found = self._engine.recovered()
         assert not self._engine.unreadable, self._engine.unreadable
         return found
@@ -117,6 +113,24 @@ class Salvager:
     def close(self) -> None:
         if self._engine is not None:
             self._engine.close()
+
+    def _keep_up(self) -> None:
+        """Files may have been made, or have gone."""
+        paths = sorted(self._arenas.glob("*.arena"))
+        if self._engine is not None and paths == self._seen:
+            return
+        self.close()
+        self._view.mkdir(exist_ok=True)
+        for link in self._view.glob("*.arena"):
+            link.unlink()
+        self._link(paths)
+        options = EngineOptions(
+            arena_dir=str(self._view),
+            store_max_bytes=STORE_BYTES,
+            gauge_ttl_s=self._gauge_ttl_s,
+        )
+        self._engine = open_engine("native", options, start_ms=START_MS)
+        self._seen, self.watched = paths, [Watched(path) for path in paths]
 
     def _link(self, paths: Sequence[Path]) -> None:
         for path in paths:
@@ -135,7 +149,7 @@ def step_through(
     """
     finding = Finding()
     prefixes = Prefixes(scenario)
-    salvager = Salvager(directory / "arenas", directory / "view")
+    salvager = Salvager(directory / "arenas", directory / "view", scenario.gauge_ttl_s)
     with _start(scenario, directory / "arenas", package_root) as tracee:
         salvager.look_around()
         _look(salvager, prefixes, finding, "before the first instruction")
@@ -172,6 +186,7 @@ def _start(scenario: Scenario, arenas: Path, package_root: Path) -> Iterator[Tra
         "store_max_bytes": scenario.store_bytes,
         "budget": asdict(scenario.budget),
         "is_statsd": scenario.is_statsd,
+        "gauge_ttl_s": scenario.gauge_ttl_s,
         "start_ms": START_MS,
         "now_ns": NOW_NS,
         "before": [action.decode("latin-1") for action in scenario.before],

@@ -32,6 +32,11 @@ def mutant(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("mutant"), ["blocks.pyx", "store.pyx"])
 
 
+@pytest.fixture(scope="session")
+def gauge_mutant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("gauge_mutant"), ["changes.pyx", "carry.pyx"])
+
+
 @pytest.mark.parametrize(
     "name", [name for name, scenario in SCENARIOS.items() if scenario.is_short or IS_LONG]
 )
@@ -60,3 +65,13 @@ def test_a_wrong_order_of_writes_is_seen(
     print(f"{name}: {found!r}")
     assert any(mistake in torn for torn in found.torn)
     assert found.instants > SCENARIOS[name].instants
+
+
+@pytest.mark.parametrize("name", ["gauges change", "gauges are carried"])
+def test_gauges_that_count_too_early_are_seen(
+    name: str, gauge_mutant: Path, tmp_path: Path
+) -> None:
+    """A change counted before it is there, and gauges called whole before they are carried."""
+    found = step_through(SCENARIOS[name], tmp_path, package_root=gauge_mutant)
+    print(f"{name}: {found!r}")
+    assert any("!=" in torn for torn in found.torn)

@@ -184,7 +184,8 @@ class Config(Section):
     budgets: Annotated[tuple[BudgetEntry, ...], BeforeValidator(as_tuple)] = ()
     """Other bounds for the names that begin with a prefix; the first that fits is the name's."""
     side_log_max_bytes: Annotated[Size, Field(ge=1 * KIB, le=1 << 30)] = 4 * MIB
-    """Memory for the events and service checks that each reader keeps in one interval."""
+    """Memory for the events and service checks that each reader keeps in one interval, and once
+    more for changes of gauges (`dialect: statsd`)."""
 
     metric_sinks: Annotated[tuple[SinkEntry, ...], BeforeValidator(as_tuple)] = ()
     """Where points go. Every sink gets every point, but for those tagged

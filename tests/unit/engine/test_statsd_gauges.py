@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,10 @@ from tests.engines import (
     close_interval,
     engine_kinds,
     feed,
+    needs_native,
     run,
 )
+from tests.wire import ALONE
 from veneurpy.engine import (
     Engine,
     EngineKind,
@@ -27,6 +30,7 @@ from veneurpy.engine import (
     Role,
     open_engine,
 )
+from veneurpy.engine.reference_metric import GaugeValue, metrics_of, read_metric
 
 STATSD = Grammar(is_statsd=True)
 OPTIONS = EngineOptions(grammar=STATSD, gauge_ttl_s=3600.0)
@@ -237,4 +241,42 @@ def test_no_room_to_carry(kind: EngineKind) -> None:
         assert engine.memory.peak <= 1 << 23
     assert forgotten > 0
     assert carried > 1000
+    engine.close()
+
+
+@engine_kinds
+def test_what_was_carried_is_forwarded(kind: EngineKind) -> None:
+    """An owner gets a carried gauge with its value, the time of its last sample, and no sample."""
+    engine = open_engine(kind, OPTIONS, start_ms=START_MS)
+    reader = engine.open_reader("x")
+    reader.feed(b"g:5|g|#veneurglobalonly\ng:+2|g|#veneurglobalonly", now_ns=NOW_NS)
+    for number, samples in enumerate([2, 0, 1]):
+        if number == 2:
+            reader.feed(b"g:-3|g|#veneurglobalonly", now_ns=NOW_NS + 20_000_000_000)
+        interval = engine.rotate(START_MS + (number + 1) * INTERVAL_MS)
+        interval.columns(Plan(role=Role.HOST))
+        [part] = interval.encode(ALONE, role=Role.HOST).parts
+        [metric] = [read_metric(m, foreign=False) for m in metrics_of(part.payload)]
+        assert isinstance(metric.value, GaugeValue)
+        last_ns = NOW_NS + (20_000_000_000 if number == 2 else 1)
+        value = 4.0 if number == 2 else 7.0
+        assert (value, last_ns) == (metric.value.value, metric.value.time_ns)
+        assert samples == metric.samples == part.samples
+        interval.release()
+    engine.close()
+
+
+@needs_native
+def test_a_directory_that_takes_no_more_files(tmp_path: Path) -> None:
+    """Where gauges cannot be carried on, they are forgotten and counted, and all else goes on."""
+    options = replace(OPTIONS, arena_dir=str(tmp_path), store_max_bytes=1 << 24)
+    engine = open_engine("native", options, start_ms=START_MS)
+    reader = engine.open_reader("x")
+    reader.feed(b"g:5|g\nh:1|g\nc:1|c", now_ns=NOW_NS)
+    interval = engine.rotate(START_MS + INTERVAL_MS)
+    tmp_path.rename(tmp_path.with_name("elsewhere"))
+    interval.release()
+    assert 2 == interval.forgotten
+    reader.feed(b"g:+1|g", now_ns=NOW_NS)
+    assert [1.0] == [row.value for row in close_interval(engine, Plan()).rows]
     engine.close()

@@ -431,6 +431,20 @@ cdef class NativeEngine:
             interval._successor = out[number + 1] if number + 1 < len(out) else None
         return out
 
+    cdef CarriedArena _open_carried(self, const ArenaName* name):
+        cdef CarriedArena arena
+        cdef u64 size = self.options.store_max_bytes
+        fd, path = (-1, None) if self._dir is None else self._dir.create(size)
+        try:
+            arena = CarriedArena(self._meter, size, self._digest_bytes, fd, path)
+            arena.begin(name, &self._context.key, &self._weights, carried_limit(size))
+            return arena
+        except MemoryError:
+            if fd >= 0:
+                os.close(fd)
+                path.unlink(missing_ok=True)
+            raise
+
     def _carry_on(self, NativeInterval interval not None):
         """Hands an interval's gauges on to the one after it; returns how many found no room."""
         cdef NativeInterval successor = interval._successor
@@ -441,13 +455,19 @@ cdef class NativeEngine:
             return 0
         name = self._name if successor is None else self._name_of(successor.uuid, successor.start_ms)
         name.kind = NAME_CARRIED
-        fd, path = -1, None
-        if self._dir is not None:
-            fd, path = self._dir.create(self.options.store_max_bytes)
-        arena = CarriedArena(self._meter, self.options.store_max_bytes, self._digest_bytes, fd, path)
-        arena.begin(&name, &self._context.key, &self._weights, carried_limit(self.options.store_max_bytes))
-        forgotten = interval.carry_into(arena, interval.end_ms * 1_000_000 - self._gauge_ttl_ns)
+        try:
+            arena = self._open_carried(&name)
+        except (MemoryError, OSError):
+            # They are less than all that would be lost with the process.
+            return interval.gauges()
+        try:
+            forgotten = interval.carry_into(arena, interval.end_ms * 1_000_000 - self._gauge_ttl_ns)
+        except MemoryError:
+            arena.discard()
+            return interval.gauges()
         if successor is None:
+            if isinstance(self._carried, CarriedArena):
+                (<CarriedArena>self._carried).discard()
             self._carried = arena
         else:
             successor._carried = arena

@@ -67,6 +67,7 @@ cdef class NativeInterval:
     cdef _give_back(self)
     cdef bring(self, RecoveredFile carried)
     cdef bint may_carry(self)
+    cdef u64 gauges(self)
     cdef Arena** _all(self, int more, int* n) except NULL
     cdef u64 carry_into(self, CarriedArena out, i64 oldest_ns) except? 0
 

@@ -7,8 +7,8 @@ cimport cython
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    ARENA_CLOSED, ARENA_FREE, IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Counters, SideRecord,
-    is_carried, keeps_gauges,
+    ARENA_CLOSED, ARENA_FREE, GAUGE, IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Counters,
+    SideRecord, is_carried, keeps_gauges,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.buffer cimport buffer_view
@@ -403,6 +403,17 @@ cdef class NativeInterval:
             if keeps_gauges(self._arenas[i]):
                 return True
         return self._carried is not None
+
+    cdef u64 gauges(self):
+        """How many could be carried on, at the most."""
+        cdef u64 total = 0
+        cdef int n, i
+        cdef Arena** arenas = self._all(0, &n)
+        for i in range(n):
+            if keeps_gauges(arenas[i]):
+                total += arenas[i].header.entries[GAUGE]
+        free(arenas)
+        return total
 
     cdef u64 carry_into(self, CarriedArena out, i64 oldest_ns) except? 0:
         """Carries on the gauges whose last sample is younger than that; returns how many found no room."""
