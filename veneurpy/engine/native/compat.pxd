@@ -18,6 +18,7 @@ cdef extern from "compat.h" nogil:
     u64 mum "vnp_mum"(u64, u64)
     void store_pair "vnp_store_pair"(void*, u64, u64)
     bint equal16 "vnp_equal16"(const u8*, const u8*)
+    int byte_in8 "vnp_byte_in8"(const u8*, u8)
     bint brief_number "vnp_brief_number"(const u8*, int, u32*, int*)
     void scan_blocks "vnp_scan"(const u8*, size_t, u64*, u64*)
     bint move_mark "vnp_move_mark"(u64*, u64, u64)

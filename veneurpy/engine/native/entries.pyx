@@ -10,7 +10,7 @@ from veneurpy.engine.native.arena cimport (
     arena_room_low, arena_take_high, arena_weigh, block_new, block_reference, entry_at, entry_bytes, entry_key,
     table_step,
 )
-from veneurpy.engine.native.compat cimport barrier, store_pair, u16, u32, u64
+from veneurpy.engine.native.compat cimport barrier, prefetch, store_pair, u16, u32, u64
 from veneurpy.engine.native.forms cimport FORM_OTHER, Form, form_make
 from veneurpy.engine.native.hash cimport hash_mark, hash_tags
 from veneurpy.engine.native.names cimport Name
@@ -29,6 +29,7 @@ cdef enum:
     MOST_FOR_FLUSH = 1 << 22
     GROWTH_SHARE = 32                   # of the limit, for series that are known when it comes near
     FIRST_KEPT = 2                      # smaller blocks cannot hold a digest
+    WRITE_AHEAD = 512                   # bytes: some four entries
 
 
 cdef void reserve_begin(Arena* a) noexcept nogil:
@@ -189,7 +190,12 @@ cdef Entry* entry_write(Arena* a, Former* f, const Item* it, const Name* name, b
     cdef u8* key
     if not _room_in_table(a, folded) or not _room_for_entry(a, size, flush_bytes, folded):
         return NULL
-    memset(e, 0, 48 if it.type == GAUGE else 32)
+    # The next ones go behind it.
+    prefetch(<u8*>e + WRITE_AHEAD)
+    prefetch(<u8*>e + WRITE_AHEAD + 64)
+    memset(e, 0, sizeof(Entry))
+    if it.type == GAUGE:
+        memset(<u8*>e + sizeof(Entry), 0, 16)
     e.hash = it.hash
     e.name_len = <u16>it.name_len
     e.tags_len = <u16>it.tags_len

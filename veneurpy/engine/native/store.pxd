@@ -53,6 +53,8 @@ cdef struct Store:
     Client* client                      # whose lines are being applied, or NULL
     u64 client_series                   # how many a client may make; 0: no bound
     u16 client_weight                   # how many datagrams each of them stands for
+    u64 fresh_end                       # entries before that offset are known to the group's look-up, or to
+    u64 fresh                           # a filter by hash of those that came since
 
 
 cdef bint store_open(Store* s, double compression, u32 max_timestamps, u64 side_log_max, const Budget* budget,
