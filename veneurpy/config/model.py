@@ -43,6 +43,7 @@ KIB, MIB = 1 << 10, 1 << 20
 
 
 Overflow = Literal["fold", "drop_tag", "reject"]
+Origin = Literal["container_id", "container_name", "pod_uid", "cardinality", "pid", "uid"]
 
 
 class BudgetEntry(Section):
@@ -140,6 +141,11 @@ class Config(Section):
     grpc_listen_addresses: Annotated[tuple[GrpcListenAddress, ...], BeforeValidator(as_tuple)] = ()
     """Where to receive DogStatsD packets by gRPC (Veneur's `dogstatsd.DogstatsdGRPC`), as URLs:
     `tcp://127.0.0.1:8181`; `tls://`, and `tcp://` once `tls_certificate` is set, with TLS."""
+
+    origin_tags: Annotated[tuple[Origin, ...], BeforeValidator(as_tuple)] = ()
+    """Tags that metrics get of where they come from: `container_id` (the field `c:`, else that of
+    the process at the other end of a Unix socket), `container_name` and `pod_uid` (`e:`),
+    `cardinality` (`card:`), `pid` and `uid` (of Unix sockets)."""
 
     interval: Duration = 10.0
     """The flush period. Intervals are aligned with the clock: 10s ends at :00, :10, :20."""
@@ -275,7 +281,11 @@ class Config(Section):
         return value
 
     @field_validator(
-        "statsd_listen_addresses", "grpc_listen_addresses", "percentiles", "aggregates"
+        "statsd_listen_addresses",
+        "grpc_listen_addresses",
+        "origin_tags",
+        "percentiles",
+        "aggregates",
     )
     @classmethod
     def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:

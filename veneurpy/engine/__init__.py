@@ -37,10 +37,12 @@ from veneurpy.engine.types import (
     MemoryUse,
     MetricType,
     NameTop,
+    OriginTag,
     Output,
     Overflow,
     Plan,
     PointType,
+    Process,
     Role,
     Scope,
     Statistic,
@@ -75,11 +77,13 @@ __all__ = [
     "MetricType",
     "NameTags",
     "NameTop",
+    "OriginTag",
     "Output",
     "Overflow",
     "OwnerTable",
     "Plan",
     "PointType",
+    "Process",
     "Reader",
     "Role",
     "Scope",
@@ -113,13 +117,17 @@ class Reader(Protocol):
         truncated: bool = False,
         now_ns: int | None = None,
         client: str | None = None,
+        process: Process | None = None,
     ) -> None:
         """Takes one datagram (or whole lines of a stream) into the open interval.
 
         Any thread, one at a time per reader. A datagram beyond `max_datagram_bytes`, or one that
         the caller says was `truncated`, loses its last line only. `now_ns` is CLOCK_REALTIME; None
         asks the clock. `client` is who sent it, for the accounts of clients: an address without
-        its port, say; its first 46 bytes count. Never raises on any bytes.
+        its port, say; its first 46 bytes count. `process` is who sent it from this machine: its
+        container, else its user and itself, are the client then. Where a client is known and there
+        is no `max_series_per_client`, the container that the first line names (`c:`) prevails.
+        Never raises on any bytes.
         """
         ...
 

@@ -12,6 +12,13 @@ from veneurpy.engine.grammar import DOGSTATSD, Grammar
 from veneurpy.engine.reference_budget import Placer
 from veneurpy.engine.reference_clients import Look, client_of
 from veneurpy.engine.reference_gauge import Gauge
+from veneurpy.engine.reference_origin import (
+    Processes,
+    claims_of,
+    may_name_tags,
+    name_of,
+    with_origin,
+)
 from veneurpy.engine.reference_parser import LineParser, MetricLine
 from veneurpy.engine.reference_store import (
     Counter,
@@ -21,7 +28,7 @@ from veneurpy.engine.reference_store import (
     SeriesKey,
     Store,
 )
-from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MetricType, Scope
+from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MetricType, Process, Scope
 
 _SIDE_LOG_PREFIXES = (b"_e{", b"_sc|")
 _TIMESTAMPED = frozenset({MetricType.COUNTER, MetricType.GAUGE})
@@ -51,6 +58,7 @@ class ReferenceReader:
         self._placer = self._new_placer()
         self.grammar = grammar
         self._parser = LineParser(grammar)
+        self._processes = Processes(options.proc_dir)
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -67,6 +75,7 @@ class ReferenceReader:
         truncated: bool = False,
         now_ns: int | None = None,
         client: str | None = None,
+        process: Process | None = None,
     ) -> None:
         if now_ns is None:
             now_ns = time.time_ns()
@@ -77,15 +86,21 @@ class ReferenceReader:
             del lines[-1]
         with self._lock:
             accounts = self._store.accounts
-            count = client_of(self._store, client) if client else None
+            container = self._processes.container(process, now_ns)
+            name = self._name_of(taken, client, container, process)
+            count = client_of(self._store, name) if name else None
             before = Look.at(accounts) if count is not None else None
             self._placer.client = count
             accounts.datagrams += 1
             accounts.bytes += len(taken)
             accounts.truncated += cut
             accounts.whole += not cut
+            wanted = self._options.origin_tags
             for line in lines:
-                self._take(line.removesuffix(b"\r"), now_ns)
+                text = line.removesuffix(b"\r")
+                if wanted and not (self.grammar.name_tags and may_name_tags(text)):
+                    text = with_origin(text, wanted, container, process)
+                self._take(text, now_ns)
             if count is not None and before is not None:
                 count.settle(before, Look.at(accounts))
 
@@ -116,6 +131,17 @@ class ReferenceReader:
             accounts = deepcopy(self._store.accounts)
             accounts.aggregated = self._store.aggregated()
         return accounts
+
+    def _name_of(
+        self, taken: bytes, client: str | None, container: bytes, process: Process | None
+    ) -> str:
+        """Whose account it is for. A bound does not go by what a client claims."""
+        if not client and process is None:
+            return ""
+        if not self._options.max_series_per_client:
+            first = taken.partition(b"\n")[0].removesuffix(b"\r")
+            container = claims_of(first).container or container
+        return name_of(container, process) or client or ""
 
     def _new_placer(self) -> Placer:
         most = self._options.max_series_per_client

@@ -30,6 +30,25 @@ class Scope(IntEnum):
     GLOBAL = 2
 
 
+class OriginTag(IntEnum):
+    """What is known of a sender and can become a tag, in the order in which it is added."""
+
+    CONTAINER_ID = 0
+    CONTAINER_NAME = 1
+    POD_UID = 2
+    CARDINALITY = 3
+    PID = 4
+    UID = 5
+
+
+class Process(NamedTuple):
+    """A sender on this machine, as the kernel says it."""
+
+    pid: int
+    """0 where it is not ours to know: of another namespace, say."""
+    uid: int
+
+
 class PointType(IntEnum):
     """What a flushed point is to a sink."""
 
@@ -129,8 +148,8 @@ class ClientTop(NamedTuple):
     """
 
     client: str
-    """Its address without the port, or its user and process; "" for those that found the table of
-    clients full."""
+    """`container:` and the first 36 bytes of its id; else its user and process, or its address
+    without the port; "" for those that found the table of clients full."""
     datagrams: int
     samples: int
     series: int
@@ -201,6 +220,10 @@ class EngineOptions:
     max_series_per_client: int = 0
     """What one client may be the first to send in one interval of one reader; 0: no bound. Beyond
     it a new series is treated as one beyond its name's budget."""
+    origin_tags: tuple[OriginTag, ...] = ()
+    """Tags that metric lines get of where they come from, as if their sender had written them."""
+    proc_dir: str = "/proc"
+    """Where the container of a process is looked up."""
     interval_s: float = 10.0
     """How far in the future a `T` may lie."""
     late_window_s: float = 600.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from veneurpy.engine import Reader
+from veneurpy.listeners._origin import NOBODY, Sender
 
 READ_BYTES = 1 << 16
 """What is read at once."""
@@ -46,10 +47,10 @@ class LineCutter:
     Lines of up to `max_line_bytes` (without LF) count; the reader must take one byte more at once.
     """
 
-    def __init__(self, reader: Reader, max_line_bytes: int, client: str | None = None) -> None:
+    def __init__(self, reader: Reader, max_line_bytes: int, sender: Sender = NOBODY) -> None:
         self._reader = reader
         self._max_bytes = max_line_bytes
-        self._client = client
+        self._sender = sender
         self._rest = bytearray()
         self._is_discarding = False
 
@@ -77,7 +78,7 @@ class LineCutter:
         line_end = data.rfind(b"\n", start, most)
         if line_end >= 0:
             with memoryview(data) as view, view[start : line_end + 1] as lines:
-                self._reader.feed(lines, client=self._client)
+                self._reader.feed(lines, client=self._sender.client, process=self._sender.process)
             return line_end + 1
         line_end = data.find(b"\n", most, end)
         self._keep(data, start, end if line_end < 0 else line_end)
@@ -101,7 +102,7 @@ class LineCutter:
             self._reader.discard_line()
             self._is_discarding = False
         elif self._rest:
-            self._reader.feed(self._rest, client=self._client)
+            self._reader.feed(self._rest, client=self._sender.client, process=self._sender.process)
             self._rest = bytearray()
 
 
@@ -109,10 +110,10 @@ class FrameCutter:
     """DogStatsD's frames: a length of 4 bytes, little-endian, then that many bytes, a datagram."""
 
     def __init__(
-        self, reader: Reader, client: str | None = None, *, max_frame_bytes: int = READ_BYTES
+        self, reader: Reader, sender: Sender = NOBODY, *, max_frame_bytes: int = READ_BYTES
     ) -> None:
         self._reader = reader
-        self._client = client
+        self._sender = sender
         self._max_bytes = max_frame_bytes
         self._rest = bytearray()
 
@@ -125,7 +126,11 @@ class FrameCutter:
         at = 0
         try:
             while (body := self._body(at)) is not None:
-                self._reader.feed(self._rest[at + _LENGTH_BYTES : body], client=self._client)
+                self._reader.feed(
+                    self._rest[at + _LENGTH_BYTES : body],
+                    client=self._sender.client,
+                    process=self._sender.process,
+                )
                 at = body
         finally:
             del self._rest[:at]

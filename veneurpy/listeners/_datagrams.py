@@ -7,13 +7,15 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from veneurpy.engine import Engine, Grammar, Reader
+from veneurpy.engine import Engine, Grammar, Process, Reader
 from veneurpy.engine.reference import ReferenceEngine
-from veneurpy.listeners._origin import host_of
+from veneurpy.listeners._origin import CREDENTIALS, host_of, process_of
 from veneurpy.listeners._sockets import KernelDrops, queued_bytes, refuse_more
 
 LARGEST_DATAGRAM = 1 << 16
 DATAGRAMS_AT_ONCE = 64
+CREDENTIALS_ROOM = socket.CMSG_SPACE(CREDENTIALS.size)
+"""And for nothing else: descriptors that a stranger passes along are closed by the kernel."""
 
 
 async def read_datagrams(
@@ -24,7 +26,7 @@ async def read_datagrams(
     drops = KernelDrops((opened,))
     fed = engine.open_reader(name, grammar=grammar, kernel_drops=drops.take)
     reader = LoopDatagrams(fed, opened, drops)
-    await reader.start()
+    reader.start()
     return reader
 
 
@@ -45,37 +47,28 @@ class NativeDatagrams:
             await asyncio.get_running_loop().run_in_executor(pool, self._reader.leave)
 
 
-class LoopDatagrams(asyncio.DatagramProtocol):
-    """A datagram endpoint on the event loop that feeds a reader of the Python engine."""
+class LoopDatagrams:
+    """Feeds a reader of the Python engine from the event loop."""
 
     def __init__(self, reader: Reader, opened: socket.socket, drops: KernelDrops) -> None:
         self._reader = reader
         self._socket = opened
         self._drops = drops
-        self._transport: asyncio.DatagramTransport | None = None
-        self._closed = asyncio.Event()
+        self._is_reading = False
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Begins to read."""
         self._socket.setblocking(False)
-        # The endpoint closes the socket it is given; ours is read to its end afterwards.
-        self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: self, sock=self._socket.dup()
-        )
-
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        self._reader.feed(data, client=host_of(addr))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._closed.set()
+        if self._socket.family == socket.AF_UNIX:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        asyncio.get_running_loop().add_reader(self._socket, self._drain, DATAGRAMS_AT_ONCE)
+        self._is_reading = True
 
     async def stop(self, timeout_s: float) -> int:
         """Reads what was queued at the call; returns the bytes left at the time-out."""
         deadline = time.monotonic() + timeout_s
         refuse_more(self._socket)
-        assert self._transport is not None
-        self._transport.close()
-        await self._closed.wait()
+        self._pause()
         is_empty = False
         while not is_empty and time.monotonic() < deadline:
             is_empty = self._drain(DATAGRAMS_AT_ONCE)
@@ -86,17 +79,37 @@ class LoopDatagrams(asyncio.DatagramProtocol):
 
     async def leave(self) -> None:
         """Reads no more."""
-        assert self._transport is not None
-        self._transport.close()
-        await self._closed.wait()
+        self._pause()
         self._drops.close()
+
+    def _pause(self) -> None:
+        if self._is_reading:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._is_reading = False
 
     def _drain(self, most: int) -> bool:
         """Feeds at most so many datagrams; whether there were no more."""
         for _ in range(most):
             try:
-                data, address = self._socket.recvfrom(LARGEST_DATAGRAM)
-                self._reader.feed(data, client=host_of(address))
+                data, said, flags, address = self._socket.recvmsg(
+                    LARGEST_DATAGRAM, CREDENTIALS_ROOM
+                )
             except BlockingIOError:
                 return True
+            except OSError:  # what a peer of a connected socket has done, or too little memory
+                continue
+            self._reader.feed(
+                data,
+                truncated=bool(flags & socket.MSG_TRUNC),
+                client=host_of(address),
+                process=_process_in(said),
+            )
         return False
+
+
+def _process_in(said: list[tuple[int, int, bytes]]) -> Process | None:
+    """The sender's credentials, where the kernel has told them."""
+    for level, kind, data in said:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
+            return process_of(data)
+    return None

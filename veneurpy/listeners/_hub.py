@@ -9,6 +9,7 @@ from typing import Protocol
 
 from veneurpy.engine import Reader
 from veneurpy.listeners._cutting import READ_BYTES, Cutter, EitherCutter, FrameCutter, LineCutter
+from veneurpy.listeners._origin import Sender
 from veneurpy.ports import Clock
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import StreamClosed
@@ -84,13 +85,13 @@ class Hub:
     def now_s(self) -> float:
         return self._clock.monotonic()
 
-    def lines(self, client: str | None) -> Cutter:
-        """For a client's stream of lines."""
-        return LineCutter(self.reader, self.limits.max_line_bytes, client)
+    def lines(self, sender: Sender) -> Cutter:
+        """For a sender's stream of lines."""
+        return LineCutter(self.reader, self.limits.max_line_bytes, sender)
 
-    def lines_or_frames(self, client: str | None) -> Cutter:
-        """For a client's stream of lines, or of frames with a length before them."""
-        return EitherCutter(self.lines(client), FrameCutter(self.reader, client))
+    def lines_or_frames(self, sender: Sender) -> Cutter:
+        """For a sender's stream of lines, or of frames with a length before them."""
+        return EitherCutter(self.lines(sender), FrameCutter(self.reader, sender))
 
     @property
     def is_full(self) -> bool:

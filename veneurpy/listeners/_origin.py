@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import socket
 import struct
+from typing import NamedTuple
 
-_CREDENTIALS = struct.Struct("3i")
+from veneurpy.engine import Process
+
+CREDENTIALS = struct.Struct("3i")
+"""pid, uid and gid, as the kernel hands them out (`struct ucred`)."""
+
+
+class Sender(NamedTuple):
+    """Whose bytes come, as `Reader.feed` takes it."""
+
+    client: str | None = None
+    process: Process | None = None
+
+
+NOBODY = Sender()
 
 
 def host_of(address: object) -> str | None:
@@ -16,20 +30,20 @@ def host_of(address: object) -> str | None:
     return host.removeprefix("::ffff:")
 
 
-def client_of(peer: socket.socket) -> str | None:
+def sender_of(peer: socket.socket) -> Sender:
     """Who is at the other end of a connection: its host, or the process that has connected."""
     try:
         if peer.family == socket.AF_UNIX:
-            size = _CREDENTIALS.size
-            pid, uid, _ = _CREDENTIALS.unpack(
-                peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+            size = CREDENTIALS.size
+            return Sender(
+                process=process_of(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
             )
-            return process(pid, uid)
-        return host_of(peer.getpeername())
+        return Sender(host_of(peer.getpeername()))
     except OSError:  # it is gone already
-        return None
+        return Sender()
 
 
-def process(pid: int, uid: int) -> str:
-    """How a local client is called; one whose number is not ours to know by its user alone."""
-    return f"uid:{uid} pid:{pid}" if pid else f"uid:{uid}"
+def process_of(credentials: bytes) -> Process:
+    """A process by its credentials."""
+    pid, uid, _ = CREDENTIALS.unpack(credentials)
+    return Process(pid, uid % (1 << 32))

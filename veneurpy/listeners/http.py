@@ -6,7 +6,7 @@ from aiohttp import web
 
 from veneurpy.engine import Engine, Reader
 from veneurpy.listeners._cutting import READ_BYTES, LineCutter, most_at_once
-from veneurpy.listeners._origin import host_of
+from veneurpy.listeners._origin import Sender, host_of
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import Listening
 
@@ -48,8 +48,8 @@ class HttpListener:
         """
         if self._reader is None:
             raise web.HTTPServiceUnavailable(text="not receiving: starting or stopping\n")
-        client = host_of(request.remote)
-        cutter, total = LineCutter(self._reader, self._max_line_bytes, client), 0
+        sender = Sender(host_of(request.remote))
+        cutter, total = LineCutter(self._reader, self._max_line_bytes, sender), 0
         async for chunk in request.content.iter_chunked(READ_BYTES):
             total += len(chunk)
             cutter.take(bytearray(chunk), 0, len(chunk))

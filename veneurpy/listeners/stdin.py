@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from veneurpy.engine import Engine, Grammar
 from veneurpy.listeners._cutting import READ_BYTES, LineCutter, most_at_once
+from veneurpy.listeners._origin import Sender
 from veneurpy.listeners._sockets import unread_bytes
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import Listening
@@ -48,7 +49,7 @@ class StdinListener:
         """Begins to read."""
         most_bytes = most_at_once(self._max_line_bytes)
         reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes, grammar=self._grammar)
-        cutter = LineCutter(reader, self._max_line_bytes, CLIENT)
+        cutter = LineCutter(reader, self._max_line_bytes, Sender(CLIENT))
         self._stop_fd = os.eventfd(0, os.EFD_CLOEXEC)
         loop = asyncio.get_running_loop()
         self._thread = threading.Thread(

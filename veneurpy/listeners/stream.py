@@ -13,7 +13,7 @@ from collections.abc import Callable
 from veneurpy.errors import ListenError
 from veneurpy.listeners._connection import StreamConnection
 from veneurpy.listeners._hub import Hub
-from veneurpy.listeners._origin import client_of
+from veneurpy.listeners._origin import sender_of
 from veneurpy.listeners._tls import TlsSource
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import CertificatesReloaded, CertificatesUnusable
@@ -25,8 +25,8 @@ class TcpConnector:
     """Streams of lines, as they are."""
 
     async def connect(self, peer: socket.socket, hub: Hub) -> None:
-        client = client_of(peer)
-        await _connect(lambda: StreamConnection(hub, hub.lines(client)), peer)
+        sender = sender_of(peer)
+        await _connect(lambda: StreamConnection(hub, hub.lines(sender)), peer)
 
     def refresh(self, listener: str) -> None:
         pass
@@ -36,8 +36,8 @@ class UnixStreamConnector:
     """Streams of lines, or of frames with a length before them."""
 
     async def connect(self, peer: socket.socket, hub: Hub) -> None:
-        client = client_of(peer)
-        await _connect(lambda: StreamConnection(hub, hub.lines_or_frames(client)), peer)
+        sender = sender_of(peer)
+        await _connect(lambda: StreamConnection(hub, hub.lines_or_frames(sender)), peer)
 
     def refresh(self, listener: str) -> None:
         pass
@@ -51,9 +51,9 @@ class TlsConnector:
         self._telemetry = telemetry
 
     async def connect(self, peer: socket.socket, hub: Hub) -> None:
-        client, allowed = client_of(peer), self._source.allowed_names
+        sender, allowed = sender_of(peer), self._source.allowed_names
         await _connect(
-            lambda: StreamConnection(hub, hub.lines(client), allowed), peer, self._source.context
+            lambda: StreamConnection(hub, hub.lines(sender), allowed), peer, self._source.context
         )
 
     def refresh(self, listener: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 
 from veneurpy.listeners._hub import Hub
-from veneurpy.listeners._origin import client_of
+from veneurpy.listeners._origin import sender_of
 from veneurpy.listeners._sockets import unread_bytes
 
 MESSAGES_AT_ONCE = 64
@@ -29,7 +29,7 @@ class PacketConnection:
     def __init__(self, peer: socket.socket, hub: Hub) -> None:
         self._peer = peer
         self._hub = hub
-        self._client = client_of(peer)
+        self._sender = sender_of(peer)
         self.last_s = hub.now_s
         self.received_bytes = 0
 
@@ -71,4 +71,6 @@ class PacketConnection:
         self.received_bytes += size
         self._hub.moved(0, 0)
         with memoryview(self._hub.buffer) as view, view[:size] as message:
-            self._hub.reader.feed(message, truncated=is_cut, client=self._client)
+            self._hub.reader.feed(
+                message, truncated=is_cut, client=self._sender.client, process=self._sender.process
+            )

@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from veneurpy.config import Config, ListenOptions, SinkEntry
-from veneurpy.engine import Budget, Engine, EngineOptions, Grammar, NameTags, Overflow
+from veneurpy.engine import Budget, Engine, EngineOptions, Grammar, NameTags, OriginTag, Overflow
 from veneurpy.engine.arena_dir import ArenaDirTaken
 from veneurpy.errors import SinkError, VeneurpyError
 from veneurpy.flush.flusher import Flusher
@@ -50,6 +50,7 @@ def engine_options(config: Config) -> EngineOptions:
         plan=plan_of(config.aggregates, config.percentiles),
         budgets=budgets_of(config),
         max_series_per_client=config.max_series_per_client,
+        origin_tags=tuple(OriginTag[tag.upper()] for tag in config.origin_tags),
         interval_s=config.interval,
         late_window_s=config.late_window,
         max_timestamps=config.max_timestamps,

@@ -8,10 +8,18 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.engines import add_accounts
+from tests.engines import add_accounts, rows
 from tests.recording import Recorder
 from veneurpy.config import Config
-from veneurpy.engine import Accounts, ClientTop, Engine, EngineKind, EngineOptions, open_engine
+from veneurpy.engine import (
+    Accounts,
+    ClientTop,
+    Engine,
+    EngineKind,
+    EngineOptions,
+    Plan,
+    open_engine,
+)
 from veneurpy.ports import Listener
 from veneurpy.server.listening import Listeners
 from veneurpy.systemd import Notifier, SocketStore
@@ -32,6 +40,7 @@ class EngineRig:
         self.log = Recorder()
         self.clock = FakeClock()
         self.telemetry = Telemetry(self.log, self.clock)
+        self.tags: set[tuple[str, ...]] = set()
 
     async def until(self, holds: Callable[[Accounts], bool]) -> Accounts:
         """Lets the readers work until the open accounts are as wanted."""
@@ -44,9 +53,10 @@ class EngineRig:
         return add_accounts(accounts for _, accounts in self.engine.open_accounts())
 
     def clients(self) -> list[ClientTop]:
-        """Closes the interval; returns who has sent something."""
+        """Closes the interval; returns who has sent something. `tags` are those of its series."""
         interval = self.engine.rotate(START_MS + 10_000)
         found = [client for client in interval.clients(1000) if client.datagrams]
+        self.tags = {row.tags for row in rows(interval.columns(Plan()))}
         interval.release()
         return found
 
@@ -65,8 +75,8 @@ class EngineRig:
 class Rig(EngineRig):
     """An engine and its listeners, made from the configuration as the server makes them."""
 
-    def __init__(self, kind: EngineKind) -> None:
-        super().__init__(kind)
+    def __init__(self, kind: EngineKind, options: EngineOptions | None = None) -> None:
+        super().__init__(kind, options)
         self.listeners: list[Listener] = []
         self.ended = 0
 

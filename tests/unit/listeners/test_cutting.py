@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veneurpy.engine import Reader, open_engine
+from veneurpy.engine import Process, Reader, open_engine
 from veneurpy.engine.types import Bytes, EngineOptions
 from veneurpy.listeners._cutting import BadFrame, Cutter, EitherCutter, FrameCutter, LineCutter
 from veneurpy.testing import START_MS
@@ -33,6 +33,7 @@ class Taker:
         truncated: bool = False,
         now_ns: int | None = None,
         client: str | None = None,
+        process: Process | None = None,
     ) -> None:
         self.calls.append(bytes(datagram))
         self.lines += [line for line in bytes(datagram).split(b"\n") if line]

@@ -378,9 +378,16 @@ static inline int vnp_receive_timeout(int fd, int64_t ns) {
 enum { VNP_BATCH = 64 };
 #define VNP_NOT_FETCHED 0xFFFFFFFFu
 _Static_assert(sizeof(struct mmsghdr) * VNP_BATCH <= 4096, "the messages of a batch fit into a page");
+/* Room for the credentials and nothing else: descriptors that a stranger passes along are closed by the kernel. */
+typedef union {
+    struct cmsghdr header;
+    uint8_t bytes[CMSG_SPACE(sizeof(struct ucred))];
+} vnp_control;
 typedef struct {
     struct mmsghdr *messages;
+    int has_credentials;
     struct sockaddr_storage senders[VNP_BATCH];
+    vnp_control controls[VNP_BATCH];
     struct iovec vectors[VNP_BATCH];
     size_t stride;
     uint8_t buffers[];
@@ -408,6 +415,8 @@ static inline void vnp_batch_move(vnp_batch *b, void *page) {
         to[i].msg_hdr.msg_flags = b->messages ? b->messages[i].msg_hdr.msg_flags : 0;
         to[i].msg_hdr.msg_name = b->messages ? b->messages[i].msg_hdr.msg_name : NULL;
         to[i].msg_hdr.msg_namelen = b->messages ? b->messages[i].msg_hdr.msg_namelen : 0;
+        to[i].msg_hdr.msg_control = b->messages ? b->messages[i].msg_hdr.msg_control : NULL;
+        to[i].msg_hdr.msg_controllen = b->messages ? b->messages[i].msg_hdr.msg_controllen : 0;
         to[i].msg_len = b->messages ? b->messages[i].msg_len : VNP_NOT_FETCHED;
     }
     b->messages = to;
@@ -444,7 +453,26 @@ static inline void vnp_batch_name(vnp_batch *b, int named) {
     for (int i = 0; i < VNP_BATCH; i++) {
         b->messages[i].msg_hdr.msg_name = named ? &b->senders[i] : NULL;
         b->messages[i].msg_hdr.msg_namelen = named ? sizeof b->senders[i] : 0;
+        b->messages[i].msg_hdr.msg_control = named && b->has_credentials ? &b->controls[i] : NULL;
+        b->messages[i].msg_hdr.msg_controllen = named && b->has_credentials ? sizeof b->controls[i] : 0;
     }
+}
+/* Asks the kernel who sends to a Unix socket. */
+static inline void vnp_batch_ask_credentials(vnp_batch *b, int fd) {
+    int on = 1;
+    b->has_credentials = vnp_is_unix(fd) && setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0;
+}
+/* The sender's process, 0 where it is not ours to know, and user; false where the kernel has not said. */
+static inline int vnp_batch_credentials(const vnp_batch *b, int i, uint32_t *pid, uint32_t *uid) {
+    const struct cmsghdr *c = CMSG_FIRSTHDR(&b->messages[i].msg_hdr);
+    struct ucred found;
+    if (!b->has_credentials || !c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS ||
+        c->cmsg_len != CMSG_LEN(sizeof found))
+        return 0;
+    memcpy(&found, CMSG_DATA(c), sizeof found);
+    *pid = (uint32_t)found.pid;
+    *uid = (uint32_t)found.uid;
+    return 1;
 }
 /* The sender's address without its port: 4 or 16 bytes, an IPv4 address always as 4; 0 when it has none. */
 static inline size_t vnp_batch_sender(const vnp_batch *b, int i, const uint8_t **address) {

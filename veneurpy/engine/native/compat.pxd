@@ -65,3 +65,5 @@ cdef extern from "compat.h" nogil:
     bint batch_cut "vnp_batch_cut"(const Batch*, int)
     void batch_name "vnp_batch_name"(Batch*, bint)
     size_t batch_sender "vnp_batch_sender"(const Batch*, int, const u8**)
+    void batch_ask_credentials "vnp_batch_ask_credentials"(Batch*, int)
+    bint batch_credentials "vnp_batch_credentials"(const Batch*, int, u32*, u32*)

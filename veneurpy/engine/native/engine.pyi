@@ -7,7 +7,7 @@ from typing_extensions import disjoint_base
 from veneurpy.engine import Grammar, Interval
 from veneurpy.engine.native.import_store import NativeImportStore
 from veneurpy.engine.native.interval import NativeInterval
-from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MemoryUse
+from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MemoryUse, Process
 
 @disjoint_base
 class NativeReader:
@@ -33,6 +33,7 @@ class NativeReader:
         truncated: bool = False,
         now_ns: int | None = None,
         client: str | None = None,
+        process: Process | None = None,
     ) -> None: ...
     def discard_line(self) -> None: ...
     def stop(self, timeout_s: float) -> int: ...

@@ -26,6 +26,7 @@ from veneurpy.engine.native.hash cimport HashKey, hash_pair
 from veneurpy.engine.native.import_store cimport ImportBudget, NativeImportStore
 from veneurpy.engine.native.interval cimport MergeContext, NativeInterval, RecoveredFile, counters_accounts
 from veneurpy.engine.native.meter cimport MemoryMeter
+from veneurpy.engine.native.origin cimport ORIGIN_ROOM, Sender, origins_close, origins_open
 from veneurpy.engine.native.parser cimport parser_close, parser_open
 from veneurpy.engine.native.receiver cimport (
     BUSY_BUCKETS, RUNNING, SWAP_ASKED, Receiver, receiver_attach, receiver_detach, receiver_new_drops,
@@ -80,6 +81,8 @@ cdef class NativeReader:
     def __init__(self, NativeEngine engine, str listener, int number, Py_ssize_t max_datagram_bytes=0,
                  object grammar=None):
         cdef object options = engine.options
+        cdef Py_ssize_t most_bytes = max_datagram_bytes or options.max_datagram_bytes
+        cdef bytes proc = os.fsencode(options.proc_dir)
         grammar = grammar or options.grammar
         self.engine = engine
         self._keeps_gauges = grammar.is_statsd
@@ -90,17 +93,21 @@ cdef class NativeReader:
         self._thread = None
         self._files = []
         self._r.fd = -1
-        self._r.all_clients = options.max_series_per_client > 0
+        self._r.all_clients = options.max_series_per_client > 0 or len(options.origin_tags) > 0
         self._r.coalesces = options.coalesce
         if not store_open(&self._r.store, options.compression, options.max_timestamps, options.side_log_max_bytes,
                           &engine._rules.budget, options.max_series_per_client):
             raise MemoryError
+        if not origins_open(&self._r.origins, sum(1 << tag for tag in set(options.origin_tags)), proc, most_bytes):
+            raise MemoryError
         if not parser_open(&self._r.parser, &self._r.store, &engine._context.key,
-                           max_datagram_bytes or options.max_datagram_bytes,
+                           # Lines are parsed with their tags, datagrams cut without.
+                           most_bytes + (ORIGIN_ROOM if options.origin_tags else 0),
                            <i64>(options.interval_s * 1000), <i64>(options.late_window_s * 1000),
                            int(grammar.name_tags),
                            grammar.is_statsd):
             raise MemoryError
+        self._r.parser.max_bytes = most_bytes
         # Both arenas now: a file system that is full is to be noticed at the start, not at the first rotation.
         self._r.arena = self._prepare(engine)
         self._prepare(engine).header.state = ARENA_FREE
@@ -110,6 +117,7 @@ cdef class NativeReader:
         if self._r != NULL:
             parser_close(&self._r.parser)
             store_close(&self._r.store)
+            origins_close(&self._r.origins)
             free(self._r.batch)
             free(self._r)
         if self._arenas[0].base != NULL:
@@ -159,7 +167,7 @@ cdef class NativeReader:
                 path.unlink(missing_ok=True)
         self._files = []
 
-    def feed(self, const u8[::1] datagram not None, *, bint truncated=False, now_ns=None, client=None):
+    def feed(self, const u8[::1] datagram not None, *, bint truncated=False, now_ns=None, client=None, process=None):
         """Takes one datagram; see veneurpy.engine.Reader."""
         cdef i64 now = realtime_ns() if now_ns is None else now_ns
         cdef Py_ssize_t size = datagram.shape[0]
@@ -167,11 +175,14 @@ cdef class NativeReader:
         cdef bytes name = b"" if client is None else client.encode()
         cdef const u8* sender = <const u8*><const char*>name
         cdef u64 sender_size = len(name)
+        cdef Sender from_
+        from_.is_known = process is not None
+        from_.pid, from_.uid = (0, 0) if process is None else process
         if self._thread is not None:
             raise RuntimeError(f"{self!r} receives by itself")
         with self._lock:
             with nogil:
-                receiver_take(self._r, data, size, truncated, now, sender, sender_size)
+                receiver_take(self._r, data, size, truncated, now, sender, sender_size, &from_)
 
     def discard_line(self):
         """Counts a line that was too long. See veneurpy.engine.Reader."""

@@ -29,4 +29,6 @@ cdef bint parser_open(Parser* p, Store* store, const HashKey* key, Py_ssize_t ma
                       i64 interval_ms, i64 late_ms, u32 name_tags, bint is_statsd) noexcept nogil
 cdef void parser_close(Parser* p) noexcept nogil
 cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut) noexcept nogil
+cdef Py_ssize_t count_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut) noexcept nogil
+cdef void parse_lines(Parser* p, const u8* data, Py_ssize_t size) noexcept nogil
 cdef void parser_flush(Parser* p) noexcept nogil

@@ -416,14 +416,8 @@ cdef inline Py_ssize_t _parse_line(Parser* p, const u8* data, Py_ssize_t start, 
     return _parse_metric(p, data, start, first_end, ends)
 
 
-cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_short) noexcept nogil:
-    """Takes a datagram's lines into the store; the last group may wait until parser_flush.
-
-    A datagram that was `cut_short`, or is longer than allowed, loses its last, incomplete line.
-    """
+cdef inline Py_ssize_t _count_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_short) noexcept nogil:
     cdef Counters* c = _counters(p)
-    cdef Py_ssize_t start = 0
-    cdef Ends ends
     if size > p.max_bytes:
         size = p.max_bytes
         cut_short = True
@@ -435,8 +429,33 @@ cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_sh
             size -= 1
     else:
         c.whole += 1
+    return size
+
+
+cdef inline void _parse_lines(Parser* p, const u8* data, Py_ssize_t size) noexcept nogil:
+    cdef Counters* c = _counters(p)
+    cdef Py_ssize_t start = 0
+    cdef Ends ends
     scan(&p.marks, data, size)
     ends = first_ends(&p.marks)
     while start < size:
         # Counted before it is understood: recovery relies on that.
         start = _parse_line(p, data, start, &ends, &c.lines) + 1
+
+
+cdef Py_ssize_t count_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_short) noexcept nogil:
+    """Counts a datagram; returns the bytes of its complete lines."""
+    return _count_datagram(p, data, size, cut_short)
+
+
+cdef void parse_lines(Parser* p, const u8* data, Py_ssize_t size) noexcept nogil:
+    """Takes lines of a datagram that was counted; the last group may wait until parser_flush."""
+    _parse_lines(p, data, size)
+
+
+cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut_short) noexcept nogil:
+    """Takes a datagram's lines into the store; the last group may wait until parser_flush.
+
+    A datagram that was `cut_short`, or is longer than allowed, loses its last, incomplete line.
+    """
+    _parse_lines(p, data, _count_datagram(p, data, size, cut_short))

@@ -2,6 +2,7 @@
 from veneurpy.engine.native.arena cimport Arena
 from veneurpy.engine.native.compat cimport Batch, i64, u8, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.origin cimport Origins, Sender
 from veneurpy.engine.native.parser cimport Parser
 from veneurpy.engine.native.store cimport Store
 
@@ -19,6 +20,7 @@ cdef enum ReceiverState:
 cdef struct Receiver:
     Parser parser
     Store store
+    Origins origins
     Arena* arena                        # the open one; only the reader's thread writes it while it runs
     Arena* spare                        # prepared by the rotator, taken at the swap
     Arena* closed                       # left by the swap
@@ -27,7 +29,7 @@ cdef struct Receiver:
     u64 state                           # atomic: ReceiverState
     u64 stop_at_ns                      # atomic: 0, or when draining must end (CLOCK_REALTIME)
     int fd
-    bint all_clients                    # account for every batch's clients, not for one batch in SAMPLED
+    bint all_clients                    # look at every batch's senders, not at one batch in SAMPLED
     u64 batches                         # received so far
     bint coalesces                      # it may sleep so that datagrams gather
     i64 last_short_ns                   # when the last batch came that was not full
@@ -41,7 +43,7 @@ cdef struct Receiver:
 
 cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept nogil
 cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns, const u8* client,
-                        u64 client_size) noexcept nogil
+                        u64 client_size, const Sender* sender) noexcept nogil
 cdef void receiver_run(Receiver* r) noexcept nogil
 cdef void receiver_swap(Receiver* r) noexcept nogil
 cdef u32 receiver_new_drops(Receiver* r) noexcept nogil

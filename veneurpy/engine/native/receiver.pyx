@@ -6,10 +6,11 @@ from veneurpy.engine.native.arena cimport (
 )
 from veneurpy.engine.native.clients cimport IP4, IP6, TEXT, Client, client_of, client_settle
 from veneurpy.engine.native.compat cimport (
-    MEM_DROPS, barrier, batch_clear, batch_cut, batch_data, batch_len, batch_move, batch_name, batch_new, batch_receive,
-    batch_sender, clz64, i64, is_unix, load_acquire, meminfo, monotonic_ns, realtime_ns, receive_buffer,
-    receive_timeout, sleep_ns, store_release, u8, u32, u64, unlikely,
+    MEM_DROPS, barrier, batch_ask_credentials, batch_clear, batch_credentials, batch_cut, batch_data, batch_len,
+    batch_move, batch_name, batch_new, batch_receive, batch_sender, clz64, i64, is_unix, load_acquire, meminfo,
+    monotonic_ns, realtime_ns, receive_buffer, receive_timeout, sleep_ns, store_release, u8, u32, u64, unlikely,
 )
+from veneurpy.engine.native.origin cimport NAME_BYTES, Sender, origin_name, origin_take
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
 from veneurpy.engine.native.store cimport Store, store_begin
 
@@ -40,6 +41,7 @@ cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept no
     r.batch = batch_new(<size_t>max_bytes)
     if r.batch == NULL:
         return False
+    batch_ask_credentials(r.batch, fd)
     _receive_into(r, r.arena)
     receive_timeout(fd, IDLE_WAKE_NS)
     # A quarter of the buffer may fill up during a nap; the rest is for the unexpected.
@@ -95,22 +97,50 @@ cdef void _settle(Receiver* r, Counters* seen) noexcept nogil:
     seen[0] = r.arena.header.counters
 
 
+cdef inline Client* _client_of(Receiver* r, const Sender* sender, u8 kind, const u8* address, u64 size,
+                               const u8* data, Py_ssize_t n) noexcept nogil:
+    """Whose account a datagram is for; NULL where nothing is known. A bound does not go by what a client claims."""
+    cdef u8 name[NAME_BYTES]
+    cdef Py_ssize_t named = 0
+    n = n if n < r.parser.max_bytes else r.parser.max_bytes
+    if size or sender.is_known:
+        named = origin_name(&r.origins, sender, data, n, r.store.client_series == 0, r.parser.now_ns, name)
+    if named:
+        return client_of(r.arena, TEXT, name, <u64>named)
+    return client_of(r.arena, kind, address, size) if size else NULL
+
+
+cdef inline void _take_one(Receiver* r, const u8* data, Py_ssize_t n, bint cut, const Sender* sender) noexcept nogil:
+    if r.origins.wanted:
+        origin_take(&r.origins, &r.parser, data, n, cut, sender)
+    else:
+        parse_datagram(&r.parser, data, n, cut)
+
+
 cdef void _take_by_client(Receiver* r, int n) noexcept nogil:
     """Takes a batch whose senders are known. Lines of one client after the other still share a group."""
     cdef Store* s = &r.store
     cdef Counters seen = r.arena.header.counters
     cdef const u8* address = NULL
+    cdef const u8* data
     cdef Client* client
+    cdef Sender sender
+    cdef Py_ssize_t length
     cdef u64 size
     cdef int i
     s.client_weight = 1 if r.all_clients else SAMPLED
     for i in range(n):
+        data = batch_data(r.batch, i)
+        length = <Py_ssize_t>batch_len(r.batch, i)
         size = batch_sender(r.batch, i, &address)
-        client = client_of(r.arena, IP4 if size == 4 else IP6, address, size) if size else NULL
+        sender.pid = 0
+        sender.uid = 0
+        sender.is_known = batch_credentials(r.batch, i, &sender.pid, &sender.uid)
+        client = _client_of(r, &sender, IP4 if size == 4 else IP6, address, size, data, length)
         if client != s.client:
             _settle(r, &seen)
             s.client = client
-        parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
+        _take_one(r, data, length, batch_cut(r.batch, i), &sender)
     _settle(r, &seen)
     s.client = NULL
 
@@ -177,19 +207,19 @@ cdef inline void _nap(Receiver* r) noexcept nogil:
 
 
 cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns, const u8* client,
-                        u64 client_size) noexcept nogil:
+                        u64 client_size, const Sender* sender) noexcept nogil:
     """Takes one datagram that somebody else received, from a client if it says so."""
     cdef Header* h = r.arena.header
     cdef Counters seen
-    if client_size:
-        seen = h.counters
-        r.store.client = client_of(r.arena, TEXT, client, client_size)
-        r.store.client_weight = 1
     r.parser.now_ns = now_ns
+    if client_size or sender.is_known:
+        seen = h.counters
+        r.store.client = _client_of(r, sender, TEXT, client, client_size, data, size)
+        r.store.client_weight = 1
     h.last_ns = now_ns
     h.read += 1
-    parse_datagram(&r.parser, data, size, truncated)
-    if client_size:
+    _take_one(r, data, size, truncated, sender)
+    if r.store.client != NULL:
         _settle(r, &seen)
         r.store.client = NULL
     else:

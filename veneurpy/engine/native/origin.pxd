@@ -1,0 +1,43 @@
+"""Who sends, beyond an address: credentials of the socket, containers, what lines say; and the tags made of that."""
+from veneurpy.engine.native.compat cimport i64, u8, u32
+from veneurpy.engine.native.parser cimport Parser
+
+cdef enum:
+    CONTAINER_BYTES = 64
+    NAME_BYTES = 46                     # of an account's name
+    ORIGIN_ROOM = 512                   # what tags add to a line, at the most
+
+# Tags that may be wanted, in the order in which they are written: bits of `Origins.wanted`.
+cdef enum:
+    CONTAINER_ID = 1
+    CONTAINER_NAME = 2
+    POD_UID = 4
+    CARDINALITY = 8
+    PID = 16
+    UID = 32
+
+# What the kernel says of the sender.
+cdef struct Sender:
+    bint is_known
+    u32 pid                             # 0: not ours to know
+    u32 uid
+
+cdef struct Process:
+    u32 pid
+    u32 size                            # 0: it runs in no container
+    i64 until_ns
+    u8 container[CONTAINER_BYTES]
+
+cdef struct Origins:
+    u32 wanted
+    char* proc                          # where processes are looked up
+    Process* processes                  # what was looked up, for a while
+    u8* lines                           # with their tags, until they are applied
+    Py_ssize_t room
+
+
+cdef bint origins_open(Origins* o, u32 wanted, const char* proc, Py_ssize_t max_bytes) noexcept nogil
+cdef void origins_close(Origins* o) noexcept nogil
+cdef Py_ssize_t origin_name(Origins* o, const Sender* s, const u8* data, Py_ssize_t size, bint claims, i64 now_ns,
+                            u8* name) noexcept nogil
+cdef void origin_take(Origins* o, Parser* p, const u8* data, Py_ssize_t size, bint cut, const Sender* s) noexcept nogil

@@ -1,0 +1,336 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Who sends: a process's container by its control group, and lines with tags of where they come from.
+
+Nothing here runs for a datagram unless its client is accounted for or tags are wanted.
+"""
+from libc.stdio cimport snprintf
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memchr, memcmp, memcpy, memset, strdup
+from posix.fcntl cimport O_CLOEXEC, O_RDONLY, open as open_file
+from posix.unistd cimport close as close_file, read as read_file
+from veneurpy.engine.native.compat cimport i64, u8, u32
+from veneurpy.engine.native.parser cimport Parser, count_datagram, parse_lines, parser_flush
+from veneurpy.engine.native.slice cimport Slice
+
+cdef enum:
+    PROCESSES = 1024
+    HEX_ID = 64                         # containerd, Docker, CRI-O
+    HEX_TASK = 32                       # ECS: a task and a number
+    GROUP_BYTES = 4096
+    PATH_BYTES = 256
+    SHOWN_ID = 36                       # NAME_BYTES without "container:"
+
+cdef i64 REMEMBERED_NS = 10_000_000_000
+
+
+cdef bint origins_open(Origins* o, u32 wanted, const char* proc, Py_ssize_t max_bytes) noexcept nogil:
+    """False when there is no memory."""
+    memset(o, 0, sizeof(Origins))
+    o.wanted = wanted
+    o.proc = strdup(proc)
+    o.processes = <Process*>calloc(PROCESSES, sizeof(Process))
+    if wanted:
+        o.room = max_bytes + ORIGIN_ROOM
+        o.lines = <u8*>malloc(<size_t>o.room)
+    return o.proc != NULL and o.processes != NULL and (o.lines != NULL or not wanted)
+
+
+cdef void origins_close(Origins* o) noexcept nogil:
+    free(o.proc)
+    free(o.processes)
+    free(o.lines)
+    memset(o, 0, sizeof(Origins))
+
+
+cdef inline bint _is_hex(u8 c) noexcept nogil:
+    return c'0' <= c <= c'9' or c'a' <= c <= c'f'
+
+
+cdef Slice _container_at(const u8* line, Py_ssize_t size) noexcept nogil:
+    """The last container in one line of a cgroup file: 64 hexadecimal digits, or 32, a hyphen and a number."""
+    cdef Py_ssize_t at = 0, start, end
+    cdef Slice found
+    found.data = NULL
+    found.size = 0
+    while at < size:
+        start = at
+        while at < size and _is_hex(line[at]):
+            at += 1
+        end = at
+        if at - start == HEX_TASK and at + 1 < size and line[at] == c'-' and c'0' <= line[at + 1] <= c'9':
+            end = at + 1
+            while end < size and c'0' <= line[end] <= c'9' and end - start < CONTAINER_BYTES:
+                end += 1
+            if end < size and c'0' <= line[end] <= c'9':
+                end = at
+        if at - start == HEX_ID or end > at:
+            found.data = line + start
+            found.size = end - start
+        at = end + 1
+    return found
+
+
+cdef void _look_up(Origins* o, Process* p) noexcept nogil:
+    """Reads the process's control groups: the first of them that names a container."""
+    cdef char path[PATH_BYTES]
+    cdef u8 text[GROUP_BYTES]
+    cdef Py_ssize_t size, at = 0, end
+    cdef const void* newline
+    cdef Slice found
+    cdef int fd
+    p.size = 0
+    if snprintf(path, PATH_BYTES, "%s/%u/cgroup", o.proc, p.pid) >= PATH_BYTES:
+        return
+    fd = open_file(path, O_RDONLY | O_CLOEXEC)
+    if fd < 0:
+        return
+    size = read_file(fd, text, GROUP_BYTES)
+    close_file(fd)
+    while at < size:
+        newline = memchr(text + at, c'\n', <size_t>(size - at))
+        end = size if newline == NULL else <const u8*>newline - text
+        found = _container_at(text + at, end - at)
+        if found.size:
+            memcpy(p.container, found.data, <size_t>found.size)
+            p.size = <u32>found.size
+            return
+        at = end + 1
+
+
+cdef const Process* _process_of(Origins* o, const Sender* s, i64 now_ns) noexcept nogil:
+    """What is known of the sender's process; NULL where it is not ours to know."""
+    cdef Process* p
+    if not s.is_known or s.pid == 0:
+        return NULL
+    p = &o.processes[s.pid % PROCESSES]
+    if p.pid != s.pid or not 0 <= p.until_ns - now_ns <= REMEMBERED_NS:
+        p.pid = s.pid
+        p.until_ns = now_ns + REMEMBERED_NS
+        _look_up(o, p)
+    return p
+
+
+# What the fields of a line say of where it comes from.
+cdef struct Claims:
+    Slice container
+    Slice name
+    Slice pod
+    Slice cardinality
+    Py_ssize_t tags_end                 # of the last tags, 0 without any
+    bint has_tags                       # there is at least a byte of them
+    int fields                          # all of them, with name and values as the first
+
+
+cdef inline Slice _nothing() noexcept nogil:
+    cdef Slice s
+    s.data = NULL
+    s.size = 0
+    return s
+
+
+cdef Slice _plain(const u8* data, Py_ssize_t size) noexcept nogil:
+    """A word that can be a tag's value, or nothing."""
+    cdef Slice s
+    cdef Py_ssize_t i
+    s.data = data
+    s.size = size
+    if size < 1 or size > CONTAINER_BYTES:
+        return _nothing()
+    for i in range(size):
+        if not (c'0' <= data[i] <= c'9' or c'a' <= data[i] <= c'z' or c'A' <= data[i] <= c'Z'
+                or data[i] == c'-' or data[i] == c'_' or data[i] == c'.'):
+            return _nothing()
+    return s
+
+
+cdef inline bint _begins(const u8* data, Py_ssize_t size, const char* word, Py_ssize_t length) noexcept nogil:
+    return size >= length and memcmp(data, word, <size_t>length) == 0
+
+
+cdef void _take_item(Claims* c, bint is_local, const u8* item, Py_ssize_t size) noexcept nogil:
+    """One item of `c:` (ci-, cid-, or a bare id; in- is an inode) or of `e:` (cn-, pu-)."""
+    if not is_local:
+        if _begins(item, size, b"cn-", 3):
+            c.name = _plain(item + 3, size - 3)
+        elif _begins(item, size, b"pu-", 3):
+            c.pod = _plain(item + 3, size - 3)
+    elif _begins(item, size, b"ci-", 3):
+        c.container = _plain(item + 3, size - 3)
+    elif _begins(item, size, b"cid-", 4):
+        c.container = _plain(item + 4, size - 4)
+    elif not _begins(item, size, b"in-", 3):
+        c.container = _plain(item, size)
+
+
+cdef void _take_items(Claims* c, bint is_local, const u8* text, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t start = 0, at
+    for at in range(size + 1):
+        if at == size or text[at] == c',':
+            _take_item(c, is_local, text + start, at - start)
+            start = at + 1
+
+
+cdef void _read_claims(Claims* c, const u8* line, Py_ssize_t size) noexcept nogil:
+    """The fields behind a line's type. Of repeated ones the last counts."""
+    cdef Py_ssize_t start = 0, at, length
+    memset(c, 0, sizeof(Claims))
+    for at in range(size + 1):
+        if at < size and line[at] != c'|':
+            continue
+        length = at - start
+        c.fields += 1
+        if c.fields > 2 and length >= 1 and line[start] == c'#':
+            c.tags_end = at
+            c.has_tags = length > 1
+        elif c.fields > 2 and _begins(line + start, length, b"c:", 2):
+            c.container = _nothing()
+            _take_items(c, True, line + start + 2, length - 2)
+        elif c.fields > 2 and _begins(line + start, length, b"e:", 2):
+            c.name = _nothing()
+            c.pod = _nothing()
+            _take_items(c, False, line + start + 2, length - 2)
+        elif c.fields > 2 and _begins(line + start, length, b"card:", 5):
+            c.cardinality = _plain(line + start + 5, length - 5)
+        start = at + 1
+
+
+cdef Py_ssize_t _line_size(const u8* data, Py_ssize_t size) noexcept nogil:
+    """Without its LF."""
+    cdef const void* newline = memchr(data, c'\n', <size_t>size)
+    return size if newline == NULL else <const u8*>newline - data
+
+
+cdef Py_ssize_t origin_name(Origins* o, const Sender* s, const u8* data, Py_ssize_t size, bint claims, i64 now_ns,
+                            u8* name) noexcept nogil:
+    """How the accounts call who sent this, by its container or process; returns the bytes, 0 where neither is known.
+
+    With `claims` the container that the first line names prevails over what the kernel says.
+    """
+    cdef Claims said
+    cdef Slice container = _nothing()
+    cdef const Process* p = _process_of(o, s, now_ns)
+    cdef Py_ssize_t length
+    if p != NULL and p.size:
+        container.data = p.container
+        container.size = p.size
+    if claims and size > 0:
+        length = _line_size(data, size)
+        _read_claims(&said, data, length - 1 if length and data[length - 1] == c'\r' else length)
+        container = said.container if said.container.size else container
+    if container.size:
+        memcpy(name, b"container:", NAME_BYTES - SHOWN_ID)
+        length = container.size if container.size < SHOWN_ID else SHOWN_ID
+        memcpy(name + NAME_BYTES - SHOWN_ID, container.data, <size_t>length)
+        return NAME_BYTES - SHOWN_ID + length
+    if not s.is_known:
+        return 0
+    if s.pid:
+        return snprintf(<char*>name, NAME_BYTES, "uid:%u pid:%u", s.uid, s.pid)
+    return snprintf(<char*>name, NAME_BYTES, "uid:%u", s.uid)
+
+
+cdef struct Out:
+    u8* at
+    bint has_tags
+
+
+cdef void _put(Out* out, const char* key, Py_ssize_t length, Slice value) noexcept nogil:
+    if not value.size:
+        return
+    if out.has_tags:
+        out.at[0] = c','
+        out.at += 1
+    memcpy(out.at, key, <size_t>length)
+    memcpy(out.at + length, value.data, <size_t>value.size)
+    out.at += length + value.size
+    out.has_tags = True
+
+
+cdef void _put_number(Out* out, const char* key, Py_ssize_t length, u32 value) noexcept nogil:
+    cdef char text[16]
+    cdef Slice number
+    number.size = snprintf(text, 16, "%u", value)
+    number.data = <const u8*>text
+    _put(out, key, length, number)
+
+
+cdef void _put_tags(Out* out, u32 wanted, const Claims* c, const Process* p, const Sender* s) noexcept nogil:
+    cdef Slice container = c.container
+    if not container.size and p != NULL:
+        container.data = p.container
+        container.size = p.size
+    if wanted & CONTAINER_ID:
+        _put(out, b"container_id:", 13, container)
+    if wanted & CONTAINER_NAME:
+        _put(out, b"container_name:", 15, c.name)
+    if wanted & POD_UID:
+        _put(out, b"pod_uid:", 8, c.pod)
+    if wanted & CARDINALITY:
+        _put(out, b"cardinality:", 12, c.cardinality)
+    if wanted & PID and s.is_known and s.pid:
+        _put_number(out, b"pid:", 4, s.pid)
+    if wanted & UID and s.is_known:
+        _put_number(out, b"uid:", 4, s.uid)
+
+
+cdef inline bint _is_metric(const u8* line, Py_ssize_t size) noexcept nogil:
+    return not (_begins(line, size, b"_e{", 3) or _begins(line, size, b"_sc|", 4))
+
+
+cdef bint _may_name_tags(const u8* line, Py_ssize_t size) noexcept nogil:
+    """May the name contain tags in some style: others beside them would be one too many."""
+    cdef Py_ssize_t i
+    for i in range(size):
+        if line[i] == c':':
+            return False
+        if line[i] == c',' or line[i] == c'#' or line[i] == c';' or line[i] == c'[':
+            return True
+    return False
+
+
+cdef Py_ssize_t _write_line(u8* to, u32 wanted, const u8* line, Py_ssize_t size, bint has_name_tags, const Process* p,
+                            const Sender* s) noexcept nogil:
+    """A line as if its sender had tagged it; returns the bytes. Needs ORIGIN_ROOM more than the line has."""
+    cdef Claims c
+    cdef Out out
+    cdef Py_ssize_t head
+    cdef u8* start
+    if size and line[size - 1] == c'\r':
+        size -= 1
+    _read_claims(&c, line, size)
+    # What is no metric stays as it is: tags would hide what is wrong with it.
+    if c.fields < 2 or not _is_metric(line, size) or (has_name_tags and _may_name_tags(line, size)):
+        memcpy(to, line, <size_t>size)
+        return size
+    head = c.tags_end if c.tags_end else size
+    memcpy(to, line, <size_t>head)
+    out.at = to + head
+    out.has_tags = c.has_tags
+    if not c.tags_end:
+        memcpy(out.at, b"|#", 2)
+        out.at += 2
+    start = out.at
+    _put_tags(&out, wanted, &c, p, s)
+    if out.at == start and not c.tags_end:
+        out.at -= 2
+    memcpy(out.at, line + head, <size_t>(size - head))
+    return out.at - to + size - head
+
+
+cdef void origin_take(Origins* o, Parser* p, const u8* data, Py_ssize_t size, bint cut, const Sender* s) noexcept nogil:
+    """Takes a datagram, each of its metric lines with the tags that are wanted. Nothing waits in the group."""
+    cdef const Process* process = _process_of(o, s, p.now_ns)
+    cdef Py_ssize_t start = 0, length, at = 0
+    size = count_datagram(p, data, size, cut)
+    while start < size:
+        length = _line_size(data + start, size - start)
+        if at + length + ORIGIN_ROOM > o.room:
+            parse_lines(p, o.lines, at)
+            parser_flush(p)
+            at = 0
+        at += _write_line(o.lines + at, o.wanted, data + start, length, p.name_tags != 0, process, s)
+        o.lines[at] = c'\n'
+        at += 1
+        start += length + 1
+    parse_lines(p, o.lines, at)
+    parser_flush(p)
