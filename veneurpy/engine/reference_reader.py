@@ -11,6 +11,7 @@ from veneurpy.engine.grammar import Grammar
 from veneurpy.engine.reference_budget import Placer
 from veneurpy.engine.reference_clients import Look, client_of
 from veneurpy.engine.reference_parser import LineParser, MetricLine
+from veneurpy.engine.reference_ring import Ring
 from veneurpy.engine.reference_store import (
     Counter,
     Gauge,
@@ -20,7 +21,7 @@ from veneurpy.engine.reference_store import (
     SeriesKey,
     Store,
 )
-from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MetricType, Scope
+from veneurpy.engine.types import Accounts, Bytes, Captured, EngineOptions, MetricType, Scope
 
 _SIDE_LOG_PREFIXES = (b"_e{", b"_sc|")
 _TIMESTAMPED = frozenset({MetricType.COUNTER, MetricType.GAUGE})
@@ -49,6 +50,7 @@ class ReferenceReader:
         self._options = options
         self._placer = self._new_placer()
         self._parser = LineParser(grammar or options.grammar)
+        self._ring = Ring(options.capture_bytes)
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -74,6 +76,7 @@ class ReferenceReader:
         if cut:
             del lines[-1]
         with self._lock:
+            self._ring.take(taken[: taken.rfind(b"\n") + 1] if cut else taken, now_ns)
             accounts = self._store.accounts
             count = client_of(self._store, client) if client else None
             before = Look.at(accounts) if count is not None else None
@@ -91,6 +94,10 @@ class ReferenceReader:
         with self._lock:
             self._store.accounts.lines += 1
             self._store.accounts.rejected["too_long"] += 1
+
+    def captured(self, mark: int | None = None) -> Captured:
+        with self._lock:
+            return self._ring.read(mark)
 
     def stop(self, timeout_s: float) -> int:
         return 0

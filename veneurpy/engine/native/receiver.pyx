@@ -11,6 +11,7 @@ from veneurpy.engine.native.compat cimport (
     receive_timeout, sleep_ns, store_release, u8, u32, u64, unlikely,
 )
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
+from veneurpy.engine.native.ring cimport ring_take, ring_take_batch
 from veneurpy.engine.native.store cimport Store, store_begin
 
 cdef enum:
@@ -126,6 +127,7 @@ cdef void _take_batch(Receiver* r, int n, i64 start_ns) noexcept nogil:
         for i in range(n):
             parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
         parser_flush(&r.parser)
+    ring_take_batch(&r.ring, r.batch, n, r.parser.now_ns)
     r.batches += 1
     # What was handed over and is not applied when the process dies is known by its number: read + fetched - applied.
     h.applied = h.read + <u64>n
@@ -188,6 +190,10 @@ cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint trunc
     r.parser.now_ns = now_ns
     h.last_ns = now_ns
     h.read += 1
+    if size > r.parser.max_bytes:
+        ring_take(&r.ring, data, <u64>r.parser.max_bytes, True, now_ns)
+    else:
+        ring_take(&r.ring, data, <u64>size, truncated, now_ns)
     parse_datagram(&r.parser, data, size, truncated)
     if client_size:
         _settle(r, &seen)
