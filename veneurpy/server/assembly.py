@@ -56,6 +56,7 @@ def engine_options(config: Config) -> EngineOptions:
         max_timestamps=config.max_timestamps,
         side_log_max_bytes=config.side_log_max_bytes,
         capture_bytes=capture_share(config),
+        gauge_ttl_s=config.gauge_ttl,
         arena_dir=config.arena_dir or None,
         import_max_bytes=config.import_max_bytes,
         grammar=grammar_of(config, ListenOptions()),
@@ -68,7 +69,8 @@ def grammar_of(config: Config, options: ListenOptions) -> Grammar:
     name_tags = NameTags(0)
     for style in styles:
         name_tags |= NameTags[style.upper()]
-    return Grammar(name_tags)
+    dialect = options.dialect or config.dialect
+    return Grammar(name_tags, is_statsd=dialect == "statsd")
 
 
 def budgets_of(config: Config) -> tuple[Budget, ...]:
