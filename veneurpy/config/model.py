@@ -193,6 +193,10 @@ class Config(Section):
     """Memory for the events and service checks that each reader keeps in one interval, and once
     more for changes of gauges (`dialect: statsd`)."""
 
+    capture_bytes: Annotated[Size, Field(ge=0, le=1 << 40)] = 8 * MIB
+    """What is kept of the traffic that came last, for `veneurpy capture`; the readers share it. At
+    most an eighth of `store_max_bytes`, of which it is a part. 0: nothing is kept."""
+
     metric_sinks: Annotated[tuple[SinkEntry, ...], BeforeValidator(as_tuple)] = ()
     """Where points go. Every sink gets every point, but for those tagged
     `veneursinkonly:<name>`."""

@@ -18,6 +18,7 @@ from aiohttp import web
 
 import veneurpy
 from veneurpy.console.address import open_socket
+from veneurpy.console.capture import PATH as CAPTURE_PATH
 from veneurpy.console.ring import add_ring_pages
 from veneurpy.console.view import NodeView
 from veneurpy.errors import ConfigError
@@ -35,6 +36,7 @@ class AdminServer:
     """Serves `view`, and what sinks exposed (`extra_routes`, path to handler), on `address`.
 
     `ingest`: what takes lines by POST, by path. `ring`: who shows and changes the ring.
+    `capture`: what hands out what was received.
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class AdminServer:
         extra_routes: Mapping[str, Handler] | None = None,
         ingest: Mapping[str, Handler] | None = None,
         ring: RingAdmin | None = None,
+        capture: Handler | None = None,
     ) -> None:
         self._address = address
-        self._app = admin_app(view, extra_routes or {}, ingest or {})
+        self._app = admin_app(view, extra_routes or {}, ingest or {}, capture)
         if ring is not None:
             add_ring_pages(self._app, ring)
         self._runner: web.AppRunner | None = None
@@ -79,6 +82,7 @@ def admin_app(
     view: NodeView,
     extra_routes: Mapping[str, Handler],
     ingest: Mapping[str, Handler] = MappingProxyType({}),
+    capture: Handler | None = None,
 ) -> web.Application:
     """The pages as an aiohttp application. Raises ConfigError when a path is taken."""
     pages = _Pages(view)
@@ -93,6 +97,8 @@ def admin_app(
         "/api/v1/ledger": pages.ledger,
         "/api/v1/top": pages.top,
     }
+    if capture is not None:
+        routes[CAPTURE_PATH] = capture
     if taken := sorted({"/", *routes} & set(extra_routes)):
         raise ConfigError(f"a sink wants to serve {', '.join(taken)}, which veneurpy itself serves")
     routes |= extra_routes

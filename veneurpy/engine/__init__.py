@@ -32,6 +32,7 @@ from veneurpy.engine.types import (
     Accounts,
     Budget,
     Bytes,
+    Captured,
     ClientTop,
     EngineOptions,
     MemoryUse,
@@ -60,6 +61,7 @@ __all__ = [
     "Accounts",
     "Budget",
     "Bytes",
+    "Captured",
     "ClientTop",
     "Columns",
     "Encoded",
@@ -133,6 +135,14 @@ class Reader(Protocol):
 
     def discard_line(self) -> None:
         """Counts a line of a stream that was longer than allowed and whose bytes are gone."""
+        ...
+
+    def captured(self, mark: int | None = None) -> Captured:
+        """A part of what it received since `mark` (None: of all that it still has).
+
+        As much as fits into some MiB; nothing once all has been read. Any thread, and for as long
+        as the reader is held, also after its engine is closed. Needs `EngineOptions.capture_bytes`.
+        """
         ...
 
     def stop(self, timeout_s: float) -> int:
@@ -385,6 +395,11 @@ class Engine(Protocol):
     @property
     def memory(self) -> MemoryUse:
         """What it holds now, and the most it has held."""
+        ...
+
+    @property
+    def readers(self) -> Sequence[Reader]:
+        """Those that are open."""
         ...
 
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]:

@@ -234,6 +234,11 @@ class ReferenceEngine:
         """Of the stores alone, and an estimate."""
         return self._memory.use()
 
+    @property
+    def readers(self) -> Sequence[ReferenceReader]:
+        with self._lock:
+            return tuple(self._readers)
+
     def open_accounts(self) -> Sequence[tuple[str, Accounts]]:
         with self._lock:
             readers = tuple(self._readers)

@@ -20,6 +20,7 @@ from veneurpy.engine.reference_origin import (
     with_origin,
 )
 from veneurpy.engine.reference_parser import LineParser, MetricLine
+from veneurpy.engine.reference_ring import Ring
 from veneurpy.engine.reference_store import (
     Counter,
     Histogram,
@@ -28,7 +29,15 @@ from veneurpy.engine.reference_store import (
     SeriesKey,
     Store,
 )
-from veneurpy.engine.types import Accounts, Bytes, EngineOptions, MetricType, Process, Scope
+from veneurpy.engine.types import (
+    Accounts,
+    Bytes,
+    Captured,
+    EngineOptions,
+    MetricType,
+    Process,
+    Scope,
+)
 
 _SIDE_LOG_PREFIXES = (b"_e{", b"_sc|")
 _TIMESTAMPED = frozenset({MetricType.COUNTER, MetricType.GAUGE})
@@ -59,6 +68,7 @@ class ReferenceReader:
         self.grammar = grammar
         self._parser = LineParser(grammar)
         self._processes = Processes(options.proc_dir)
+        self._ring = Ring(options.capture_bytes)
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -85,6 +95,7 @@ class ReferenceReader:
         if cut:
             del lines[-1]
         with self._lock:
+            self._ring.take(taken[: taken.rfind(b"\n") + 1] if cut else taken, now_ns)
             accounts = self._store.accounts
             container = self._processes.container(process, now_ns)
             name = self._name_of(taken, client, container, process)
@@ -108,6 +119,10 @@ class ReferenceReader:
         with self._lock:
             self._store.accounts.lines += 1
             self._store.accounts.rejected["too_long"] += 1
+
+    def captured(self, mark: int | None = None) -> Captured:
+        with self._lock:
+            return self._ring.read(mark)
 
     def stop(self, timeout_s: float) -> int:
         return 0

@@ -237,6 +237,9 @@ class EngineOptions:
     """
     coalesce: bool = True
     """A reader that receives by itself may sleep for up to 1 ms, for datagrams to gather."""
+    capture_bytes: int = 0
+    """What each reader keeps of what it received last, as it came; 0: nothing. It is a part of
+    `store_max_bytes`."""
     side_log_max_bytes: int = 4 << 20
     """Bytes of events and service checks that one reader keeps in one interval, and once more of
     changes of gauges."""
@@ -268,13 +271,25 @@ VALUE_REASONS = ("bad_value", "store_full", "over_budget", "side_log_full")
 IGNORED_FIELDS = ("unknown_field", "bad_timestamp", "scope_conflict", "bad_name_tag")
 
 
+class Captured(NamedTuple):
+    """What a reader received, as it came."""
+
+    datagrams: list[tuple[int, bytes]]
+    """(CLOCK_REALTIME in ns, bytes), in order of arrival. Of a datagram that was cut, the complete
+    lines; of a stream, whole lines."""
+    mark: int
+    """Where what comes next begins."""
+    missed_bytes: int
+    """What had been overwritten since the mark that was asked from."""
+
+
 class MemoryUse(NamedTuple):
     """What an engine holds, in bytes."""
 
     limit: int
     """`EngineOptions.store_max_bytes`."""
     arenas: int
-    """Memory behind the open and the closed stores."""
+    """Memory behind the open and the closed stores, and what is kept for captures."""
     flush: int
     """What is being merged, and columns that somebody still has."""
     peak: int

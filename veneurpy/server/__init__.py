@@ -28,6 +28,7 @@ from veneurpy.server.assembly import (
     new_stats,
     start_sink,
 )
+from veneurpy.server.capturing import new_capture_page
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.durable import Durable
 from veneurpy.server.limits import Machine, check_arena_dir, check_memory
@@ -184,6 +185,9 @@ class Server:
                 extra_routes=self._routes,
                 ingest={each.name.removeprefix("http:"): each.handle for each in self._by_http},
                 ring=self._between.admin if self._between else None,
+                capture=new_capture_page(
+                    self.config, self._engine, clock=self.clock, telemetry=self.telemetry
+                ).handle,
             )
             await self._admin.start()
         for listener in self._listeners:

@@ -20,6 +20,7 @@ from veneurpy.flush.late import LatePoints
 from veneurpy.flush.summarise import plan_of
 from veneurpy.ledger import Ledger
 from veneurpy.ports import Clock, Sink
+from veneurpy.server.capturing import capture_share
 from veneurpy.server.context import NodeContext
 from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.statsd import StatsSender
@@ -55,6 +56,7 @@ def engine_options(config: Config) -> EngineOptions:
         late_window_s=config.late_window,
         max_timestamps=config.max_timestamps,
         side_log_max_bytes=config.side_log_max_bytes,
+        capture_bytes=capture_share(config),
         gauge_ttl_s=config.gauge_ttl,
         arena_dir=config.arena_dir or None,
         import_max_bytes=config.import_max_bytes,

@@ -81,6 +81,14 @@ LOST_IN_CRASH = Metric(
     "Datagrams that a process before this one had taken and not yet applied when it died.",
     _BY_LISTENER,
 )
+CAPTURED = Metric(
+    "veneurpy_captured_datagrams_total", "counter", "Datagrams that captures have fetched."
+)
+CAPTURE_MISSED = Metric(
+    "veneurpy_capture_missed_bytes_total",
+    "counter",
+    "Bytes that were overwritten before a capture under way could fetch them.",
+)
 UNREAD = Metric(
     "veneurpy_unread_bytes_total",
     "counter",

@@ -65,6 +65,8 @@ static inline int vnp_unmap(void *p, size_t bytes) {
 /* The compiler may not move stores across this. A killed thread stops at an instruction boundary, so what the
    process sees after its death is program order: no CPU fence is needed for one writer. */
 #define vnp_barrier() __asm__ __volatile__("" ::: "memory")
+/* Between threads: what was stored before it is seen before what is stored after it, and likewise for loads. */
+static inline void vnp_fence(void) { __atomic_thread_fence(__ATOMIC_ACQ_REL); }
 
 static inline uint64_t vnp_load_acquire(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 static inline void vnp_store_release(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }

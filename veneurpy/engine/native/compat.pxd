@@ -14,6 +14,7 @@ cdef extern from "compat.h" nogil:
     void prefetch "vnp_prefetch"(const void*)
     int ctz64 "vnp_ctz64"(u64)
     void barrier "vnp_barrier"()
+    void fence "vnp_fence"()
     u64 load_acquire "vnp_load_acquire"(const u64*)
     void store_release "vnp_store_release"(u64*, u64)
     u64 mum "vnp_mum"(u64, u64)

@@ -35,6 +35,7 @@ from veneurpy.engine.native.receiver cimport (
 from veneurpy.engine.native.recover cimport (
     NO_MEMORY, NO_NAME, NOT_AN_ARENA, NOTHING_IN_IT, OTHER_BOOT, SALVAGED,
 )
+from veneurpy.engine.native.ring cimport ring_close, ring_open, ring_read
 from veneurpy.engine.native.store cimport store_begin, store_close, store_open
 from veneurpy.engine.native.weight cimport FIXED_BYTES, FIXED_FOR_TAG
 
@@ -108,6 +109,8 @@ cdef class NativeReader:
                            grammar.is_statsd):
             raise MemoryError
         self._r.parser.max_bytes = most_bytes
+        if not ring_open(&self._r.ring, &engine._meter.meter, options.capture_bytes):
+            raise MemoryError
         # Both arenas now: a file system that is full is to be noticed at the start, not at the first rotation.
         self._r.arena = self._prepare(engine)
         self._prepare(engine).header.state = ARENA_FREE
@@ -118,6 +121,8 @@ cdef class NativeReader:
             parser_close(&self._r.parser)
             store_close(&self._r.store)
             origins_close(&self._r.origins)
+            if self._meter is not None:
+                ring_close(&self._r.ring, &self._meter.meter)
             free(self._r.batch)
             free(self._r)
         if self._arenas[0].base != NULL:
@@ -191,6 +196,10 @@ cdef class NativeReader:
             header = self._r.arena.header
             header.counters.lines += 1
             header.counters.rejected[TOO_LONG] += 1
+
+    def captured(self, mark=None):
+        """What it received last. See veneurpy.engine.Reader."""
+        return types.Captured(*ring_read(&self._r.ring, -1 if mark is None else mark))
 
     cdef _attach(self, int fd):
         cdef bint ok
@@ -373,7 +382,8 @@ cdef class NativeEngine:
         self._limit = <u64>max(limit, LEAST_ARENA)
 
     cdef i64 _usable(self):
-        return self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self._longest
+        cdef i64 rings = self.options.capture_bytes * self._n_readers
+        return self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self._longest - rings
 
     cdef u64 _carried_weight(self):
         """What the gauges that were carried into the open interval take until they are carried on."""
@@ -545,6 +555,12 @@ cdef class NativeEngine:
         self._collapse_next = True
         if self._bell >= 0:
             bell_ring(self._bell)
+
+    @property
+    def readers(self):
+        """See veneurpy.engine.Engine."""
+        with self._lock:
+            return tuple(self._readers)
 
     def open_accounts(self):
         cdef NativeReader reader

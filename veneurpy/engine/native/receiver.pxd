@@ -4,6 +4,7 @@ from veneurpy.engine.native.compat cimport Batch, i64, u8, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.origin cimport Origins, Sender
 from veneurpy.engine.native.parser cimport Parser
+from veneurpy.engine.native.ring cimport Ring
 from veneurpy.engine.native.store cimport Store
 
 cdef enum:
@@ -25,6 +26,7 @@ cdef struct Receiver:
     Arena* spare                        # prepared by the rotator, taken at the swap
     Arena* closed                       # left by the swap
     Batch* batch
+    Ring ring                           # what came last, for captures
     u64 asked                           # atomic: SWAP_ASKED until the reader has swapped
     u64 state                           # atomic: ReceiverState
     u64 stop_at_ns                      # atomic: 0, or when draining must end (CLOCK_REALTIME)

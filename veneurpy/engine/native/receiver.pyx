@@ -12,6 +12,7 @@ from veneurpy.engine.native.compat cimport (
 )
 from veneurpy.engine.native.origin cimport NAME_BYTES, Sender, origin_name, origin_take
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
+from veneurpy.engine.native.ring cimport ring_take, ring_take_batch
 from veneurpy.engine.native.store cimport Store, store_begin
 
 cdef enum:
@@ -156,6 +157,7 @@ cdef void _take_batch(Receiver* r, int n, i64 start_ns) noexcept nogil:
         for i in range(n):
             parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
         parser_flush(&r.parser)
+    ring_take_batch(&r.ring, r.batch, n, r.parser.now_ns)
     r.batches += 1
     # What was handed over and is not applied when the process dies is known by its number: read + fetched - applied.
     h.applied = h.read + <u64>n
@@ -218,6 +220,10 @@ cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint trunc
         r.store.client_weight = 1
     h.last_ns = now_ns
     h.read += 1
+    if size > r.parser.max_bytes:
+        ring_take(&r.ring, data, <u64>r.parser.max_bytes, True, now_ns)
+    else:
+        ring_take(&r.ring, data, <u64>size, truncated, now_ns)
     _take_one(r, data, size, truncated, sender)
     if r.store.client != NULL:
         _settle(r, &seen)
