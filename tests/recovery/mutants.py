@@ -15,14 +15,8 @@ NATIVE = Path("veneurpy/engine/native")
 COMPILER_FLAGS = f"-O2 -fno-math-errno -I{NATIVE}"
 
 MUTATIONS = {
-    # A sample counts before it is there.
+    # A digest is compacted in place.
     "blocks.pyx": [
-        (
-            "    if e.hi & PAIRS_FLAG:\n        (<Centroid*>samples_at(a, e))[n].mean = value\n",
-            "    _publish(e, word_block(e.lo), n + 1)\n"
-            "    if e.hi & PAIRS_FLAG:\n        (<Centroid*>samples_at(a, e))[n].mean = value\n",
-        ),
-        # A digest is compacted in place.
         (
             "    _digest_into(a, e, old, b, n, pairs, s)\n    block_free(a, old)\n    return b\n",
             "    cdef Entry aside\n"
@@ -36,13 +30,18 @@ MUTATIONS = {
             "    return b\n",
         ),
     ],
-    # A counter's sum and count are two stores.
     "store.pyx": [
+        # A sample counts before it is there.
+        (
+            "    (<double*>samples_at(s.arena, e))[n] = value\n    barrier()\n    e.lo += 1\n",
+            "    e.lo += 1\n    barrier()\n    (<double*>samples_at(s.arena, e))[n] = value\n",
+        ),
+        # A counter's sum and count are two stores.
         (
             "    store_pair(&e.lo, bits, counted(bits, pair_count(e.hi) + it.n))\n",
             "    cdef u64 count = counted(bits, pair_count(e.hi) + it.n)\n"
             "    e.lo = bits\n    barrier()\n    e.hi = count\n",
-        )
+        ),
     ],
     # What the kernel hands over is counted when it has returned.
     "receiver.pyx": [("    arena.header.receives = RECEIVES\n", "    pass\n")],

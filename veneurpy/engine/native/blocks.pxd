@@ -93,3 +93,4 @@ cdef bint timer_add(Arena* a, Entry* e, Scratch* s, double value, double weight)
 cdef bint set_add(Arena* a, Entry* e, u64 hash_) noexcept nogil
 cdef void totals_clear(Totals* t) noexcept nogil
 cdef void totals_add(Totals* t, double value, double weight) noexcept nogil
+cdef void totals_add_values(Totals* t, const double* values, u64 n) noexcept nogil

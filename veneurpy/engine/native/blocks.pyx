@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
     DIGEST_CLASS, Arena, Block, Entry, block_at, block_free, block_new, block_reference, class_bytes,
 )
-from veneurpy.engine.native.compat cimport barrier, store_pair, u8, u16, u32, u64, unlikely
+from veneurpy.engine.native.compat cimport barrier, likely, store_pair, u8, u16, u32, u64, unlikely
 from veneurpy.engine.native.hll cimport (
     HLL_EXACT_MAX, HLL_REGISTERS, hll_dense_add, hll_dense_from_exact, hll_exact_contains, hll_exact_insert,
     hll_exact_rehash,
@@ -77,6 +77,27 @@ cdef void totals_add(Totals* t, double value, double weight) noexcept nogil:
         t.high = value
 
 
+cdef void totals_add_values(Totals* t, const double* values, u64 n) noexcept nogil:
+    """Samples of weight 1."""
+    cdef double total = t.sum, reciprocal = t.reciprocal, low = t.low, high = t.high, value
+    cdef u64 i
+    for i in range(n):
+        value = values[i]
+        total += value
+        if likely(value != 0):
+            reciprocal += 1.0 / value
+        else:
+            t.zeros += 1.0
+        low = value if value < low else low
+        high = value if value > high else high
+    t.samples += n
+    t.weight += <double>n
+    t.sum = total
+    t.reciprocal = reciprocal
+    t.low = low
+    t.high = high
+
+
 cdef inline bint _has_pairs(const Block* b) noexcept nogil:
     return b.kind == WEIGHTED or b.kind == DIGEST_WEIGHTED
 
@@ -134,8 +155,7 @@ cdef Py_ssize_t _merge_tail(Block* b, u32 n, const Centroid* centroids, Py_ssize
         td_sort_centroids(s.pairs, n, s.more_pairs)
         return td_merge_centroids(centroids, m, s.pairs, n, s.merged)
     memcpy(s.values, block_values(b), 8 * <size_t>n)
-    for i in range(n):
-        totals_add(totals, s.values[i], 1.0)
+    totals_add_values(totals, s.values, n)
     td_sort_doubles(s.values, n, s.more_values)
     return td_merge_values(centroids, m, s.values, n, s.merged)
 

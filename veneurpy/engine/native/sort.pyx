@@ -144,18 +144,87 @@ cdef void td_sort_centroids(Centroid* centroids, Py_ssize_t n, Centroid* scratch
     td_merge_centroids(scratch, half, centroids + half, n - half, centroids)
 
 
+# A merge under way: what is left of both sides, and where the next goes.
+cdef struct Merge:
+    const Centroid* a
+    const Centroid* a_end
+    const double* b
+    const double* b_end
+    Centroid* out
+
+
+cdef inline Merge _merge_of(const Centroid* a, Py_ssize_t a_from, Py_ssize_t a_to, const double* b, Py_ssize_t b_from,
+                            Py_ssize_t b_to, Centroid* out) noexcept nogil:
+    cdef Merge m
+    m.a = a + a_from
+    m.a_end = a + a_to
+    m.b = b + b_from
+    m.b_end = b + b_to
+    m.out = out
+    return m
+
+
+cdef inline bint _has_both(const Merge* m) noexcept nogil:
+    return m.a < m.a_end and m.b < m.b_end
+
+
+cdef inline void _take_lower(Merge* m) noexcept nogil:
+    """Takes one from either side, of equal ones the centroid; no branch depends on a value."""
+    cdef double mean = m.a.mean, value = m.b[0], one = 1.0
+    cdef Py_ssize_t is_centroid = mean <= value
+    cdef td_key weight, unit
+    memcpy(&weight, &m.a.weight, sizeof(td_key))
+    memcpy(&unit, &one, sizeof(td_key))
+    weight = weight if is_centroid else unit
+    m.out.mean = value if value < mean else mean
+    memcpy(&m.out.weight, &weight, sizeof(td_key))
+    m.a += is_centroid
+    m.b += 1 - is_centroid
+    m.out += 1
+
+
+cdef inline void _take_rest(Merge* m) noexcept nogil:
+    while _has_both(m):
+        _take_lower(m)
+    while m.a < m.a_end:
+        m.out[0] = m.a[0]
+        m.a += 1
+        m.out += 1
+    while m.b < m.b_end:
+        m.out.mean = m.b[0]
+        m.out.weight = 1.0
+        m.b += 1
+        m.out += 1
+
+
+cdef Py_ssize_t _centroids_among(const Centroid* a, Py_ssize_t n_a, const double* b, Py_ssize_t n_b, Py_ssize_t first
+                                 ) noexcept nogil:
+    """How many of the `first` that a merge takes are centroids."""
+    cdef Py_ssize_t low = first - n_b if first > n_b else 0
+    cdef Py_ssize_t high = first if first < n_a else n_a
+    cdef Py_ssize_t middle
+    while low < high:
+        middle = (low + high) // 2
+        if a[middle].mean <= b[first - middle - 1]:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 cdef Py_ssize_t td_merge_values(
     const Centroid* a, Py_ssize_t n_a, const double* b, Py_ssize_t n_b, Centroid* out
 ) noexcept nogil:
-    cdef Py_ssize_t i = 0, j = 0, k
-    for k in range(n_a + n_b):
-        if j == n_b or (i < n_a and a[i].mean <= b[j]):
-            out[k] = a[i]
-            i += 1
-        else:
-            out[k].mean = b[j]
-            out[k].weight = 1.0
-            j += 1
+    """Both halves of the result at once: each step waits for the one before it in its half only."""
+    cdef Py_ssize_t half = (n_a + n_b) // 2
+    cdef Py_ssize_t a_half = _centroids_among(a, n_a, b, n_b, half)
+    cdef Merge lower = _merge_of(a, 0, a_half, b, 0, half - a_half, out)
+    cdef Merge upper = _merge_of(a, a_half, n_a, b, half - a_half, n_b, out + half)
+    while _has_both(&lower) and _has_both(&upper):
+        _take_lower(&lower)
+        _take_lower(&upper)
+    _take_rest(&lower)
+    _take_rest(&upper)
     return n_a + n_b
 
 

@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport SCOPE_MASK, Block, block_at
 from veneurpy.engine.native.blocks cimport (
     DENSE, DIGEST, DIGEST_WEIGHTED, RAW, WEIGHTED, Totals, block_centroids, block_pairs, block_slots, block_totals,
-    block_values, totals_add, totals_clear, word_block, word_length,
+    block_values, totals_add, totals_add_values, totals_clear, word_block, word_length,
 )
 from veneurpy.engine.native.compat cimport u8, u32, u64
 from veneurpy.engine.native.hll cimport (
@@ -87,7 +87,7 @@ cdef u64 _gather(Workspace* w, Block* b, u32 n, u64 at, Totals* totals, bint* ex
         for i in range(n):
             w.pairs[at + i].mean = block_values(b)[i]
             w.pairs[at + i].weight = 1.0
-            totals_add(totals, block_values(b)[i], 1.0)
+        totals_add_values(totals, block_values(b), n)
     return at + n
 
 
@@ -162,8 +162,7 @@ cdef void _gather_raw(Workspace* w, const Merge* m, const Part* p, Block* b, Gat
     """The common case: one block of samples of weight 1."""
     cdef u32 n = word_length(p.entry.lo), i
     memcpy(w.values, block_values(b), n * sizeof(double))
-    for i in range(n):
-        totals_add(&out.all, w.values[i], 1.0)
+    totals_add_values(&out.all, w.values, n)
     td_sort_doubles(w.values, n, w.more_values)
     for i in range(n):
         w.pairs[i].mean = w.values[i]
