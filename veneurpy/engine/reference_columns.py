@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from veneurpy.engine.columns import Columns, StringTable
 from veneurpy.engine.reference_digest import Distribution, Moments
+from veneurpy.engine.reference_gauge import Gauge
 from veneurpy.engine.reference_store import (
     Counter,
-    Gauge,
     Histogram,
     MemberSet,
     Series,
@@ -121,7 +121,7 @@ def _points(group: Group, plan: Plan) -> Iterator[tuple[bytes, PointType, float]
         case Counter() as counter:
             yield b"", PointType.COUNTER, counter.sum
         case Gauge() as gauge:
-            yield b"", PointType.GAUGE, gauge.value
+            yield b"", PointType.GAUGE, gauge.current
         case MemberSet() as members:
             yield b"", PointType.GAUGE, float(members.members.estimate())
         case Histogram() as histogram:

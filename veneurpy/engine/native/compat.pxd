@@ -1,10 +1,11 @@
 """Declarations of compat.h and the short names of fixed-width integers."""
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 ctypedef uint8_t u8
 ctypedef uint16_t u16
 ctypedef uint32_t u32
 ctypedef uint64_t u64
+ctypedef int32_t i32
 ctypedef int64_t i64
 
 cdef extern from "compat.h" nogil:

@@ -19,7 +19,7 @@ from veneurpy.engine.native.reserve cimport Reserve
 from veneurpy.engine.native.slice cimport cut, equal, same_bytes
 from veneurpy.engine.native.table cimport slot_of, slot_offset, table_home, table_limit, table_put
 from veneurpy.engine.native.tags cimport TagFacts, tag_facts
-from veneurpy.engine.native.weight cimport is_distribution, name_weight, new_name_weight, series_weight
+from veneurpy.engine.native.weight cimport carried_weight, is_distribution, name_weight, new_name_weight, series_weight
 
 cdef enum:
     MARK_TIMESTAMP = 1 << 8             # as in the parser
@@ -136,7 +136,11 @@ cdef u64 _flush_bytes(const Arena* a, const Item* it, TagFacts facts, const Name
         total += new_name_weight()
     else:
         named = is_distribution(entry_at(a, <u64>name.entry << 4).type) == is_distribution(it.type)
-    return total if named else total + name_weight(w, it.type, it.name_len)
+    if not named:
+        total += name_weight(w, it.type, it.name_len)
+    if it.type == GAUGE and w.carries and not it.has_timestamp:
+        total += carried_weight(w, it.name_len, it.tags_len, facts.sinks)
+    return total
 
 
 cdef bint _room_at_flush(Arena* a, u64 flush_bytes, bint folded) noexcept nogil:

@@ -16,6 +16,7 @@ cdef struct Item:
     Entry* entry                        # found by the group's look-up, or NULL
     const u8* name
     const u8* tags
+    const u8* changes                   # of a gauge: a flag for each value, or NULL where none changes what was before
     double rate
     i64 timestamp
     u32 name_len
@@ -33,6 +34,7 @@ cdef struct Group:
     Item items[GROUP]
     int n
     double* values
+    u8* changes                         # beside the values; NULL where signs mean nothing
     u32 n_values
 
 # The distinct T of one interval: an open-addressing set; 0 is an empty slot, and no T is below 1.
