@@ -117,9 +117,9 @@ cdef inline u8 _type_of(const u8* t, Py_ssize_t size) noexcept nogil:
     return NO_TYPE
 
 
-cdef u8 _statsd_type_of(const u8* t, Py_ssize_t size) noexcept nogil:
+cdef u8 _statsd_type_of(const Parser* p, const u8* t, Py_ssize_t size) noexcept nogil:
     """What plain StatsD has besides: a meter counts."""
-    return COUNTER if size == 1 and t[0] == c'm' else NO_TYPE
+    return COUNTER if p.is_statsd and size == 1 and t[0] == c'm' else NO_TYPE
 
 
 cdef inline bint _parse_rate(Parser* p, const u8* field, Py_ssize_t size, double* rate) noexcept nogil:
@@ -353,11 +353,11 @@ cdef inline Py_ssize_t _parse_metric(Parser* p, const u8* data, Py_ssize_t start
     end = next_end(ends)
     last = _ends_line(data, size, end)
     it.type = _type_of(data + at, (_without_cr(data, at, end) if last else end) - at)
-    if unlikely(it.type == NO_TYPE) and p.is_statsd:
-        it.type = _statsd_type_of(data + at, (_without_cr(data, at, end) if last else end) - at)
     if unlikely(it.type == NO_TYPE):
-        _reject(p, BAD_TYPE, name, f.tags)
-        return _line_end(ends, data, size, end)
+        it.type = _statsd_type_of(p, data + at, (_without_cr(data, at, end) if last else end) - at)
+        if it.type == NO_TYPE:
+            _reject(p, BAD_TYPE, name, f.tags)
+            return _line_end(ends, data, size, end)
     while not last:
         at = end + 1
         end = next_end(ends)
