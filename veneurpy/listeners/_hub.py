@@ -68,6 +68,7 @@ class Hub:
         self.limits = limits
         self.buffer = bytearray(READ_BYTES)
         """Read into by whoever is reading: what is to last is copied out before the next one."""
+        self.view = memoryview(self.buffer)
         self._clock = clock
         self._telemetry = telemetry
         self._connections: set[Connection] = set()
