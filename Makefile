@@ -41,6 +41,7 @@ peers: build/peers/veneur-proxy build/peers/statsd_exporter ## Build the other d
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 	$(BIN)/python -m benchmarks.attack
+	$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m tests.chaos
 	VENEURPY_RECOVERY=long $(BIN)/pytest -rP tests/recovery

@@ -1,8 +1,8 @@
 /* bare: the least that a UDP receiver can do. A blocking recvmmsg loop with 64 buffers that only counts.
  *
- *   bare PORT RCVBUF_BYTES SLEEP_US [times]
+ *   bare PORT|PATH RCVBUF_BYTES SLEEP_US [times]
  *
- * SLEEP_US 0 is `bare`; 1000 is `bare_coalesced`: it sleeps that long after a batch that was not full. With "times"
+ * A path, which begins with a slash, is that of a Unix socket. SLEEP_US 0 is `bare`; 1000 is `bare_coalesced`: it sleeps that long after a batch that was not full. With "times"
  * it also counts its batches by the time from one's arrival until it was counted ("busy": item i holds those below
  * 2^i ns), which takes two looks at the clock.
  * Prints "ready PORT" when it listens (PORT 0: any) and, at SIGTERM, one JSON object.
@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 enum { BATCH = 64, BUFFER = 8192, BUSY_BUCKETS = 40 };
@@ -47,6 +48,20 @@ static int open_socket(int port, int rcvbuf_bytes) {
         getsockname(fd, (struct sockaddr *)&at, &len))
         die("bare: socket");
     printf("ready %d\n", ntohs(at.sin_port));
+    fflush(stdout);
+    return fd;
+}
+
+static int open_unix(const char *path) {
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct timeval wake = {0, 100000};
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (strlen(path) >= sizeof at.sun_path) return fputs("bare: the path is too long\n", stderr), exit(1), -1;
+    strcpy(at.sun_path, path);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wake, sizeof wake) ||
+        bind(fd, (struct sockaddr *)&at, sizeof at))
+        die("bare: socket");
+    puts("ready 0");
     fflush(stdout);
     return fd;
 }
@@ -85,7 +100,7 @@ int main(int argc, char **argv) {
         messages[i].msg_hdr.msg_iov = &vectors[i];
         messages[i].msg_hdr.msg_iovlen = 1;
     }
-    int fd = open_socket(atoi(argv[1]), atoi(argv[2]));
+    int fd = argv[1][0] == '/' ? open_unix(argv[1]) : open_socket(atoi(argv[1]), atoi(argv[2]));
     while (!stopping) {
         int n = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
         if (n < 0 && errno != EINTR && errno != EAGAIN) die("bare: recvmmsg");

@@ -42,8 +42,9 @@ class StreamConnection(asyncio.BufferedProtocol):
             if self._allowed_names.isdisjoint(shown):
                 self.close("wrong_name")
 
-    def get_buffer(self, sizehint: int) -> bytearray:
-        return self._hub.buffer
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # No bytearray: of one, asyncio's TLS fills a copy with all records of a read but the first.
+        return self._hub.view
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._reason:

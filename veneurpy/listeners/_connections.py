@@ -19,7 +19,7 @@ from veneurpy.telemetry.events import AcceptFailed, Listening
 SWEEP_S = 1.0
 ACCEPT_PAUSE_S = 0.1
 BACKLOG = 1024
-ACCEPTED_AT_ONCE = 64
+ACCEPTED_AT_ONCE = 16
 WELCOME_S = 1.0
 """How long the stop waits for peers that are still shaking hands."""
 
@@ -179,7 +179,7 @@ class ConnectionListener:
     async def _sweep(self, hub: Hub) -> None:
         while True:
             await self._clock.sleep(SWEEP_S)
-            hub.sweep()
+            await hub.sweep()
             self._connector.refresh(self.name)
 
 

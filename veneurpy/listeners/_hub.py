@@ -20,6 +20,8 @@ from veneurpy.telemetry.metrics import (
     STREAM_UNFINISHED,
 )
 
+CLOSED_AT_ONCE = 32
+
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
@@ -66,6 +68,7 @@ class Hub:
         self.limits = limits
         self.buffer = bytearray(READ_BYTES)
         """Read into by whoever is reading: what is to last is copied out before the next one."""
+        self.view = memoryview(self.buffer)
         self._clock = clock
         self._telemetry = telemetry
         self._connections: set[Connection] = set()
@@ -130,12 +133,17 @@ class Hub:
             self._stirred.clear()
             await self._stirred.wait()
 
-    def sweep(self) -> None:
-        """Ends connections that have been idle for too long. To be called now and then."""
+    async def sweep(self) -> None:
+        """Ends connections that have been idle for too long. To be called now and then.
+
+        A few at a time: thousands at once would keep everybody else waiting.
+        """
         oldest_s = self.now_s - self.limits.idle_timeout_s
-        for connection in self:
-            if connection.last_s < oldest_s:
+        idle = [connection for connection in self if connection.last_s < oldest_s]
+        for at in range(0, len(idle), CLOSED_AT_ONCE):
+            for connection in idle[at : at + CLOSED_AT_ONCE]:
                 connection.close("idle")
+            await asyncio.sleep(0)
         self._show()
 
     def _show(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from veneurpy.errors import ListenError
 from veneurpy.ports import Listener
 from veneurpy.telemetry.metrics import STREAM_CONNECTIONS, STREAM_CONNECTS
 
+PACE_S = 0.005
 LAST_YEAR = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=365)
 
 
@@ -150,6 +152,63 @@ async def test_certificates_are_reloaded(transports: Rig, peers: Peers, tmp_path
     assert 1 == len(transports.log.of("certificates_reloaded"))
     assert 1 == len(transports.log.of("certificates_unusable"))
     assert 4 == transports.telemetry.value(STREAM_CONNECTS, listener=listener.name)
+
+
+async def test_rotation_under_load(transports: Rig, peers: Peers, tmp_path: Path) -> None:
+    """While certificates change, again and again, no connection ends and no line is lost."""
+    certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
+    certificate.write_text(pem(peers.server)["tls_certificate"])
+    key.write_text(pem(peers.server)["tls_key"])
+    listener = await transports.listen(
+        "tls://127.0.0.1:0", tls_certificate=str(certificate), tls_key=str(key)
+    )
+    context, ended = peers.context(None), threading.Event()
+
+    def stay() -> int:
+        """One connection that speaks all the time; returns its lines."""
+        lines = 0
+        with connect(listener, context) as peer:
+            while not ended.wait(PACE_S):
+                peer.sendall(b"a:1|c\n" * 10)
+                lines += 10
+            assert isinstance(peer, ssl.SSLSocket)
+            peer.unwrap()
+        return lines
+
+    def come_and_go() -> tuple[int, set[bytes]]:
+        """Connection after connection; returns the lines, and the certificates that were shown."""
+        lines, shown = 0, set()
+        while not ended.wait(PACE_S):
+            with connect(listener, context) as peer:
+                assert isinstance(peer, ssl.SSLSocket)
+                shown.add(peer.getpeercert(binary_form=True) or b"")
+                peer.sendall(b"a:1|c\n")
+                peer.unwrap()
+                lines += 1
+        return lines, shown
+
+    staying = [asyncio.create_task(asyncio.to_thread(stay)) for _ in range(3)]
+    coming = asyncio.create_task(asyncio.to_thread(come_and_go))
+    try:
+        for number in range(5):
+            renewed = pem(peers.authority.issue_cert("localhost"))
+            certificate.write_text(renewed["tls_certificate"])
+            await transports.clock.run(2)  # the key does not belong to it yet
+            key.write_text(renewed["tls_key"])
+            await transports.clock.run(2)
+            connects = transports.telemetry.value(STREAM_CONNECTS, listener=listener.name)
+            await transports.until_value(STREAM_CONNECTS, connects + 3, listener=listener.name)
+            assert number + 1 == len(transports.log.of("certificates_reloaded"))
+    finally:
+        ended.set()
+    lines = sum(await asyncio.gather(*staying))
+    coming_lines, shown = await coming
+    total = lines + coming_lines
+    await transports.until(lambda a: a.accepted == total)
+    connects = int(transports.telemetry.value(STREAM_CONNECTS, listener=listener.name))
+    await transports.until_closed(listener, "eof", connects)
+    assert {"eof"} == {fields["reason"] for fields in transports.log.of("stream_closed")}
+    assert len(shown) >= 5
 
 
 @pytest.mark.parametrize(

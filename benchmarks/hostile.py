@@ -1,0 +1,77 @@
+"""`make soak`: besieges a daemon with hostile peers, and writes docs/hostile.md.
+
+    python -m benchmarks.hostile [--seconds S] [--idle N]
+
+A smaller siege than the default leaves the page alone.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from benchmarks import machine
+from benchmarks.besieged import verdict_of_time, verdicts
+from benchmarks.besieging import Outcome, Siege, run
+from benchmarks.conservation import Verdict
+
+PAGE = Path(__file__).parent.parent / "docs" / "hostile.md"
+
+TEXT = """\
+# Hostile peers
+
+Written by `make soak` on {when}. Machine: {machine}.
+
+For {siege.seconds:.0f} s a daemon had {force.idle:,} connections that sent nothing, {force.slow}
+that sent a byte now and then, {force.endless} with lines of a mebibyte, {force.garbage} with
+garbage, {force.half_frames} that stopped within a frame; {force.bad_frames} came with impossible
+frames, and {force.resets} left by a reset. Clients that behave sent lines by TCP, a Unix stream,
+UDP and HTTP meanwhile, and for {siege.calm_s:.0f} s before. `stream_idle_timeout` was
+{siege.idle_timeout_s:.0f} s, `stream_max_held_bytes` {held_mib} MiB.
+
+| claim | | figures |
+|---|---|---|
+{rows}
+
+CPU time of the daemon: {calm_cpu:.1%} of a core before, {cpu:.1%} under siege.
+"""
+
+
+@click.command()
+@click.option("--seconds", default=Siege().seconds, show_default=True, help="How long.")
+@click.option("--idle", default=Siege().force.idle, show_default=True, help="Idle connections.")
+def main(seconds: float, idle: int) -> None:
+    """Besieges a daemon. Exits 1 when a claim does not hold."""
+    force = replace(Siege().force, idle=idle)
+    siege = Siege(seconds=seconds, force=force)
+    described = machine.describe()
+    click.echo(f"{described}\n{idle:,} idle connections and others for {seconds:g} s ...")
+    outcome = run(siege)
+    found = [*verdicts(siege, outcome), verdict_of_time(outcome)]
+    for verdict in found:
+        click.echo(verdict.line)
+    if seconds >= Siege().seconds and idle >= Siege().force.idle:
+        PAGE.write_text(page(siege, outcome, found, described))
+    if not all(verdict.holds for verdict in found):
+        raise click.exceptions.Exit(1)
+
+
+def page(siege: Siege, outcome: Outcome, found: list[Verdict], described: str) -> str:
+    """docs/hostile.md."""
+    return TEXT.format(
+        when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        machine=described,
+        siege=siege,
+        force=siege.force,
+        held_mib=siege.max_held_bytes >> 20,
+        rows="\n".join(verdict.row for verdict in found),
+        calm_cpu=outcome.calm.cpu_s / outcome.calm.passed_s,
+        cpu=outcome.besieged.cpu_s / outcome.besieged.passed_s,
+    )
+
+
+if __name__ == "__main__":
+    main()
