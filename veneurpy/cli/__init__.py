@@ -8,7 +8,7 @@ import click
 
 from veneurpy import __version__
 
-COMMANDS = ("run", "validate", "emit", "status", "top", "ring", "capture")
+COMMANDS = ("run", "validate", "emit", "status", "top", "ring", "capture", "replay", "rehearse")
 """Each is the function of that name in the module of that name here."""
 
 

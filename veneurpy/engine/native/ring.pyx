@@ -176,7 +176,7 @@ cdef u64 _read_block(const u8* data, u64 left, list out) except? 0:
 
 
 cdef tuple ring_read(Ring* r, i64 mark):
-    """Datagrams from a mark on (below 0: from the oldest), the next mark, the bytes that were overwritten in between."""
+    """Datagrams from a mark on (below 0: from the oldest), the next mark, and the bytes overwritten in between."""
     cdef list out = []
     cdef u64 tail = load_acquire(&r.tail), most = READ_AT_ONCE
     cdef u64 begin = tail if mark < 0 or <u64>mark < tail else <u64>mark

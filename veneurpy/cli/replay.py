@@ -1,0 +1,72 @@
+"""`veneurpy replay`: sends a capture to whoever listens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from veneurpy.capture.dogfile import CaptureError, CaptureFile
+from veneurpy.capture.sending import Sender, Sent
+from veneurpy.capture.sending import replay as send_all
+from veneurpy.config.listen import ListenUrl, parse_listen_url
+
+
+def _url(_ctx: click.Context, _param: click.Parameter, text: str) -> ListenUrl:
+    try:
+        return parse_listen_url(text)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc)) from exc
+
+
+def _speed(_ctx: click.Context, _param: click.Parameter, text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = 1.0 if text == "original" else float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0.001 <= speed <= 1e6:
+        raise click.BadParameter("expected original, max, or a number such as 2 or 0.5")
+    return speed
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--to",
+    "url",
+    callback=_url,
+    required=True,
+    metavar="URL",
+    help="udp://host:port, tcp://host:port, unixgram:///path, unix:///path, unixpacket:///path.",
+)
+@click.option(
+    "--speed",
+    callback=_speed,
+    default="original",
+    show_default=True,
+    help="original, max, or how many times as fast.",
+)
+def replay(file: Path, url: ListenUrl, speed: float | None) -> None:
+    """Send what is in the capture FILE, of veneurpy or of Datadog's Agent, and end.
+
+    \b
+    veneurpy replay before.dog --to udp://127.0.0.1:8125
+    veneurpy replay before.dog --to unixgram:///run/dsd.socket --speed max
+    """
+    try:
+        with CaptureFile(file) as capture:
+            sender = Sender(url)
+            try:
+                sent = send_all(capture, sender.send, speed=speed)
+            finally:
+                sender.close()
+    except CaptureError as exc:
+        raise click.ClickException(str(exc)) from exc
+    click.echo(_summary(sent, url))
+
+
+def _summary(sent: Sent, url: ListenUrl) -> str:
+    text = f"sent {sent.datagrams} datagrams, {sent.bytes} bytes, to {url} in {sent.seconds:.3f} s"
+    return f"{text}; {sent.too_long} lines were too long for a datagram" if sent.too_long else text
