@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -72,6 +72,8 @@ class Served:
     target: RememberingTarget
     listener: GrpcImportListener
     address: str
+    log: Recorder
+    telemetry: Telemetry
 
 
 @asynccontextmanager
@@ -80,19 +82,22 @@ async def served(
     limits: Limits | None = None,
     tls: ServerTls | None = None,
     target: RememberingTarget | None = None,
+    relays: Iterable[str] = (),
 ) -> AsyncIterator[Served]:
     """A listener on a port of its own, in front of a RememberingTarget."""
-    target = target or RememberingTarget()
+    target, log = target or RememberingTarget(), Recorder()
+    telemetry = Telemetry(log, FakeClock())
     listener = GrpcImportListener(
         "127.0.0.1:0",
         target,
-        telemetry=Telemetry(Recorder(), FakeClock()),
+        telemetry=telemetry,
         is_healthy=lambda: True,
         limits=limits,
         tls=tls,
+        relays=relays,
     )
     port = await listener.start()
     try:
-        yield Served(target, listener, f"127.0.0.1:{port}")
+        yield Served(target, listener, f"127.0.0.1:{port}", log, telemetry)
     finally:
         await listener.stop(1.0)

@@ -171,10 +171,10 @@ def test_who_keeps_nothing_waits_at_the_end(tmp_path: Path, new_node: NewNode) -
 
 
 def test_mutual_tls(tmp_path: Path, new_node: NewNode) -> None:
-    """A host with a certificate of the authority is taken, one without is not."""
+    """A host with a certificate of its name is taken; without one, or with another's, it is not."""
     authority = trustme.CA()
     shown = {"ca": tmp_path / "ca.pem", "cert": tmp_path / "cert.pem", "key": tmp_path / "key.pem"}
-    issued = authority.issue_cert("127.0.0.1")
+    issued = authority.issue_cert("127.0.0.1", "h1")
     authority.cert_pem.write_to_path(shown["ca"])
     issued.private_key_pem.write_to_path(shown["key"])
     shown["cert"].write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
@@ -192,8 +192,14 @@ def test_mutual_tls(tmp_path: Path, new_node: NewNode) -> None:
     nobody = new_node(tmp_path / "h0", forward_address=address, tls={"ca_file": files["ca"]})
     known = {"ca_file": files["ca"], "cert_file": files["cert"], "key_file": files["key"]}
     host = new_node(tmp_path / "h1", forward_address=address, tls=known)
+    liar = new_node(tmp_path / "h2", forward_address=address, tls=known)
     nobody.send("c:100|c|#veneurglobalonly")
+    liar.send("c:10|c|#veneurglobalonly")
     host.send("c:1|c|#veneurglobalonly")
     eventually(lambda: owner.sum("c") > 0, "it did not arrive")
     eventually(lambda: nobody.daemon.logged("peer_failed") != [], "it was not refused")
+    eventually(lambda: liar.daemon.logged("owner_refuses") != [], "it was not refused")
+    assert {("127.0.0.1,h1", "h2")} == {
+        (line["certificate"], line["sender"]) for line in owner.daemon.logged("sender_forged")
+    }
     assert 1 == owner.sum("c")

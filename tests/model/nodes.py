@@ -195,6 +195,7 @@ class OwnerNode:
     dies: Callable[[], bool]
     most_bytes: int = 1 << 20
     accept_window_ms: int = ACCEPT_WINDOW_MS
+    is_durable: bool = True
     database: FlakyDatabase = field(default_factory=FlakyDatabase)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     desk: Desk = field(init=False)
@@ -221,6 +222,7 @@ class OwnerNode:
                 late_window_ms=self.accept_window_ms // 5,
                 margin_ms=5000,
                 max_bytes=self.most_bytes,
+                is_durable=self.is_durable,
             ),
             engine=self.engine,
             plan=Plan(),

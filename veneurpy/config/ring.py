@@ -135,5 +135,10 @@ class ServerFiles(Section):
     key: Secret = Secret("")
     """Its private key, in the same two forms."""
     authority: Annotated[str, AfterValidator(check_pem)] = ""
-    """With it, senders must show a certificate that this authority has signed. Whoever has one may
-    send, in anybody's name, and change the ring; without `authority` everyone may."""
+    """With it, senders must show a certificate that this authority has signed, and batches are
+    taken in the names that stand in it only (`node_name`: a subject alternative name, or the common
+    name). Whoever has one may change the ring; without `authority` everyone may, and send in any
+    name."""
+    relays: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
+    """Names in certificates whose owners may send in anybody's name: of the proxies. The members of
+    `forward` may as well, for they pass on what hosts send to one of them."""

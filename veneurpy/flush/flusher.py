@@ -263,8 +263,10 @@ class Flusher:
 
 
 def last_of(count: int, then: Callable[[], None]) -> Callable[[], None]:
-    """What is to be called `count` times, and calls `then` with the last of them."""
+    """What is to be called `count` times, and calls `then` with the last of them; now for none."""
     left = count
+    if not left:
+        then()
 
     def call() -> None:
         nonlocal left

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
 
@@ -60,6 +60,8 @@ class OwnerOptions:
     max_bytes: int = 1 << 30
     """Memory of all that is open or late."""
     most_open: int = 4
+    is_durable: bool = True
+    """Whether what is committed survives the process."""
 
 
 @dataclass(slots=True)
@@ -154,6 +156,12 @@ class Desk:
             self.quarantined = seals.quarantined(db)
 
         self.run(work)
+        if not self.options.is_durable:
+            # The process before this one may have published them: nobody remembers what.
+            before_ms = now_ms - self.options.interval_ms - self.options.hold_ms + 1
+            self.bounds = replace(
+                self.bounds, refused_before_ms=before_ms, forgotten_before_ms=before_ms
+            )
 
     def gathering(self, start_ms: int) -> OpenInterval | None:
         """The open or late interval that starts then."""

@@ -108,9 +108,9 @@ def _sealing(desk: Desk, interval: OpenInterval) -> Sealing:
     start_ms, options = interval.start_ms, desk.options
     known = desk.sealed.get(start_ms)
     is_retired = known is not None and known.is_retired
-    states = () if is_retired else interval.store.state(SHARDS, MOST_BYTES)
+    states = [] if is_retired else interval.store.state(SHARDS, MOST_BYTES)
     if interval.start_ms < desk.bounds.refused_before_ms:
-        is_retired, states = True, ()
+        is_retired, states = True, []
     return Sealing(
         start_ms,
         Seal(interval.revision, is_retired),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from veneurpy.engine.exchange import MAX_MESSAGE_BYTES
 from veneurpy.forward import messages
+from veneurpy.forward.answer import Answer, Kind
 from veneurpy.forward.epochs import EpochInvalid
 from veneurpy.forward.messages import MessageBroken
 from veneurpy.listeners._health import HEALTH_CHECK, health_check
 from veneurpy.listeners._refusals import Refusals
+from veneurpy.listeners._speakers import Speakers
 from veneurpy.ports import ImportRefused, ImportTarget, PeerUnavailable
 from veneurpy.rpc import address
 from veneurpy.rpc.call import Call, Handler
@@ -41,13 +43,15 @@ class GrpcImportListener:
         is_healthy: Callable[[], bool],
         tls: ServerTls | None = None,
         limits: Limits | None = None,
+        relays: Iterable[str] = (),
     ) -> None:
+        """`relays`: whose certificate has one of these names may send in anybody's name."""
         self.refusals = Refusals(telemetry)
         self._host_port = host_port
         self._telemetry = telemetry
         self._is_secured = tls is not None
         self._server = RpcServer(
-            _methods(target, is_healthy),
+            _methods(target, is_healthy, Speakers(relays, telemetry)),
             limits=limits or Limits(max_message_bytes=MAX_MESSAGE_BYTES + (64 << 10)),
             refused=self.refusals.count,
             failed=lambda sender, exc: telemetry.emit(CallCrashed(sender, repr(exc))),
@@ -75,8 +79,10 @@ class GrpcImportListener:
         await self._server.stop(timeout_s)
 
 
-def _methods(target: ImportTarget, is_healthy: Callable[[], bool]) -> dict[str, Handler]:
-    own, veneur = _Delivery(target), _Forward(target)
+def _methods(
+    target: ImportTarget, is_healthy: Callable[[], bool], speakers: Speakers
+) -> dict[str, Handler]:
+    own, veneur = _Delivery(target, speakers), _Forward(target)
 
     return {
         messages.DELIVER: own.deliver,
@@ -103,13 +109,17 @@ def _translated() -> Iterator[None]:
 class _Delivery:
     """The service `veneurpy.Delivery`."""
 
-    def __init__(self, target: ImportTarget) -> None:
+    def __init__(self, target: ImportTarget, speakers: Speakers) -> None:
         self._target = target
+        self._speakers = speakers
 
     async def deliver(self, call: Call) -> bytes:
         message = await call.message()
         with _translated():
-            answer = await self._target.deliver(messages.decode_batch(message))
+            batch = messages.decode_batch(message)
+            if not self._speakers.allow(call.names, batch.sender):
+                return messages.encode_answer(Answer(Kind.REFUSED, "sender"))
+            answer = await self._target.deliver(batch)
         return messages.encode_answer(answer)
 
     async def confirm(self, call: Call) -> bytes:

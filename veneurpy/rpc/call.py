@@ -23,6 +23,8 @@ class Call:
     address: str
     """The sender's address, without the port."""
     limits: Limits
+    names: frozenset[str] | None = None
+    """All names in the sender's certificate; None where none was asked for."""
 
     async def message(self) -> bytes:
         """The one message of a unary call. Raises RpcError and StreamBroken."""

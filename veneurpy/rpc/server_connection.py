@@ -40,6 +40,7 @@ class ServerConnection(Connection):
     def __init__(self, server: RpcServer, sender: str) -> None:
         super().__init__(client_side=False, limits=server.limits)
         self.sender = self.address = sender
+        self.names: frozenset[str] | None = None
         self.calls: set[asyncio.Task[None]] = set()
         self._server = server
         self._control_frames = 0
@@ -52,10 +53,12 @@ class ServerConnection(Connection):
         secured = transport.get_extra_info("ssl_object")
         if isinstance(secured, ssl.SSLObject):
             self.sender = name_in_certificate(secured) or self.sender
+        if shown := transport.get_extra_info("peercert"):
+            self.names = names_in(shown)
         self._server.connections.add(self)
         self._server.watcher.opened()
         allowed = self._server.allowed_names
-        if allowed and allowed.isdisjoint(names_in(transport.get_extra_info("peercert"))):
+        if allowed and allowed.isdisjoint(self.names or ()):
             self._end_for("wrong_name")
             self.abort()
             return
@@ -150,7 +153,7 @@ class ServerConnection(Connection):
         handler = self._server.methods.get(stream.headers.get(":path", ""))
         if handler is None:
             raise RpcError(Status.UNIMPLEMENTED, "there is no such method here")
-        answer = await handler(Call(stream, self.sender, self.address, self.limits))
+        answer = await handler(Call(stream, self.sender, self.address, self.limits, self.names))
         if stream.broken or self.is_closed:
             return
         self._h2.send_headers(stream.number, _RESPONSE)

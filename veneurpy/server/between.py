@@ -28,7 +28,7 @@ from veneurpy.server.owning import new_owner
 from veneurpy.server.peers import Peers, client_tls
 from veneurpy.server.receiving import Receiving
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import CertificateUnusable, SpoolFailed
+from veneurpy.telemetry.events import CertificatesUnusable, SpoolFailed
 
 Job = tuple[str, Coroutine[Any, Any, None]]
 
@@ -219,7 +219,7 @@ class Between:
 
         def failed(error: str) -> None:
             if self._loop is not None:
-                event = CertificateUnusable(what, error)
+                event = CertificatesUnusable(what, error)
                 self._loop.call_soon_threadsafe(self._telemetry.emit, event)
 
         return failed

@@ -39,6 +39,7 @@ def new_owner(
         late_window_ms=round(config.late_window * 1000),
         late_max_bytes=config.late_max_bytes,
         max_bytes=config.import_max_bytes,
+        is_durable=bool(config.state_dir),
     )
     return Owner(
         options,

@@ -34,6 +34,7 @@ class Receiving:
             telemetry=telemetry,
             is_healthy=is_healthy,
             tls=server_tls(config, failed),
+            relays=relays(config),
         )
 
     def __repr__(self) -> str:
@@ -54,6 +55,13 @@ class Receiving:
     def status(self) -> dict[str, Any]:
         """Plain data for the status page."""
         return {"address": str(self._address), "connections": self._listener.connections}
+
+
+def relays(config: Config) -> frozenset[str]:
+    """Who may send in others' names: owners, to which hosts send for one another, and proxies."""
+    named = () if config.grpc_tls is None else config.grpc_tls.relays
+    members = () if config.forward is None else config.forward.members
+    return frozenset((*named, *members))
 
 
 def server_tls(config: Config, failed: Callable[[str], None]) -> ServerTls | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -59,8 +59,9 @@ class Sealing:
     seal: Seal
     identities: Mapping[UUID, int]
     """Bit k: part k of that uuid is in."""
-    states: Sequence[bytes]
-    """Payloads that give the merged sketches back."""
+    states: list[bytes]
+    """Payloads that give the merged sketches back. Each is let go when it has been written: all of
+    a large interval in one go would stop every other thread for as long."""
     bounds: Bounds
     states_before_ms: int
     """States of intervals before it go."""
@@ -80,13 +81,19 @@ def write(db: sqlite3.Connection, sealing: Sealing) -> None:
     db.execute("DELETE FROM states WHERE start_ms = ?", (start_ms,))
     db.executemany(
         "INSERT INTO states VALUES (?, ?, ?, ?)",
-        [(start_ms, shard, len(blob), blob) for shard, blob in enumerate(sealing.states)],
+        ((start_ms, shard, len(blob), blob) for shard, blob in enumerate(_drained(sealing.states))),
     )
     _forget_states(db, sealing)
     keep_bounds(db, sealing.bounds)
     for table in ("identities", "seals"):
         before = (sealing.bounds.forgotten_before_ms,)
         db.execute(f"DELETE FROM {table} WHERE start_ms < ?", before)
+
+
+def _drained(states: list[bytes]) -> Iterator[bytes]:
+    states.reverse()
+    while states:
+        yield states.pop()
 
 
 def _forget_states(db: sqlite3.Connection, sealing: Sealing) -> None:

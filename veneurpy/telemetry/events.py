@@ -158,12 +158,17 @@ class CertificatesUnusable(Event):
 
     level: ClassVar[Level] = "error"
     every_s: ClassVar[float] = 60.0
-    listener: str
+    what: str
+    """A listener, or `grpc_tls` or `forwarding`."""
     reason: str
+    mend: str = "put a certificate and the key that belongs to it there, the key first"
 
     @property
     def about(self) -> str:
-        return self.listener
+        return self.what
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.CERTIFICATES_UNUSABLE, 1, {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,7 +470,10 @@ class OwnerRefuses(Event):
     every_s: ClassVar[float] = 60.0
     owner: str
     reason: str
-    mend: str = "compare `veneurpy ring show` and `interval` on both nodes"
+    mend: str = (
+        "compare `veneurpy ring show` and `interval` on both nodes; "
+        "for `sender` see `sender_forged` in the log of the owner"
+    )
 
     @property
     def about(self) -> str:
@@ -519,6 +527,26 @@ class BatchRefused(Event):
     length_ms: int
     own_length_ms: int
     mend: str = "set the same `interval` on all nodes"
+
+
+@dataclass(frozen=True, slots=True)
+class SenderForged(Event):
+    """A batch names another sender than the certificate it came with: it was not taken.
+
+    Logged once for each certificate and name.
+    """
+
+    level: ClassVar[Level] = "warning"
+    certificate: str
+    sender: str
+    mend: str = "give the sender a certificate for its node_name, or add a proxy to grpc_tls.relays"
+
+    def counts(self) -> Iterator[Count]:
+        yield (
+            metrics.SENDERS_FORGED,
+            1,
+            {"certificate": self.certificate, "sender": self.sender},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -641,24 +669,6 @@ class CallCrashed(Event):
 
     def counts(self) -> Iterator[Count]:
         yield metrics.INTERNAL_ERRORS, 1, {"task": "grpc"}
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateUnusable(Event):
-    """Changed certificate files cannot be used: the ones before stay in use."""
-
-    level: ClassVar[Level] = "error"
-    every_s: ClassVar[float] = 60.0
-    what: str
-    error: str
-    mend: str = "put a certificate and the key that belongs to it there, the key first"
-
-    @property
-    def about(self) -> str:
-        return self.what
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.CERTIFICATES_UNUSABLE, 1, {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,6 +317,12 @@ SENDERS_REFUSED = Metric(
     "Connections and calls of other nodes that were refused, by the limit or rule they broke.",
     ("reason",),
 )
+SENDERS_FORGED = Metric(
+    "veneurpy_senders_forged_total",
+    "counter",
+    "Batches refused because they name another sender than the certificate they came with.",
+    ("certificate", "sender"),
+)
 CERTIFICATES_UNUSABLE = Metric(
     "veneurpy_certificates_unusable_total",
     "counter",

@@ -11,7 +11,7 @@ import pytest
 from tests.engines import needs_native
 from tests.recording import Recorder
 from veneurpy.engine import Columns, EngineKind, EngineOptions, Interval, Plan, open_engine
-from veneurpy.flush.flusher import Flusher
+from veneurpy.flush.flusher import Flusher, last_of
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
 from veneurpy.flush.summarise import plan_of
@@ -200,6 +200,17 @@ async def test_points_for_one_sink_only() -> None:
     assert rig.ledger.total.store.unrouted == 1
     assert [{"points": 1}] == rig.log.of("points_unrouted")
     await rig.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_last_of_them_settles(count: int) -> None:
+    """A node without sinks owes nothing of an interval as soon as it is closed."""
+    settled: list[int] = []
+    ended = last_of(count, lambda: settled.append(1))
+    for _ in range(count):
+        assert [] == settled
+        ended()
+    assert [1] == settled
 
 
 async def test_a_slow_sink_delays_nobody() -> None:

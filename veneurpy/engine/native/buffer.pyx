@@ -3,7 +3,7 @@
 cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_WRITABLE
 from libc.stdlib cimport free
-from veneurpy.engine.native.meter cimport MemoryMeter, meter_free
+from veneurpy.engine.native.meter cimport MemoryMeter, Meter, meter_free
 
 
 # The meter must be there when the memory goes, also in a cycle that is collected.
@@ -27,10 +27,16 @@ cdef class Buffer:
         view.internal = NULL
 
     def __dealloc__(self):
-        if self.meter is None:
-            free(self.data)
-        else:
-            meter_free(&self.meter.meter, self.data)
+        cdef void* data = self.data
+        cdef Meter* meter = NULL
+        if self.meter is not None:
+            meter = &self.meter.meter
+        # A large column goes back to the kernel, page by page: nobody else has to wait for that.
+        with nogil:
+            if meter == NULL:
+                free(data)
+            else:
+                meter_free(meter, data)
 
 
 cdef object buffer_view(MemoryMeter meter, void** data, Py_ssize_t n, Py_ssize_t itemsize, char format):

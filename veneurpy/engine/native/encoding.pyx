@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Merging for the wire, and writing it."""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.compat cimport u8, u64
@@ -49,8 +50,17 @@ cdef Done _encode(Encode* e, Arena** arenas, int n, Merge* m, Wire* w, Imports* 
     return DONE if wire_write(w, m) else NO_MEMORY
 
 
+cdef bytes _copy(const u8* data, u64 size):
+    """Without the GIL: the copies of a large interval together take as long as the loop may be late."""
+    cdef bytes made = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)
+    cdef char* to = PyBytes_AS_STRING(made)
+    with nogil:
+        memcpy(to, data, size)
+    return made
+
+
 cdef object _part(const Payload* p):
-    return exchange.Encoded(p.owner, (<const char*>p.data)[:p.size], p.series, p.samples)
+    return exchange.Encoded(p.owner, _copy(p.data, p.size), p.series, p.samples)
 
 
 cdef object encode_arenas(Encode* e, Arena** arenas, int n, CompiledOwners owners, int n_owners, bytes foreign):
@@ -80,7 +90,7 @@ cdef object encode_arenas(Encode* e, Arena** arenas, int n, CompiledOwners owner
             raise MemoryError("no memory to encode the interval")
         parts = [_part(&wire.done[i]) for i in range(wire.n_done)]
         parts.sort(key=_owner)
-        carry = (<const char*>wire.carry.data)[:wire.carry.size] if wire.carry.size else b""
+        carry = _copy(wire.carry.data, wire.carry.size) if wire.carry.size else b""
         return exchange.Encoding(parts, carry)
     finally:
         with nogil:
