@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Collection
 from uuid import UUID
 
-from veneurpy.spool import outbox
+from veneurpy.spool import notes, outbox
 from veneurpy.spool.database import Database
+from veneurpy.spool.notes import Call, Note
 from veneurpy.spool.record import LateRow, Owed
 from veneurpy.spool.spare import Spare, holds
 
@@ -47,15 +48,33 @@ class Pair:
 
     def owed(self) -> list[Owed]:
         """All that is owed, the oldest interval first; what is in the spare is newer."""
-        return [owed for each in self._all for owed in each.owed()]
+        spare = self.spare
+        if spare is None:
+            return self.main.owed()
+        return notes.applied(notes.read(spare), self.main.owed()) + spare.owed()
 
     def late(self) -> list[LateRow]:
         """What was published at times of their own, the last of each series last."""
         return [row for each in self._all for row in each.late()]
 
     def mark(self, uuid: UUID, sink: str, number: int, *, under_way: bool) -> None:
-        """Says that a call begins, or that it had no effect."""
-        self.holder(uuid).mark(uuid, sink, number, under_way=under_way)
+        """Says that a call begins, or that it had no effect; on the disk, or for it."""
+        holder, call = self.holder(uuid), (uuid, sink, number)
+        note = Note.UNDER_WAY if under_way else Note.WAITS
+        try:
+            holder.mark(*call, under_way=under_way)
+        except sqlite3.Error:
+            if holder is self.main:
+                self.note(call, note)
+            raise
+        if holder is self.main and self.spare is not None:
+            # It may have an older note of the same call.
+            self.note(call, note)
+
+    def note(self, call: Call, note: Note) -> None:
+        """Keeps for the disk what is to be known of a call."""
+        if self._spare is not None:
+            notes.write(self._spare.open(), call, note)
 
     def forget(self, uuid: UUID) -> None:
         """As if it had never been committed."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
-from veneurpy.spool import outbox
+from veneurpy.spool import notes, outbox
 from veneurpy.spool.database import Database
 
 _UUIDS = """
@@ -87,6 +87,7 @@ def move(source: Database, target: Database) -> None:
     Wherever it is cut short, `forget_known` sees to it that nothing is there twice.
     """
     forget_known(source, target)
+    notes.move(source, target)
     for uuid in _uuids(source):
         with target.transaction() as db:
             _copy_rows(source.connection, db, uuid)

@@ -18,6 +18,7 @@ from uuid import UUID
 from veneurpy.errors import VeneurpyError
 from veneurpy.spool.codec import Unreadable, decode, encode
 from veneurpy.spool.database import Also, Database, nothing_else
+from veneurpy.spool.notes import Note
 from veneurpy.spool.pair import Pair
 from veneurpy.spool.record import LateRow, Owed, Record
 from veneurpy.spool.spare import Held, Spare, set_aside
@@ -214,7 +215,12 @@ class Spool:
                 self._say_incomplete()
                 return
             self._unsettled.append((uuid, sink, number, position))
-            self._settle_all()
+            try:
+                self._settle_all()
+            except sqlite3.Error:
+                # The next process is not to do it again, should there be one before there is room.
+                self._pair.note((uuid, sink, number), Note.SETTLED)
+                raise
 
         self._tell("settle", work)
 

@@ -268,6 +268,33 @@ async def test_a_full_disk_and_a_death_cost_nothing(world: World, is_mended: boo
     assert life.ledger.violations == 0
 
 
+async def test_what_was_delivered_while_the_disk_is_full_is_not_sent_again(world: World) -> None:
+    """Of intervals that the disk had taken before: that they went out is noted elsewhere."""
+    life = await born(world)
+    for sink in world.sinks.values():
+        sink.hang()
+    for value in (1, 2):
+        life.feed(value)
+        await life.flush()
+    db = sqlite3.connect(world.folder / "state" / "spool.db")
+    for verb in ("UPDATE", "DELETE"):
+        trigger = f"CREATE TRIGGER no_{verb} BEFORE {verb} ON deliveries"
+        db.execute(f"{trigger} BEGIN SELECT RAISE(FAIL, 'full'); END")
+    db.close()
+    for sink in world.sinks.values():
+        sink.release()
+    for _ in range(2):
+        for _ in range(3):
+            await life.deliver()
+        expected = {start: [value] for start, value in world.sent.items()}
+        assert expected == world.published("safe")
+        assert expected == world.published("adds")
+        await life.die()
+        life = await born(world)
+    await life.die()
+    assert 0 == world.in_doubt
+
+
 async def test_what_waits_for_the_disk_goes_there_by_itself(world: World) -> None:
     """Soon after it has room, flush or not; what waits is told meanwhile."""
     life = await born(world)

@@ -41,6 +41,17 @@ class Rig:
         pragma = f"PRAGMA query_only = {int(refuses)}"
         await self.spool.do(lambda database: database.connection.execute(pragma))
 
+    async def block(self, blocks: bool) -> None:
+        """Marks and ends of calls are refused, also when the next process asks."""
+        script = "".join(
+            f"CREATE TRIGGER no_{verb} BEFORE {verb} ON deliveries "
+            "BEGIN SELECT RAISE(FAIL, 'full'); END;"
+            if blocks
+            else f"DROP TRIGGER no_{verb};"
+            for verb in ("UPDATE", "DELETE")
+        )
+        await self.spool.do(lambda database: database.connection.executescript(script))
+
     async def commit(self, uuid: UUID, *, also: Also = nothing_else) -> Committed:
         start_ms = START_MS + 10_000 * uuid.int
         columns = points(("a", float(uuid.int)), ("b", 2.0)).columns
@@ -165,6 +176,32 @@ async def test_a_death_on_the_way_doubles_nothing(
     again = await reopened(rig)
     assert [] == await again.owed()
     assert {} == await again.spool.do(lambda db: outbox.waiting(db.connection))
+    await again.spool.close()
+
+
+@pytest.mark.parametrize("is_mended", [False, True])
+async def test_calls_of_older_intervals_are_noted_there(rig: Rig, is_mended: bool) -> None:
+    """Whether the next process can write to the disk or not, it knows which of them were made."""
+    for uuid in (ONE, TWO, THREE):
+        await rig.commit(uuid)
+    await rig.block(True)
+    for uuid in (ONE, TWO, THREE):
+        await rig.spool.begin(uuid, "file", 0)
+    rig.spool.settle(ONE, "file", 0)
+    rig.spool.undo(TWO, "file", 0)
+    expected = [(1, 1, False), (2, 0, False), (2, 1, False), (3, 0, True), (3, 1, False)]
+    assert expected == await rig.owed()
+    assert rig.file.exists()
+    if is_mended:
+        await rig.block(False)
+    again = await reopened(rig)
+    assert expected == await again.owed()
+    assert rig.file.exists() is not is_mended
+    if not is_mended:
+        await again.block(False)
+        await again.spool.retry()
+        assert expected == await again.owed()
+        assert not rig.file.exists()
     await again.spool.close()
 
 
