@@ -22,11 +22,12 @@ from veneurpy.forward.membership import Membership
 from veneurpy.forward.owner import Owner
 from veneurpy.forward.sender import Sender
 from veneurpy.ports import PeerUnavailable
-from veneurpy.spool import Owed, Part, Record, Spool
+from veneurpy.spool import Owed, Part, Record, Spare, Spool
 from veneurpy.telemetry import Telemetry
 from veneurpy.testing import START_MS, FakeClock, columns_of
 
 INTERVAL_MS = 10_000
+SPARE_BYTES = 1000
 Rows = dict[tuple[str, int], tuple[int, float]]
 """(name, interval): (revision, value)."""
 
@@ -199,12 +200,16 @@ class Fleet:
     def _spool(self, folder: Path | None, *, is_owner: bool = False) -> Spool:
         if folder is not None:
             folder.mkdir(exist_ok=True)
+        spare = None
+        if folder is not None and not is_owner:
+            spare = Spare(folder.with_name(f"{folder.name}-arenas"), most_bytes=SPARE_BYTES)
         spool = Spool(
             folder,
             most_bytes=1 << 30,
             oldest_s=3600.0,
             failed=lambda what, error: self.failures.append((what, error)),
             is_owner=is_owner,
+            spare=spare,
         )
         self.spools.append(spool)
         return spool

@@ -26,10 +26,6 @@ class Act(NamedTuple):
     at_s: float
     what: str
     do: Callable[[], None]
-    kills: str = ""
-    """The name of the node that it kills."""
-    fills: str = ""
-    """The name of the node whose disk it fills."""
 
 
 @dataclass(slots=True)
@@ -47,12 +43,9 @@ class Chaos:
         kinds = [self._kill, self._kill, self._pause, self._weather, self._weather, self._cut]
         kinds += [self._skew, self._poison, self._ring]
         if self.disks:
-            kinds += [self._fill, self._fill]
+            kinds += [self._fill, self._fill, self._fill_and_kill]
         chosen = self.rng.sample(kinds, self.rng.randint(2, 4))
-        acts = sorted(act for kind in chosen for act in kind())
-        # What waits in memory for a disk that is full dies with the process, as the pages say.
-        full = {act.fills for act in acts if act.fills}
-        return [act for act in acts if act.kills not in full]
+        return sorted(act for kind in chosen for act in kind())
 
     def heal(self) -> None:
         """Ends every trouble and waits until all nodes take traffic again."""
@@ -67,7 +60,7 @@ class Chaos:
 
     def _kill(self) -> Iterator[Act]:
         node, at_s = self._node(self.fleet.nodes), self._at()
-        yield Act(at_s, f"kill {node.name}", node.kill, kills=node.name)
+        yield Act(at_s, f"kill {node.name}", node.kill)
         yield Act(at_s + self.rng.uniform(0, 0.5), f"start {node.name}", lambda: _begin(node))
 
     def _pause(self) -> Iterator[Act]:
@@ -97,8 +90,17 @@ class Chaos:
     def _fill(self) -> Iterator[Act]:
         name, at_s = self.rng.choice(sorted(self.disks)), self._at()
         disk = self.disks[name]
-        yield Act(at_s, f"fill the disk of {name}", disk.fill, fills=name)
+        yield Act(at_s, f"fill the disk of {name}", disk.fill)
         yield Act(at_s + self._length(), f"empty the disk of {name}", disk.empty)
+
+    def _fill_and_kill(self) -> Iterator[Act]:
+        """It may start while its disk is still full."""
+        fill, empty = self._fill()
+        node = next(node for node in self.fleet.nodes if fill.what.endswith(f" {node.name}"))
+        at_s = self.rng.uniform(fill.at_s, empty.at_s + 0.5)
+        yield from (fill, empty)
+        yield Act(at_s, f"kill {node.name}", node.kill)
+        yield Act(at_s + self.rng.uniform(0, 0.5), f"start {node.name}", lambda: _begin(node))
 
     def _poison(self) -> Iterator[Act]:
         node, seed = self._node(self.fleet.owners), self.rng.randrange(1 << 32)

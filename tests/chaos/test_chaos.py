@@ -29,8 +29,12 @@ def test_nothing_is_lost_or_counted_twice(seed: int) -> None:
 
 
 @pytest.mark.skipif(not can_mount(), reason="no disk is filled here: only root can mount one")
-def test_full_disks_delay_and_lose_nothing() -> None:
-    """An owner and a host whose disks have been full publish what came meanwhile."""
+@pytest.mark.parametrize("kills", [False, True], ids=["", "and kills"])
+def test_full_disks_delay_and_lose_nothing(kills: bool) -> None:
+    """An owner and a host whose disks have been full publish what came meanwhile.
+
+    Also if each is killed while its disk is full, and the next process begins with that.
+    """
     with (
         fleet(hosts=1, owners=1, proxy=False) as nodes,
         small_disks(nodes) as disks,
@@ -47,10 +51,14 @@ def test_full_disks_delay_and_lose_nothing() -> None:
             )
 
         load.resume()
-        for disk in disks.values():
+        for name, disk in disks.items():
             closes(2)
             disk.fill()
             closes(FULL_INTERVALS)
+            if kills:
+                next(node for node in nodes.nodes if node.name == name).kill()
+                nodes.begin()
+                closes(2)
             disk.empty()
         load.pause()
         nodes.settle()

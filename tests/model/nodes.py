@@ -21,6 +21,7 @@ from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
 from veneurpy.spool import Owed, Record
 from veneurpy.spool.database import Database
+from veneurpy.spool.spare import forget_known, move
 from veneurpy.telemetry.events import Event
 from veneurpy.testing import FakeClock
 
@@ -39,12 +40,15 @@ class FlakyDatabase(Database):
     def __init__(self) -> None:
         super().__init__(None)
         self.is_full = False
+        self.is_dying = False
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Fails at the end, when it is full."""
         with super().transaction() as db:
             yield db
+            if self.is_dying:
+                raise Crash
             if self.is_full:
                 raise sqlite3.OperationalError("database or disk is full")
 
@@ -105,6 +109,8 @@ class Host:
     most_bytes: int = 1 << 20
     max_age_ms: int = ACCEPT_WINDOW_MS
     database: FlakyDatabase = field(default_factory=FlakyDatabase)
+    spare: FlakyDatabase = field(default_factory=FlakyDatabase)
+    """Beside the arenas: it stays as they do."""
     arenas: list[Arena] = field(default_factory=list)
     dispatch: Dispatch = field(init=False)
     membership: Membership = field(init=False)
@@ -129,7 +135,9 @@ class Host:
             divide=self._divide,
             emit=self.events.append,
             new_uuid=self.new_uuid,
+            spare=lambda: self.spare,
         )
+        forget_known(self.spare, self.database)
         self.dispatch.restore(self.database)
 
     def take_up(self) -> list[Batch]:
@@ -142,24 +150,41 @@ class Host:
         return batches
 
     def _encode(self, arena: Arena) -> list[Batch]:
+        if any(each.encoded([arena.uuid]) for each in (self.database, self.spare)):
+            return []
         encoder = Encoder(self.name, INTERVAL_MS, owns=False)
         interval = cast("Interval", arena)
         outgoing = encoder.outgoing(interval, table=self.membership.table, carry=b"")
-        end_ms = arena.start_ms + INTERVAL_MS
-        is_new = self.database.commit(
-            arena.uuid,
-            start_ms=arena.start_ms,
-            end_ms=end_ms,
-            record=(),
-            owed=(),
-            late=(),
-            forget_late_before_ms=0,
-            also=outgoing.keep,
-        )
+
+        def keep(database: Database) -> bool:
+            return database.commit(
+                arena.uuid,
+                start_ms=arena.start_ms,
+                end_ms=arena.start_ms + INTERVAL_MS,
+                record=(),
+                owed=(),
+                late=(),
+                forget_late_before_ms=0,
+                also=outgoing.keep,
+            )
+
+        try:
+            self.move_spare()
+            is_new = keep(self.database)
+        except sqlite3.Error:
+            is_new = keep(self.spare)
         if not is_new:
             return []
         self.dispatch.committed(outgoing.batches)
         return list(outgoing.batches)
+
+    def move_spare(self) -> None:
+        """Takes to the disk what waits for it; the process may die before it is gone here."""
+        self.spare.is_dying = self.dies()
+        try:
+            move(self.spare, self.database)
+        finally:
+            self.spare.is_dying = False
 
     def _divide(self, batch: Batch, epoch: Epoch) -> list[Encoded]:
         pieces = pieces_of(contents_of(batch.payload), epoch.members)

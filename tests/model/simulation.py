@@ -126,6 +126,7 @@ class World:
             (0.3, lambda: self._crash(self.rng.choice(self.owners))),
             (0.3, self._fill_a_disk),
             (0.6, self._mend_disks),
+            (1.0, lambda: self._move_spare(self._host())),
             (0.2, lambda: self._cut.add(self._link())),
             (0.5, lambda: self._cut.clear()),
             (0.15, self._announce),
@@ -202,6 +203,12 @@ class World:
 
     # Hosts
 
+    def _move_spare(self, host: Host) -> None:
+        try:
+            self._quietly(host.move_spare)
+        except Crash:
+            self._crash(host)
+
     def _encode(self, host: Host) -> None:
         if not host.arenas:
             return
@@ -221,10 +228,11 @@ class World:
         """Remembers what is in the batches of an arena, as the database has them."""
         query = "SELECT part, payload FROM batches WHERE uuid = ?"
         digit = round(next(iter(arena.contents[1].values()))[2])
-        for part, payload in host.database.connection.execute(query, (arena.uuid.bytes,)):
-            contents = contents_of(payload)
-            found = Contribution(arena.start_ms, digit, contents)
-            self.contributions.setdefault((arena.uuid, part), found)
+        for database in (host.database, host.spare):
+            for part, payload in database.connection.execute(query, (arena.uuid.bytes,)):
+                contents = contents_of(payload)
+                found = Contribution(arena.start_ms, digit, contents)
+                self.contributions.setdefault((arena.uuid, part), found)
 
     def _note_divided(self, batch: Batch, pieces: Sequence[Encoded]) -> None:
         self._divided_of, self._divided = batch, pieces
@@ -298,7 +306,9 @@ class World:
 
     def _give_up(self, host: Host) -> None:
         def work() -> None:
-            for loss in host.dispatch.give_up(host.database):
+            losses = host.dispatch.give_up_spare(host.database, host.most_bytes)
+            losses += host.dispatch.give_up(host.database)
+            for loss in losses:
                 self._say(f"{host.name} {loss.word} {loss.reason} {loss.start_ms - START_MS}")
 
         self._quietly(work)
@@ -430,6 +440,7 @@ class World:
     def _mending_round(self) -> None:
         self._pass(400)
         for host in self.hosts:
+            self._move_spare(host)
             while host.arenas:
                 self._encode(host)
             for node in self.owners:
@@ -447,8 +458,9 @@ class World:
         waiting = "SELECT count(*) FROM batches"
         return not self._messages and not any(
             [
-                host.arenas or host.database.connection.execute(waiting).fetchone()[0]
+                host.arenas or db.connection.execute(waiting).fetchone()[0]
                 for host in self.hosts
+                for db in (host.database, host.spare)
             ]
             + [node.desk.open or node.desk.late for node in self.owners]
         )

@@ -262,8 +262,8 @@ class Config(Section):
     `arena_dir` a killed process loses nothing that it had aggregated: the next one goes on. Empty:
     everything is in memory only."""
     arena_dir: Annotated[str, AfterValidator(check_plain)] = ""
-    """A directory on tmpfs for the open interval. It goes with `state_dir`; both belong to one
-    daemon."""
+    """A directory on tmpfs for the open interval, and for closed ones while the disk of
+    `state_dir` takes nothing. It goes with `state_dir`; both belong to one daemon."""
     spool_max_bytes: Annotated[Size, Field(ge=1 * MIB, le=1 << 44)] = 1 << 30
     """How much the closed intervals may take in `state_dir`. Beyond it the oldest are given up."""
     accept_window: Duration = 6 * 3600.0

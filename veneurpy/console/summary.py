@@ -118,6 +118,8 @@ def _recovered(status: Page) -> Iterator[str]:
     if spool := status.get("spool"):
         intervals, size = (counted(spool[what], what) for what in ("intervals", "bytes"))
         yield f"on disk for the sinks: {intervals}, {size}"
+        if waiting := spool.get("spare_bytes"):
+            yield f"waiting for a disk that takes nothing: {counted(waiting, 'bytes')}"
 
 
 def _sink_rows(ledger: Page) -> Iterator[Sequence[str]]:

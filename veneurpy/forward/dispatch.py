@@ -23,6 +23,7 @@ from veneurpy.ports import Clock
 from veneurpy.spool import outbox
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import Head, Waiting
+from veneurpy.spool.spare import forget_known
 from veneurpy.telemetry.events import (
     BatchesLost,
     BatchesUnspooled,
@@ -62,7 +63,9 @@ class Dispatch:
         divide: Divide,
         emit: Callable[[Event], None],
         new_uuid: Callable[[], UUID] = uuid4,
+        spare: Callable[[], Database | None] = lambda: None,
     ) -> None:
+        """`spare` tells where batches wait for a disk that takes nothing; None if none do."""
         self.accounts = HostAccounts()
         self.waiting: dict[str, Waiting] = {}
         """How much waits for each owner, as the spool counted it last. May be read anywhere."""
@@ -72,6 +75,7 @@ class Dispatch:
         self._divide = divide
         self._emit = emit
         self._new_uuid = new_uuid
+        self._spare = spare
         self._unspooled: list[Batch] = []
         self._booked: deque[UUID] = deque(maxlen=BOOKED_REMEMBERED)
         self._held: defaultdict[str, set[BatchId]] = defaultdict(set)
@@ -88,16 +92,18 @@ class Dispatch:
         self._membership.restore(database)
         self.recount(database)
         with self.accounts.lock:
-            for each in self.waiting.values():
-                self.accounts.restored.add(each.batches, each.series, each.samples)
+            pending = self.accounts.pending
+            self.accounts.restored.add(pending.batches, pending.series, pending.samples)
 
     def recount(self, database: Database) -> None:
         """Takes `pending` from the spool itself."""
+        spare = self._spare()
+        elsewhere = {} if spare is None else outbox.waiting(spare.connection)
         with self.accounts.lock:
             self.waiting = outbox.waiting(database.connection)
             pending = self.accounts.pending
             pending.batches = pending.series = pending.samples = 0
-            for each in self.waiting.values():
+            for each in (*self.waiting.values(), *elsewhere.values()):
                 pending.add(each.batches, each.series, each.samples)
             for batch in self._unspooled:
                 pending.add(1, batch.series, batch.samples)
@@ -254,6 +260,16 @@ class Dispatch:
         now_ms = self._clock.now_ns() // 1_000_000
         most = self._options.max_bytes
         return self._lost(give_up(database, before_ms=now_ms - age_ms, most_bytes=most))
+
+    def give_up_spare(self, database: Database, most_bytes: int) -> list[Loss]:
+        """Lets go of what waits for the disk for too long, or has no room to."""
+        spare = self._spare()
+        if spare is None:
+            return []
+        forget_known(spare, database)
+        before_ms = self._clock.now_ns() // 1_000_000 - self._options.max_age_ms
+        losses = give_up(spare, before_ms=before_ms, most_bytes=most_bytes, want_of_room="disk")
+        return self._lost(losses)
 
     def abandon(self, database: Database, reason: str) -> list[Loss]:
         """Lets go of everything: what keeps it ends with this process."""

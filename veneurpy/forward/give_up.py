@@ -10,7 +10,9 @@ from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import Head
 
 
-def give_up(database: Database, *, before_ms: int, most_bytes: int) -> list[Loss]:
+def give_up(
+    database: Database, *, before_ms: int, most_bytes: int, want_of_room: str = "outbox_full"
+) -> list[Loss]:
     """Deletes batches of intervals before a time, then the oldest until the rest has room.
 
     What was never sent is given up. What was sent and never finally answered for is in doubt.
@@ -22,7 +24,7 @@ def give_up(database: Database, *, before_ms: int, most_bytes: int) -> list[Loss
     for head in heads:
         if head.start_ms >= before_ms and total <= most_bytes:
             break
-        lost.append((head, "too_old" if head.start_ms < before_ms else "outbox_full"))
+        lost.append((head, "too_old" if head.start_ms < before_ms else want_of_room))
         total -= head.bytes
     return drop(database, lost)
 

@@ -55,6 +55,7 @@ class Sender:
             membership=membership,
             divide=divide,
             emit=self._emit,
+            spare=lambda: spool.spare,
         )
 
     def __repr__(self) -> str:
@@ -103,6 +104,7 @@ class Sender:
     async def tick(self) -> None:
         """Once an interval: lets go of what is too old, asks what became of the rest."""
         try:
+            self._tell(await self._spool.do(self._make_room))
             losses = await self._spool.do(self._tick)
         except (sqlite3.Error, OSError) as exc:
             self._telemetry.emit(SpoolFailed("forward", str(exc)))
@@ -153,11 +155,17 @@ class Sender:
 
     def _restore(self, database: Database) -> bytes:
         self._dispatch.restore(database)
-        return outbox.carry(database.connection)
+        spare = self._spool.spare
+        newer = None if spare is None else outbox.carry(spare.connection)
+        return (outbox.carry(database.connection) or b"") if newer is None else newer
+
+    def _make_room(self, database: Database) -> list[Loss]:
+        """Of what the disk does not take: while it does not, nothing can be deleted there."""
+        losses = self._dispatch.spool_held_back(database)
+        return losses + self._dispatch.give_up_spare(database, self._spool.spare_bytes)
 
     def _tick(self, database: Database) -> list[Loss]:
-        losses = self._dispatch.spool_held_back(database)
-        losses += self._dispatch.give_up(database)
+        losses = self._dispatch.give_up(database)
         self._dispatch.recount(database)
         return losses
 

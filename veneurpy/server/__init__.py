@@ -295,6 +295,8 @@ class Server:
         self._deliveries = [start(f"sink {lane.name}", lane.run()) for lane in self._lanes]
         for name, job in self._between.jobs() if self._between else ():
             start(name, job)
+        if self._durable is not None:
+            start("spool", self._durable.run())
         start("stats", self._stats.run())
         start("lag", watch_lag(self.clock, self.telemetry))
         if self._notifier.watchdog_s:

@@ -13,10 +13,20 @@ from veneurpy.flush.keeper import Keeper, position_of
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
 from veneurpy.ports import Clock, Positioned, Sink
-from veneurpy.spool import Spool, StateLock
+from veneurpy.spool import Spare, Spool, StateLock
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import Restored, RowsLost, SpoolFailed
-from veneurpy.telemetry.metrics import SINK_OTHERS, SINK_ROWS, SPOOL_BYTES, SPOOL_INTERVALS
+from veneurpy.telemetry.metrics import (
+    SINK_OTHERS,
+    SINK_ROWS,
+    SPOOL_BYTES,
+    SPOOL_INTERVALS,
+    SPOOL_SPARE_BYTES,
+)
+
+RETRY_S = 1.0
+SPARE_SHARE = 8
+"""Of `store_max_bytes`: how much of rows, and of batches, may wait in `arena_dir` for the disk."""
 
 
 class Durable:
@@ -36,7 +46,9 @@ class Durable:
             oldest_s=config.accept_window,
             failed=self._failed,
             is_owner=config.owns,
+            spare=Spare(self._arena_dir, most_bytes=config.store_max_bytes // SPARE_SHARE),
         )
+        self._clock = clock
         self.keeper = Keeper(self.spool, lanes, clock)
 
     def __repr__(self) -> str:
@@ -74,13 +86,26 @@ class Durable:
     def status(self) -> dict[str, int]:
         """Plain data for the status page."""
         intervals, size = self.spool.held
-        return {"intervals": intervals, "bytes": size}
+        spared = self.spool.spared
+        return {
+            "intervals": intervals,
+            "bytes": size,
+            "spare_intervals": spared.intervals,
+            "spare_bytes": spared.bytes,
+        }
 
     def refresh(self) -> None:
         """Tells the telemetry what is on disk."""
         intervals, size = self.spool.held
         self._telemetry.set(SPOOL_INTERVALS, intervals)
         self._telemetry.set(SPOOL_BYTES, size)
+        self._telemetry.set(SPOOL_SPARE_BYTES, self.spool.spared.bytes)
+
+    async def run(self) -> None:
+        """Takes to the disk what waits for it, as soon as it can, until it is cancelled."""
+        while True:
+            await self._clock.sleep(RETRY_S)
+            await self.spool.retry()
 
     async def close(self) -> None:
         """Lets the next process in. Idempotent."""

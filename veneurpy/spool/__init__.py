@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from veneurpy.spool.lock import StateLock, StateLocked
 from veneurpy.spool.record import OTHERS, LateRow, Owed, Part, Record
+from veneurpy.spool.spare import Spare
 from veneurpy.spool.spool import Committed, Spool
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Owed",
     "Part",
     "Record",
+    "Spare",
     "Spool",
     "StateLock",
     "StateLocked",

@@ -58,9 +58,17 @@ class Database:
     Raises sqlite3.Error; OtherVersion if the file is of a version that is not known.
     """
 
-    def __init__(self, path: Path | None, *, is_owner: bool = False) -> None:
-        """In memory without a path. An owner's commits are safe against the machine's death too."""
+    def __init__(
+        self, path: Path | None, *, is_owner: bool = False, in_memory_fs: bool = False
+    ) -> None:
+        """In memory without a path. An owner's commits are safe against the machine's death too.
+
+        `in_memory_fs`: the file dies with the machine whatever is done; it is kept small instead.
+        """
         self._synchronous = "FULL" if is_owner else "NORMAL"
+        self._journal = "WAL"
+        if in_memory_fs:
+            self._synchronous, self._journal = "OFF", "DELETE"
         # Transactions are begun by hand; the worker thread is not the one that opens it in tests.
         self._db = sqlite3.connect(
             path or ":memory:", isolation_level=None, check_same_thread=False
@@ -72,7 +80,7 @@ class Database:
             raise
 
     def _prepare(self, path: Path | None) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(f"PRAGMA journal_mode = {self._journal}")
         # NORMAL is safe against the death of the process, and of the machine up to the last ones.
         self._db.execute(f"PRAGMA synchronous = {self._synchronous}")
         self._db.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")

@@ -102,10 +102,10 @@ def keep_carry(db: sqlite3.Connection, carry: bytes) -> None:
     db.execute("INSERT OR REPLACE INTO carry VALUES (1, ?)", (carry,))
 
 
-def carry(db: sqlite3.Connection) -> bytes:
-    """What rounding had left over after the last interval that was committed."""
+def carry(db: sqlite3.Connection) -> bytes | None:
+    """What rounding had left over after the last interval that was committed; None before it."""
     row = db.execute("SELECT payload FROM carry").fetchone()
-    return b"" if row is None else row[0]
+    return None if row is None else row[0]
 
 
 def waiting(db: sqlite3.Connection) -> dict[str, Waiting]:

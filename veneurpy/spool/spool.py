@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
 from veneurpy.errors import VeneurpyError
-from veneurpy.spool import outbox
 from veneurpy.spool.codec import Unreadable, decode, encode
 from veneurpy.spool.database import Also, Database, nothing_else
+from veneurpy.spool.notes import Note
+from veneurpy.spool.pair import Pair
 from veneurpy.spool.record import LateRow, Owed, Record
+from veneurpy.spool.spare import Held, Spare, set_aside
 
 COMMIT_TIMEOUT_S = 5.0
 MARK_TIMEOUT_S = 5.0
@@ -46,8 +48,9 @@ def nothing_more() -> None:
 class Spool:
     """`spool.db` in a directory, or in memory. All of SQLite runs on one thread of its own.
 
-    No failure of the disk is fatal once it is open: it is told to `failed`, on whatever thread,
-    and what could not be kept is delivered from memory as if there were no spool.
+    No failure of the disk is fatal once it is open: it is told to `failed`, on whatever thread.
+    What it could not keep goes to the `spare`, until the disk takes it; without one, or where that
+    has no room either, it is delivered from memory as if there were no spool.
     """
 
     def __init__(
@@ -58,11 +61,13 @@ class Spool:
         oldest_s: float,
         failed: Callable[[str, str], None],
         is_owner: bool = False,
+        spare: Spare | None = None,
     ) -> None:
         self._path = None if directory is None else directory / "spool.db"
         # While it is there, whatever a sink has written beyond its position is in the spool too.
         self._complete = None if directory is None else directory / "positions-complete"
         self._is_owner = is_owner
+        self._spare = spare
         self._most_bytes = most_bytes
         self._oldest_ms = round(oldest_s * 1000)
         self._failed = failed
@@ -73,7 +78,9 @@ class Spool:
         # What the disk does not take goes with what comes next, or it would be owed for ever.
         self._unsettled: deque[tuple[UUID, str, int, str | None]] = deque()
         self.held = (0, 0)
-        """How many intervals are kept, and their bytes."""
+        """How many intervals are kept on disk, and their bytes."""
+        self.spared = Held(0, 0)
+        """What waits in the spare."""
 
     def __repr__(self) -> str:
         return f"Spool({str(self._path)!r}, held={self.held})"
@@ -128,7 +135,7 @@ class Spool:
         except Late:
             self._fail("commit", f"the disk did not answer within {COMMIT_TIMEOUT_S:g} s")
             # It is delivered from memory now, and must not be once more should the commit succeed.
-            self._tell("forget", lambda db: db.forget(record.uuid))
+            self._tell("forget", lambda _: self._pair.forget(record.uuid))
             return Committed(kept=False)
 
     def run(self, work: Callable[[Database], _T]) -> _T:
@@ -148,27 +155,27 @@ class Spool:
         None when it is gone or cannot be read.
         """
 
-        def work(database: Database) -> _T | None:
-            blob = database.record(uuid)
+        def work(_: Database) -> _T | None:
+            blob = self._pair.holder(uuid).record(uuid)
             return None if blob is None else make(decode(blob))
 
         return await self._ask("load", work, None)
 
     async def encoded(self, uuids: Collection[UUID]) -> set[UUID]:
         """Those that were committed within the last day, by this process or one before."""
-        return await self._ask("read", lambda db: db.encoded(uuids), set())
+        return await self._ask("read", lambda _: self._pair.encoded(uuids), set())
 
     async def forwarded(self, uuids: Collection[UUID]) -> set[UUID]:
         """Those whose batches were kept within the last day, by this process or one before."""
-        return await self._ask("read", lambda db: outbox.forwarded(db.connection, uuids), set())
+        return await self._ask("read", lambda _: self._pair.forwarded(uuids), set())
 
     async def owed(self) -> list[Owed]:
         """All that is owed, the oldest interval first."""
-        return await self._ask("read", lambda db: db.owed(), [])
+        return await self._ask("read", lambda _: self._pair.owed(), [])
 
     async def late(self) -> list[LateRow]:
         """What was published at times of their own."""
-        return await self._ask("read", lambda db: db.late(), [])
+        return await self._ask("read", lambda _: self._pair.late(), [])
 
     async def positions(self) -> dict[str, str]:
         """How far each sink had written when its last call had its end.
@@ -183,7 +190,9 @@ class Spool:
 
     async def begin(self, uuid: UUID, sink: str, number: int) -> None:
         """Returns when it is on record that a call is under way, or the disk took too long."""
-        mark = self._ask("mark", lambda db: db.mark(uuid, sink, number, under_way=True), None)
+        mark = self._ask(
+            "mark", lambda _: self._pair.mark(uuid, sink, number, under_way=True), None
+        )
         try:
             async with asyncio.timeout(MARK_TIMEOUT_S):
                 await mark
@@ -192,7 +201,7 @@ class Spool:
 
     def undo(self, uuid: UUID, sink: str, number: int) -> None:
         """The call that had begun had no effect. Does not wait."""
-        self._tell("mark", lambda db: db.mark(uuid, sink, number, under_way=False))
+        self._tell("mark", lambda _: self._pair.mark(uuid, sink, number, under_way=False))
 
     def settle(self, uuid: UUID, sink: str, number: int, position: str | None = None) -> None:
         """Nothing is owed for a call any more. Does not wait; the order is kept.
@@ -200,11 +209,39 @@ class Spool:
         `position` is how far the sink has written.
         """
 
-        def work(database: Database) -> None:
+        def work(_: Database) -> None:
+            if self._pair.settle_in_spare(uuid, sink, number):
+                # What the sink has written meanwhile is not in the positions.
+                self._say_incomplete()
+                return
             self._unsettled.append((uuid, sink, number, position))
-            self._settle_all(database)
+            try:
+                self._settle_all()
+            except sqlite3.Error:
+                # The next process is not to do it again, should there be one before there is room.
+                self._pair.note((uuid, sink, number), Note.SETTLED)
+                raise
 
         self._tell("settle", work)
+
+    @property
+    def spare(self) -> Database | None:
+        """What waits for the disk; None if nothing does. On the spool's thread only."""
+        return self._pair.spare
+
+    @property
+    def spare_bytes(self) -> int:
+        """How much of rows, and how much of batches, may wait there."""
+        return 0 if self._spare is None else self._spare.most_bytes
+
+    async def retry(self) -> None:
+        """Tries to take to the disk what waits for it."""
+        with contextlib.suppress(sqlite3.Error, OSError):
+            await self._run(self._empty_spare)
+
+    @property
+    def _pair(self) -> Pair:
+        return Pair(self._open_database, self._spare)
 
     @property
     def _open_database(self) -> Database:
@@ -227,13 +264,23 @@ class Spool:
                 f"{self._path} cannot be opened: {exc}; state_dir must be a directory on a disk "
                 "with room that the daemon may write"
             ) from exc
+        if self._spare is not None:
+            self._guarded("open", self._find_spare, None)
+            self._guarded("commit", self._empty_spare, None)
+
+    def _find_spare(self) -> None:
+        assert self._spare is not None
+        try:
+            self._spare.find(self._open_database)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            self._spare.set_aside()
+            raise
 
     def _set_aside(self, error: str) -> None:
         assert self._path is not None
-        for suffix in ("", "-wal", "-shm"):
-            damaged = self._path.with_name(self._path.name + suffix)
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(damaged, self._path.with_name(f"{self._path.name}.damaged{suffix}"))
+        set_aside(self._path)
         self._fail("open", f"{error}: it was set aside as {self._path.name}.damaged")
 
     def _close(self) -> None:
@@ -242,6 +289,8 @@ class Spool:
         if self._database is not None:
             self._database.close()
             self._database = None
+        if self._spare is not None:
+            self._spare.close()
 
     def _work(self, work: Callable[[Database], _T]) -> _T:
         return work(self._open_database)
@@ -256,34 +305,60 @@ class Spool:
         forget_late_before_ms: int,
         also: Also,
     ) -> Committed:
-        database = self._open_database
-        database.commit(
-            record.uuid,
-            start_ms=record.start_ms,
-            end_ms=end_ms,
-            record=encode(record) if owed else (),
-            owed=owed,
-            late=late,
-            forget_late_before_ms=forget_late_before_ms,
-            also=also,
-        )
+        def keep(database: Database) -> None:
+            database.commit(
+                record.uuid,
+                start_ms=record.start_ms,
+                end_ms=end_ms,
+                record=encode(record) if owed else (),
+                owed=owed,
+                late=late,
+                forget_late_before_ms=forget_late_before_ms,
+                also=also,
+            )
+
+        try:
+            # What waits goes first: what was published late must be kept in order.
+            self._empty_spare()
+            keep(self._open_database)
+        except (sqlite3.Error, OSError) as exc:
+            if self._spare is None:
+                raise
+            self._fail("commit", str(exc))
+            database, most_bytes = self._spare.open(), self._spare.most_bytes
+            keep(database)
+        else:
+            database, most_bytes = self._open_database, self._most_bytes
+            self._guarded("make room", self._settle_all, None)
         # It is committed, whatever becomes of the rest.
-        none: list[UUID] = []
-        lost = self._guarded("make room", lambda: self._make_room(database, now_ms), none)
+        before_ms, none = now_ms - self._oldest_ms, list[UUID]()
+        room = partial(self._make_room, database, most_bytes, before_ms)
+        lost = self._guarded("make room", room, none)
         return Committed(record.uuid not in lost, lost)
 
-    def _make_room(self, database: Database, now_ms: int) -> list[UUID]:
-        self._settle_all(database)
-        before_ms = now_ms - self._oldest_ms
-        lost = database.give_up(most_bytes=self._most_bytes, before_ms=before_ms)
-        self.held = database.held()
+    def _empty_spare(self) -> None:
+        pair = self._pair
+        if pair.spare is not None:
+            try:
+                pair.empty_spare()
+            finally:
+                self._count()
+
+    def _count(self) -> None:
+        self.held = self._open_database.held()
+        self.spared = Held(0, 0) if self._spare is None else self._spare.held
+
+    def _make_room(self, database: Database, most_bytes: int, before_ms: int) -> list[UUID]:
+        lost = database.give_up(most_bytes=most_bytes, before_ms=before_ms)
+        self._count()
         return lost
 
-    def _settle_all(self, database: Database) -> None:
+    def _settle_all(self) -> None:
         while self._unsettled:
-            database.settle(*self._unsettled[0])
+            oldest = self._unsettled[0]
+            self._pair.holder(oldest[0]).settle(*oldest)
             self._unsettled.popleft()
-        self.held = database.held()
+        self._count()
 
     def _positions(self, database: Database) -> dict[str, str]:
         is_complete = self._complete is not None and self._complete.exists()

@@ -259,7 +259,7 @@ class ArenaUnreadable(Event):
 
 @dataclass(frozen=True, slots=True)
 class SpoolFailed(Event):
-    """The disk of state_dir failed: what it could not keep is delivered from memory."""
+    """The disk of state_dir failed: what it does not take waits in arena_dir, or else in memory."""
 
     level: ClassVar[Level] = "error"
     every_s: ClassVar[float] = 60.0

@@ -165,10 +165,15 @@ SPOOL_INTERVALS = Metric(
     "veneurpy_spool_intervals", "gauge", "Closed intervals on disk that a sink does not have yet."
 )
 SPOOL_BYTES = Metric("veneurpy_spool_bytes", "gauge", "What they take.")
+SPOOL_SPARE_BYTES = Metric(
+    "veneurpy_spool_spare_bytes",
+    "gauge",
+    "Closed intervals and batches in `arena_dir` that wait until the spool's disk takes them.",
+)
 SPOOL_FAILURES = Metric(
     "veneurpy_spool_failures_total",
     "counter",
-    "Failures of the spool's disk: what it could not keep was delivered from memory.",
+    "Failures of the spool's disk: what it does not take waits in `arena_dir`, or else in memory.",
     ("what",),
 )
 VALUES_FOLDED = Metric(

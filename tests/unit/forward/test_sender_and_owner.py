@@ -199,6 +199,58 @@ async def test_a_disk_that_fails_holds_batches_back(fleet: Fleet) -> None:
     holds(fleet)
 
 
+async def test_batches_that_no_disk_takes_outlive_the_process(tmp_path: Path) -> None:
+    """They wait beside the arenas, also through a death, and are sent when the disk has them."""
+    fleet = Fleet(tmp_path)
+    await fleet.start()
+    await read_only(fleet, True)
+    await fleet.flush("a:1|c|#veneurglobalonly")
+    await fleet.sender.tick()
+    await fleet.flush("a:2|c|#veneurglobalonly")
+    await fleet.sender.tick()
+    assert 2 == fleet.pending
+    assert [] == fleet.wires["o0"].delivered
+    holds(fleet)
+    await fleet.close()
+    again = Fleet(tmp_path, clock=fleet.clock)
+    await again.start()
+    assert 2 == again.sender.accounts.restored.batches
+    await again.until(lambda: not again.pending)
+    rows = {("a", START_MS): (0, 1.0), ("a", START_MS + INTERVAL_MS): (0, 2.0)}
+    assert rows == again.kept["o0"].rows
+    holds(again)
+    await again.close()
+
+
+async def test_batches_that_no_disk_takes_are_bounded(tmp_path: Path) -> None:
+    """The oldest are given up, and named; the rest is sent."""
+    fleet = Fleet(tmp_path)
+    await fleet.start()
+    await read_only(fleet, True)
+    name = 300 * "a"
+    for value in (1, 2, 3, 4):
+        await fleet.flush(f"{name}:{value}|c|#veneurglobalonly")
+    await fleet.sender.tick()
+    lost = [(each.word, each.reason, each.start_ms) for each in fleet.sender.accounts.named]
+    assert [("given_up", "disk", START_MS)] == lost
+    assert ["given_up"] == [each["fate"] for each in fleet.log.of("batches_lost")]
+    assert 3 == fleet.pending
+    holds(fleet)
+    await read_only(fleet, False)
+    await fleet.spool.retry()
+    await fleet.until(lambda: not fleet.pending)
+    values = {value for _, value in fleet.kept["o0"].rows.values()}
+    assert {2.0, 3.0, 4.0} == values
+    holds(fleet)
+    await fleet.close()
+
+
+async def read_only(fleet: Fleet, is_so: bool) -> None:
+    """The host's disk takes nothing, or does again."""
+    pragma = f"PRAGMA query_only = {int(is_so)}"
+    await fleet.spool.do(lambda db: db.connection.execute(pragma))
+
+
 def digest_of(*values: int) -> bytes:
     """A batch's payload with a mixed timer, as another host would send it."""
     engine = open_engine("python", EngineOptions(), start_ms=START_MS)
