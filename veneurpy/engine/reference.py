@@ -143,7 +143,11 @@ class ReferenceInterval:
         if self._role not in self._groups:
             options = self._options
             self._groups[self._role] = merge(
-                self._stores, options.extend_tags, options.compression, self._role
+                self._stores,
+                options.extend_tags,
+                options.compression,
+                self._role,
+                rewriter=options.rewriter,
             )
         return self._groups[self._role]
 

@@ -19,7 +19,9 @@ from veneurpy.engine.reference_store import (
     SeriesKey,
     Store,
     new_series,
+    rewritten,
 )
+from veneurpy.engine.rewriting import Rewriter
 from veneurpy.engine.roles import publishes
 from veneurpy.engine.tags import ImplicitTags
 from veneurpy.engine.types import MetricType, Output, Plan, PointType, Role, Scope, Statistic
@@ -75,12 +77,15 @@ def merge(
     compression: float,
     role: Role = Role.STANDALONE,
     touched: Collection[SeriesKey] = (),
+    rewriter: Rewriter | None = None,
 ) -> Groups:
     """Merges what the readers hold and gives every series its implicit tags."""
     implicit = ImplicitTags(extend_tags)
     groups: Groups = {}
     for store in stores:
-        for key, series in store.series.items():
+        for sent, series in store.series.items():
+            if (key := rewritten(rewriter, sent)) is None:
+                continue
             kind = MetricType.HISTOGRAM if key.type in _HISTOGRAMS else key.type
             is_published = key.timestamp_s is not None or publishes(role, kind, key.scope)
             tags = implicit.extend(key.tags)
@@ -90,7 +95,7 @@ def merge(
                 group = Group(new_series(kind, compression), key.scope, key.type)
                 groups[group_key] = group
             group.take(key, series)
-            group.is_touched |= key in touched
+            group.is_touched |= sent in touched
     return groups
 
 

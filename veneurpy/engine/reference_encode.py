@@ -16,6 +16,7 @@ from veneurpy.engine.reference_store import (
     SeriesKey,
     Store,
     new_series,
+    rewritten,
 )
 from veneurpy.engine.roles import forwards, is_global
 from veneurpy.engine.tags import ImplicitTags
@@ -32,8 +33,9 @@ def merge_for_wire(
     merged: Merged = {}
     for store in (*own, *others):
         is_own = store in own
-        for key, series in store.series.items():
-            if key.timestamp_s is not None or not forwards(role, key.type, key.scope):
+        for sent, series in store.series.items():
+            key = rewritten(options.rewriter if is_own else None, sent)
+            if key is None or key.timestamp_s is not None or not forwards(role, key.type, key.scope):
                 continue
             sinks = key.sinks if role is Role.OWNER else frozenset[bytes]()
             key = key._replace(tags=implicit.extend(key.tags) if is_own else key.tags, sinks=sinks)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from veneurpy.engine.reference_digest import Distribution, Moments
 from veneurpy.engine.reference_hll import ReferenceSet
+from veneurpy.engine.rewriting import Rewriter
 from veneurpy.engine.types import Accounts, EngineOptions, MemoryUse, MetricType, Scope
 
 if TYPE_CHECKING:
@@ -219,8 +220,16 @@ class Store:
         """Values per type, added up from the series themselves: the ledger's other side."""
         totals = dict.fromkeys(MetricType, 0)
         for key, series in self.series.items():
-            totals[key.type] += series.samples
+            totals[key.type] += 0 if self._is_dropped(key) else series.samples
         return totals
+
+    def filtered(self) -> int:
+        """Values of the series that are dropped."""
+        dropped = (series for key, series in self.series.items() if self._is_dropped(key))
+        return sum(series.samples for series in dropped)
+
+    def _is_dropped(self, key: SeriesKey) -> bool:
+        return self._options.rewriter is not None and rewritten(self._options.rewriter, key) is None
 
     def release(self) -> None:
         """Gives everything back. Idempotent."""
@@ -230,6 +239,16 @@ class Store:
         self.names = {}
         self.clients = {}
         self.side_log = []
+
+
+def rewritten(rewriter: Rewriter | None, key: SeriesKey) -> SeriesKey | None:
+    """What becomes of a series; None: it is dropped."""
+    rewrite = None if rewriter is None else rewriter.of(key.name, key.type)
+    if rewrite is None:
+        return key
+    if rewrite.is_dropped:
+        return None
+    return key._replace(name=rewrite.name, tags=rewrite.tags(key.tags))
 
 
 def new_series(type_: MetricType, compression: float) -> Series:
