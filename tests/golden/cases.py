@@ -7,6 +7,7 @@ A case is one line of a YAML file here. Its keys:
     extend            extend_tags
     options           fields of EngineOptions
     name_tags         styles of tags in names
+    dialect           statsd for plain StatsD
     points            [name, tags, type, value, {scope, sinks, t}]: the tags joined by commas; the
                       value of a histogram or timer is a mapping of statistics (min … hmean, p50,
                       p99.9), null for one that is not emitted
@@ -52,6 +53,7 @@ _KEYS = {
     "extend",
     "options",
     "name_tags",
+    "dialect",
     "points",
     "events",
     "checks",
@@ -122,7 +124,7 @@ def _grammar(raw: Mapping[str, Any]) -> Grammar:
     styles = NameTags(0)
     for style in raw.get("name_tags", ()):
         styles |= NameTags[style.upper()]
-    return Grammar(styles)
+    return Grammar(styles, is_statsd=raw.get("dialect") == "statsd")
 
 
 def _readable(packet: bytes) -> str:

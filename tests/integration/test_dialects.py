@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from datadog.dogstatsd.base import DogStatsd
+from statsd import StatsClient, TCPStatsClient
 
 from tests.daemon import Daemon, running_daemon
 from tests.engines import needs_native
 
+PATIENCE_S = 30.0
 ENGINES = [pytest.param("python"), pytest.param("native", marks=needs_native)]
 
 
@@ -31,6 +38,19 @@ def send(url: str, text: str) -> None:
 def urls(daemon: Daemon) -> list[str]:
     """Where its listeners are, in the order of the configuration."""
     return str(daemon.logged("started")[0]["listeners"]).split()
+
+
+def port(url: str) -> int:
+    """The port of a URL."""
+    return int(url.rpartition(":")[2])
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Waits for what a daemon is to do within a time."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def points(daemon: Daemon) -> dict[tuple[str, ...], Any]:
@@ -67,3 +87,89 @@ def test_each_listener_has_its_name_tags(engine: str, tmp_path: Path) -> None:
     none = {("4a,x=1",), ("4b#x=1",), ("4c[x=1]",), ("4d;x=1",), ("4e", "x:1")}
     expected = librato | both | gram | signalfx | none
     assert dict.fromkeys(expected, 1) == points(daemon)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_clients_of_both_dialects(engine: str, tmp_path: Path) -> None:
+    """What the plain client calls a delta is one, and the official client's sign is none."""
+    listeners = [
+        "udp://127.0.0.1:0?dialect=statsd",
+        "tcp://127.0.0.1:0?dialect=statsd",
+        "udp://127.0.0.1:0",
+    ]
+    settings = {"statsd_listen_addresses": listeners, "engine": engine, "hostname": "here"}
+    with running_daemon(tmp_path, **settings) as daemon:
+        udp, tcp, dog = (port(url) for url in urls(daemon))
+        with closing(StatsClient("127.0.0.1", udp)) as plain, plain.pipeline() as pipe:
+            pipe.gauge("set", 7)
+            pipe.gauge("set", 2.5, delta=True)
+            pipe.gauge("set", -1, delta=True)
+            pipe.gauge("unset", 3, delta=True)
+            pipe.gauge("negative", 5)
+            pipe.gauge("negative", -7)
+            pipe.incr("count", 2)
+        with closing(TCPStatsClient("127.0.0.1", tcp)) as stream:
+            stream.gauge("stream", 4)
+            stream.gauge("stream", -1, delta=True)
+        client = DogStatsd("127.0.0.1", dog, disable_telemetry=True, disable_buffering=True)
+        client.gauge("official", 5)
+        client.gauge("official", -3)
+        client.close_socket()
+        send(urls(daemon)[0], "meter:3|m\nmeter:1|m")
+        assert daemon.stop() == 0
+
+    assert {
+        ("set",): 8.5,
+        ("unset",): 3,
+        ("negative",): -7,
+        ("count",): 2,
+        ("stream",): 3,
+        ("official",): -3,
+        ("meter",): 4,
+    } == points(daemon)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_gauge_is_flushed_again(engine: str, tmp_path: Path) -> None:
+    """With `gauge_ttl`, each interval has it, and a delta counts upon what it was."""
+    settings = {"dialect": "statsd", "gauge_ttl": "1h", "interval": "100ms", "engine": engine}
+    with running_daemon(tmp_path, **settings) as daemon:
+        with closing(StatsClient("127.0.0.1", daemon.port)) as client:
+            client.gauge("g", 7)
+            until(lambda: len(daemon.rows()) >= 3)
+            client.gauge("g", -2, delta=True)
+            until(lambda: [row["value"] for row in daemon.rows()][-3:] == [5, 5, 5])
+        assert daemon.stop() == 0
+    values = [row["value"] for row in daemon.rows()]
+    assert [7] * values.count(7) + [5] * values.count(5) == values
+    times = [row["timestamp"] for row in daemon.rows()]
+    assert sorted(set(times)) == times
+
+
+@needs_native
+def test_a_gauge_outlives_the_daemon(tmp_path: Path) -> None:
+    """A daemon that is killed leaves what its gauges were to the next one."""
+    (tmp_path / "state").mkdir()
+    settings = {
+        "dialect": "statsd",
+        "gauge_ttl": "1h",
+        "interval": "100ms",
+        "state_dir": str(tmp_path / "state"),
+        "arena_dir": str(tmp_path / "arenas"),
+        "store_max_bytes": "32MiB",
+    }
+    with running_daemon(tmp_path, **settings) as first:
+        with closing(StatsClient("127.0.0.1", first.port)) as client:
+            client.gauge("g", 7)
+            until(lambda: len(first.rows()) >= 3)
+        first.stop(signal.SIGKILL)
+    count = len(first.rows())
+    with running_daemon(tmp_path, **settings) as second:
+        until(lambda: len(second.rows()) > count)
+        with closing(StatsClient("127.0.0.1", second.port)) as client:
+            client.gauge("g", 1, delta=True)
+            until(lambda: second.rows()[-1]["value"] == 8)
+        second.stop()
+    assert [] == [line for line in second.log if line.get("event") == "ledger_violated"]
+    values = [row["value"] for row in second.rows()]
+    assert [7] * values.count(7) + [8] * values.count(8) == values

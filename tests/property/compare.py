@@ -25,6 +25,8 @@ PLAN = Plan(
 )
 """Every statistic, with suffixes that cannot be mistaken for a part of the name."""
 
+_SUMS = (MetricType.COUNTER, MetricType.GAUGE)
+"""Whose value may be one: of changes, for a gauge."""
 Weights = Mapping[str, float]
 """The sum of |v/r| by the name of a series."""
 Series = tuple[object, ...]
@@ -84,7 +86,7 @@ def _is_close(
 
 def _tolerance(series: Series, name: str, statistics: Statistics, weight: float) -> float:
     if name == "":
-        return SUM_TOLERANCE * weight if series[2] is MetricType.COUNTER else 0
+        return SUM_TOLERANCE * weight if series[2] in _SUMS else 0
     if name == "sum":
         return SUM_TOLERANCE * weight
     if name == "avg":

@@ -33,6 +33,7 @@ _names = st.one_of(_plain_names, _plain_names, _tagged_name())
 grammars = st.builds(
     Grammar,
     name_tags=st.one_of(st.just(NameTags(0)), st.integers(0, 15).map(NameTags)),
+    is_statsd=st.booleans(),
 )
 """What a listener may be told of its lines."""
 _types = st.sampled_from(
@@ -40,6 +41,7 @@ _types = st.sampled_from(
 )
 _numbers = st.one_of(
     st.integers(-1000, 1000).map(lambda n: b"%d" % n),
+    st.integers(-9, 9).map(lambda n: b"%+d" % n),
     st.floats(-1e6, 1e6, allow_subnormal=False).map(lambda x: repr(x).encode()),
     st.floats(allow_nan=True, allow_infinity=True).map(lambda x: repr(x).encode()),
     st.sampled_from(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.engines import NOW_NS, START_MS, Row, broken_equations, rows
 from tests.recovery.prefixes import PLAN
-from veneurpy.engine import Accounts, EngineOptions, MetricType, open_engine
+from veneurpy.engine import Accounts, EngineOptions, Grammar, MetricType, open_engine
 
 STORE_BYTES = 1 << 20
 NUMBERS = (MetricType.COUNTER, MetricType.GAUGE)
@@ -42,7 +42,7 @@ def options(arena_dir: Path, **more: int) -> EngineOptions:
 def leave(arena_dir: Path, datagrams: Iterable[bytes], start_ms: int = START_MS) -> None:
     """Feeds a reader of an engine and leaves its arenas as a death would."""
     engine = open_engine("native", options(arena_dir), start_ms=start_ms)
-    reader = engine.open_reader("udp://127.0.0.1:8125")
+    reader = engine.open_reader("udp://127.0.0.1:8125", grammar=Grammar(is_statsd=True))
     for datagram in datagrams:
         reader.feed(datagram, now_ns=NOW_NS)
     engine.close(leave_arenas=True)
@@ -53,6 +53,8 @@ def filled() -> list[bytes]:
     lines = [b"c%d:%d|c|#a:%d" % (i, i + 1, i) for i in range(60)]
     lines += [b"c%d:1|c|#b:1,a:1,veneurlocalonly|T%d" % (i, NOW_NS // 10**9) for i in range(5)]
     lines += [b"g%d:%d|g" % (i, i) for i in range(30)]
+    lines += [b"w%d:%d|g" % (i, i) for i in range(5)]
+    lines += [b"w%d:+%d|g" % (i % 10, i) for i in range(40)]
     lines += [b"t%d:%d:7|ms|@0.5" % (i, i) for i in range(20)]
     lines += [b"h%d:%d:%d|h" % (i, i, j) for i in range(8) for j in range(9)]
     lines += [b"d:%d|ms" % (i * 7919 % 10_007) for i in range(1200)]

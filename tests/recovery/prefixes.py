@@ -19,6 +19,7 @@ from tests.engines import (
 from tests.recovery.scenarios import ROTATE, Scenario
 from veneurpy.engine import (
     EngineOptions,
+    Grammar,
     Interval,
     MetricType,
     Output,
@@ -130,7 +131,8 @@ class Prefixes:
 
     def _expect(self, number: int, count: int) -> Outcome:
         lines = self._units[number][:count]
-        options = EngineOptions(budgets=(self._scenario.budget,))
+        grammar = Grammar(is_statsd=self._scenario.is_statsd)
+        options = EngineOptions(budgets=(self._scenario.budget,), grammar=grammar)
         engine = open_engine("python", options, start_ms=START_MS + number)
         reader = engine.open_reader("")
         for at in range(0, count, LINES_AT_ONCE):

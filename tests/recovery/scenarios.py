@@ -24,6 +24,7 @@ class Scenario:
     instants: int = 1000
     """With fewer, what it is named after no longer happens within it."""
     store_bytes: int = STORE_BYTES
+    is_statsd: bool = False
     budget: Budget = UNBOUNDED
     rank_tolerance: float = 0.02
     """Of the range: the engines' digests differ. The scripts' values are spread evenly."""
@@ -70,6 +71,11 @@ SCENARIOS = {
     ),
     "counters": Scenario([b"c:1|c"], [b"c:2:3|c\nc:4|c|@0.5", b"d:5|c\nc:-6|c"]),
     "gauges": Scenario([b"g:1|g"], [b"g:2|g\ng:3:4|g", b"g:5|g"]),
+    "gauges change": Scenario(
+        [b"g:1|g\nn:+1|g"],
+        [b"g:+2|g\ng:-1|g\nh:+1|g", b"g:+1:7:+2|g\nh:+1|g", b"n:+1|g\nh:5|g\nh:-1|g"],
+        is_statsd=True,
+    ),
     "timestamps": Scenario([b"c:1|c"], [b"c:2|c|T" + T + b"\nc:3|c|T" + T, b"g:4|g|T" + T]),
     "side log": Scenario([b"c:1|c"], [b"c:2|c\n_e{1,1}:a|b\nc:3|c", b"_sc|d|0|m:e\nc:4|c"]),
     "timer grows": Scenario([_timer(0, 6)], [_timer(6, 10), b"t:5|ms\nt:6|ms"]),

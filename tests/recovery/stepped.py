@@ -14,7 +14,7 @@ import sys
 from importlib import import_module
 
 import veneurpy
-from veneurpy.engine import Budget, Engine, EngineOptions, open_engine
+from veneurpy.engine import Budget, Engine, EngineOptions, Grammar, open_engine
 
 STEPPED = {"receiver_take": "receiver", "receiver_swap": "receiver", "arena_begin": "arena"}
 SKIPPED = {"td_sort_doubles": "sort", "td_merge_values": "sort"}
@@ -57,6 +57,7 @@ def main() -> None:
         arena_dir=told["arena_dir"],
         store_max_bytes=told["store_max_bytes"],
         budgets=(Budget(**told["budget"]),),
+        grammar=Grammar(is_statsd=told["is_statsd"]),
     )
     engine = open_engine("native", options, start_ms=told["start_ms"])
     script = Script(engine, told["start_ms"], told["now_ns"])

@@ -171,6 +171,7 @@ def _start(scenario: Scenario, arenas: Path, package_root: Path) -> Iterator[Tra
         "arena_dir": str(arenas),
         "store_max_bytes": scenario.store_bytes,
         "budget": asdict(scenario.budget),
+        "is_statsd": scenario.is_statsd,
         "start_ms": START_MS,
         "now_ns": NOW_NS,
         "before": [action.decode("latin-1") for action in scenario.before],

@@ -28,7 +28,7 @@ from veneurpy.config.checks import (
     check_tag,
 )
 from veneurpy.config.listen import GrpcListenAddress, ListenAddress
-from veneurpy.config.listen_options import NameTagStyles
+from veneurpy.config.listen_options import Dialect, NameTagStyles
 from veneurpy.config.mode import UnixMode
 from veneurpy.config.quantity import Duration, OptionalDuration, Size
 from veneurpy.config.ring import Address, ClientFiles, NodeName, Ring, ServerFiles
@@ -84,7 +84,14 @@ class Config(Section):
     `udp://:8125` (every address, IPv4 and IPv6); `tcp`, `tcp4`, `tcp6` and `tls` likewise;
     `unixgram:///run/dsd.socket`, `unix:` (a stream), `unixpacket:`, each with a path or an abstract
     name (`unix:@dsd`); `systemd://NAME`; `stdin:`. What is asked for behind a `?` is for that
-    listener alone: `udp://:8126?name_tags=influxdb`."""
+    listener alone: `udp://:8126?dialect=statsd`."""
+    dialect: Dialect = "dogstatsd"
+    """What the lines are. `statsd`: plain StatsD, where a sign makes a gauge's value a change of
+    the one before (`+3`, `-2`), gauges keep their values (`gauge_ttl`), and `m` (a meter) is a
+    counter. For one listener: `?dialect=statsd` in its URL."""
+    gauge_ttl: Duration = 0.0
+    """With `dialect: statsd`: for how long a gauge is flushed again, with the same value, after it
+    was last sent. 0: it is forgotten at the flush, and a change is one of 0 then."""
     name_tags: Annotated[NameTagStyles, BeforeValidator(as_tuple)] = ()
     """Where tags may stand in a metric's name: `influxdb` (`name,tag=value`), `librato`
     (`name#tag=value`), `signalfx` (`name[tag=value]`), `graphite` (`name;tag=value`). A style that

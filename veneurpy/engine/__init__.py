@@ -222,6 +222,11 @@ class Interval(Protocol):
         ...
 
     @property
+    def forgotten(self) -> int:
+        """Gauges that were to be flushed again and found no room; known once it is released."""
+        ...
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether a process before this one died while it delivered the interval from memory.
 
@@ -232,6 +237,7 @@ class Interval(Protocol):
     def release(self, *, kept: bool = True) -> None:
         """Gives the memory back, for the next interval. Idempotent.
 
+        With `EngineOptions.gauge_ttl_s` it first hands its gauges on: a kill in between loses none.
         The last thing to be called; unless nobody else has `kept` what it held, so that a successor
         should find it (`is_doubtful`) until it has been delivered: then `settled` is.
         """

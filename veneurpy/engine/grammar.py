@@ -28,6 +28,9 @@ class Grammar:
     """How one reader reads its lines."""
 
     name_tags: NameTags = NO_NAME_TAGS
+    is_statsd: bool = False
+    """Plain StatsD: a sign makes a gauge's value a change of the one before, gauges keep their
+    values for `EngineOptions.gauge_ttl_s`, and `m` (a meter) is a counter."""
 
 
 DOGSTATSD = Grammar()

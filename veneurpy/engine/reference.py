@@ -15,6 +15,7 @@ from veneurpy.engine.columns import Columns
 from veneurpy.engine.exchange import Encoding
 from veneurpy.engine.grammar import Grammar
 from veneurpy.engine.owners import OwnerTable
+from veneurpy.engine.reference_carry import carried
 from veneurpy.engine.reference_columns import Groups, columns, merge, type_conflicts
 from veneurpy.engine.reference_encode import encode, merge_for_wire
 from veneurpy.engine.reference_import import ReferenceImportStore
@@ -25,6 +26,10 @@ from veneurpy.engine.types import Accounts, ClientTop, EngineOptions, MemoryUse,
 
 if TYPE_CHECKING:
     from veneurpy.engine import ImportStore
+
+
+HandOn = Callable[[Sequence[Store], Role, int], int]
+"""Takes over the gauges of an interval that ends (ms); returns how many found no room."""
 
 
 class ReferenceInterval:
@@ -38,7 +43,11 @@ class ReferenceInterval:
         closed: Sequence[tuple[str, Store]],
         options: EngineOptions,
         seen: Seen,
+        *,
+        carried: Store | None = None,
+        hand_on: HandOn | None = None,
     ) -> None:
+        """`carried`: gauges of the interval before. `hand_on` is called at the release."""
         self._seen = seen
         self._top: tuple[tuple[NameTop, ...], tuple[ClientTop, ...]] | None = None
         self._uuid = uuid
@@ -47,6 +56,9 @@ class ReferenceInterval:
         self._stores = [store for _, store in closed]
         self._accounts = tuple((listener, store.accounts) for listener, store in closed)
         self._options = options
+        self._carried = [] if carried is None else [carried]
+        self._hand_on = hand_on
+        self.forgotten = 0
         self.is_released = False
         self._groups: dict[Role, Groups] = {}
         self._role = Role.STANDALONE
@@ -121,7 +133,8 @@ class ReferenceInterval:
         )
         remainders.merge(carry, sender="", received_ns=0)
         others = [s.store for s in (remainders, *sources) if isinstance(s, ReferenceImportStore)]
-        merged = merge_for_wire(self._stores, others, role, self._options)
+        own = [*self._carried, *self._stores]
+        merged = merge_for_wire(own, others, role, self._options)
         return encode(merged, table, role, max_bytes, veneur_owners, self._options.compression)
 
     @property
@@ -132,10 +145,13 @@ class ReferenceInterval:
         """No arena outlives this engine's process."""
 
     def release(self, *, kept: bool = True) -> None:
+        if not self.is_released and self._hand_on is not None:
+            own = [*self._carried, *self._stores]
+            self.forgotten = self._hand_on(own, self._role, self._end_ms)
         self.is_released = True
-        for store in self._stores:
+        for store in (*self._carried, *self._stores):
             store.release()
-        self._stores = []
+        self._carried, self._stores = [], []
         self._groups = {}
 
     def _merged(self) -> Groups:
@@ -143,11 +159,10 @@ class ReferenceInterval:
         if self._role not in self._groups:
             options = self._options
             self._groups[self._role] = merge(
-                self._stores,
+                [*self._carried, *self._stores],
                 options.extend_tags,
                 options.compression,
                 self._role,
-                rewriter=options.rewriter,
             )
         return self._groups[self._role]
 
@@ -163,6 +178,7 @@ class ReferenceEngine:
         self._import_memory = Memory(options.import_max_bytes)
         self._readers: list[ReferenceReader] = []
         self._closed: ReferenceInterval | None = None
+        self._carried: Store | None = None
         self._seen: Seen = set()
         self._lock = Lock()
 
@@ -180,7 +196,8 @@ class ReferenceEngine:
         """A reader that is fed by hand. `kernel_drops` is asked at each rotation for the datagrams
         that the kernel discarded since it was last asked."""
         with self._lock:
-            store = self._new_store(len(self._readers))
+            grammar = grammar or self._options.grammar
+            store = self._new_store(len(self._readers), grammar)
             reader = ReferenceReader(
                 listener, store, self._options, kernel_drops, max_datagram_bytes, grammar
             )
@@ -195,12 +212,20 @@ class ReferenceEngine:
             if self._closed is not None and not self._closed.is_released:
                 raise RuntimeError("the interval before is not released")
             closed = [
-                (reader.listener, reader.swap(self._new_store(index)))
+                (reader.listener, reader.swap(self._new_store(index, reader.grammar)))
                 for index, reader in enumerate(self._readers)
             ]
             interval = ReferenceInterval(
-                self._uuid, self._start_ms, now_ms, closed, self._options, self._seen
+                self._uuid,
+                self._start_ms,
+                now_ms,
+                closed,
+                self._options,
+                self._seen,
+                carried=self._carried,
+                hand_on=self._carry_on if self._options.gauge_ttl_s else None,
             )
+            self._carried = None
             self._uuid, self._start_ms, self._closed = uuid4(), now_ms, interval
         return interval
 
@@ -234,5 +259,9 @@ class ReferenceEngine:
             if self._closed is not None:
                 self._closed.release()
 
-    def _new_store(self, reader: int) -> Store:
-        return Store(reader, self._options, self._memory)
+    def _new_store(self, reader: int, grammar: Grammar) -> Store:
+        return Store(reader, self._options, self._memory, keeps_gauges=grammar.is_statsd)
+
+    def _carry_on(self, stores: Sequence[Store], role: Role, end_ms: int) -> int:
+        self._carried, forgotten = carried(stores, self._options, role, end_ms, self._memory)
+        return forgotten

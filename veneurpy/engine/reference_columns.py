@@ -10,18 +10,16 @@ from typing import NamedTuple
 
 from veneurpy.engine.columns import Columns, StringTable
 from veneurpy.engine.reference_digest import Distribution, Moments
+from veneurpy.engine.reference_gauge import Gauge
 from veneurpy.engine.reference_store import (
     Counter,
-    Gauge,
     Histogram,
     MemberSet,
     Series,
     SeriesKey,
     Store,
     new_series,
-    rewritten,
 )
-from veneurpy.engine.rewriting import Rewriter
 from veneurpy.engine.roles import publishes
 from veneurpy.engine.tags import ImplicitTags
 from veneurpy.engine.types import MetricType, Output, Plan, PointType, Role, Scope, Statistic
@@ -77,14 +75,13 @@ def merge(
     compression: float,
     role: Role = Role.STANDALONE,
     touched: Collection[SeriesKey] = (),
-    rewriter: Rewriter | None = None,
 ) -> Groups:
     """Merges what the readers hold and gives every series its implicit tags."""
     implicit = ImplicitTags(extend_tags)
     groups: Groups = {}
     for store in stores:
         for sent, series in store.series.items():
-            if (key := rewritten(rewriter, sent)) is None:
+            if (key := store.becomes(sent)) is None:
                 continue
             kind = MetricType.HISTOGRAM if key.type in _HISTOGRAMS else key.type
             is_published = key.timestamp_s is not None or publishes(role, kind, key.scope)
@@ -126,7 +123,7 @@ def _points(group: Group, plan: Plan) -> Iterator[tuple[bytes, PointType, float]
         case Counter() as counter:
             yield b"", PointType.COUNTER, counter.sum
         case Gauge() as gauge:
-            yield b"", PointType.GAUGE, gauge.value
+            yield b"", PointType.GAUGE, gauge.current
         case MemberSet() as members:
             yield b"", PointType.GAUGE, float(members.members.estimate())
         case Histogram() as histogram:

@@ -16,7 +16,6 @@ from veneurpy.engine.reference_store import (
     SeriesKey,
     Store,
     new_series,
-    rewritten,
 )
 from veneurpy.engine.roles import forwards, is_global
 from veneurpy.engine.tags import ImplicitTags
@@ -34,7 +33,7 @@ def merge_for_wire(
     for store in (*own, *others):
         is_own = store in own
         for sent, series in store.series.items():
-            key = rewritten(options.rewriter if is_own else None, sent)
+            key = store.becomes(sent)
             if key is None or key.timestamp_s is not None or not forwards(role, key.type, key.scope):
                 continue
             sinks = key.sinks if role is Role.OWNER else frozenset[bytes]()

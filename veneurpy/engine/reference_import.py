@@ -18,6 +18,7 @@ from veneurpy.engine.owners import series_hash
 from veneurpy.engine.reference_columns import columns, merge
 from veneurpy.engine.reference_digest import Distribution
 from veneurpy.engine.reference_encode import merge_for_wire
+from veneurpy.engine.reference_gauge import Gauge
 from veneurpy.engine.reference_metric import (
     CounterValue,
     DigestValue,
@@ -33,7 +34,6 @@ from veneurpy.engine.reference_metric_writer import Entry, batches, write_metric
 from veneurpy.engine.reference_protobuf import Malformed
 from veneurpy.engine.reference_store import (
     Counter,
-    Gauge,
     Histogram,
     MemberSet,
     Memory,

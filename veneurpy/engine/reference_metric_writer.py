@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from veneurpy.engine.exchange import Encoded
 from veneurpy.engine.reference_digest import Moments
+from veneurpy.engine.reference_gauge import Gauge
 from veneurpy.engine.reference_hll import ReferenceSet
 from veneurpy.engine.reference_hll_wire import dense_bytes, excess, sparse_bytes
 from veneurpy.engine.reference_protobuf import (
@@ -20,7 +21,6 @@ from veneurpy.engine.reference_protobuf import (
 )
 from veneurpy.engine.reference_store import (
     Counter,
-    Gauge,
     Histogram,
     MemberSet,
     Series,
@@ -74,9 +74,9 @@ def _counter(value: float, *, foreign: bool) -> bytes:
 
 
 def _gauge(gauge: Gauge, *, foreign: bool) -> bytes:
-    message = double_field(1, gauge.value)
+    message = double_field(1, gauge.current)
     if not foreign:
-        message += varint(100 << 3 | FIXED64) + struct.pack("<q", gauge.time_ns)
+        message += varint(100 << 3 | FIXED64) + struct.pack("<q", gauge.last_ns)
         if gauge.sender:
             message += bytes_field(101, gauge.sender)
     return message

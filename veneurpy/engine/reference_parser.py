@@ -24,6 +24,8 @@ MAX_WEIGHT = 1e18
 NOT_A_TIMESTAMP = 0
 """Stands for a `T` that cannot be read: like every T below 1 it is passed over and counted."""
 
+_METER = b"m"
+_SIGNS = (b"+", b"-")
 _TYPES = {
     b"c": MetricType.COUNTER,
     b"g": MetricType.GAUGE,
@@ -45,6 +47,8 @@ class MetricLine(NamedTuple):
     type: MetricType
     values: tuple[float, ...]
     """The good ones, never none; of a set none at all."""
+    changes: tuple[bool, ...]
+    """Which of the values are changes of the gauge's value before; empty: none."""
     member: bytes
     """What a set is to hold, as it was sent."""
     bad_values: int
@@ -72,6 +76,8 @@ class LineParser:
 
     def __init__(self, grammar: Grammar = DOGSTATSD) -> None:
         self._name_tags = grammar.name_tags
+        self._is_statsd = grammar.is_statsd
+        self._types = _TYPES | ({_METER: MetricType.COUNTER} if grammar.is_statsd else {})
         self._normalise: Callable[[bytes], TagSet | None] = lru_cache(_SPELLINGS_KEPT)(normalise)
 
     def parse(self, line: bytes) -> MetricLine | str:
@@ -85,7 +91,7 @@ class LineParser:
         if not name or not is_clean(name):
             return "bad_name"
         word, *sections = rest.split(b"|")
-        type_ = _TYPES.get(word)
+        type_ = self._types.get(word)
         if type_ is None:
             return "bad_type"
         fields = _sort_out(sections)
@@ -98,7 +104,8 @@ class LineParser:
         tags = self._normalise(spelling)
         if tags is None:
             return "bad_tags"
-        values, bad_values, member = _values(type_, text, rate)
+        has_changes = self._is_statsd and type_ is MetricType.GAUGE
+        values, changes, bad_values, member = _values(type_, text, rate, has_changes)
         if not values and not member:
             return "bad_value"
         timestamp = None if fields.timestamp is None else _timestamp(fields.timestamp)
@@ -106,6 +113,7 @@ class LineParser:
             name,
             type_,
             values,
+            changes,
             member,
             bad_values,
             rate,
@@ -146,14 +154,18 @@ def _rate(texts: list[bytes]) -> float | None:
     return rate
 
 
-def _values(type_: MetricType, text: bytes, rate: float) -> tuple[tuple[float, ...], int, bytes]:
-    """(good values, number of bad ones, set member)."""
+def _values(
+    type_: MetricType, text: bytes, rate: float, has_changes: bool
+) -> tuple[tuple[float, ...], tuple[bool, ...], int, bytes]:
+    """(good values, which are changes, number of bad ones, set member)."""
     if type_ is MetricType.SET:
-        return (), 0, text
+        return (), (), 0, text
     divisor = rate if type_ in _WEIGHTED else 1.0
-    slots = [parse_float(slot) for slot in text.split(b":") if slot]
-    good = tuple(v for v in slots if v is not None and abs(v) / divisor <= MAX_VALUE)
-    return good, len(slots) - len(good), b""
+    slots = [slot for slot in text.split(b":") if slot]
+    numbers = [(parse_float(slot), slot.startswith(_SIGNS)) for slot in slots]
+    good = [(v, sign) for v, sign in numbers if v is not None and abs(v) / divisor <= MAX_VALUE]
+    changes = tuple(sign for _, sign in good) if has_changes else ()
+    return tuple(v for v, _ in good), changes, len(slots) - len(good), b""
 
 
 def _timestamp(text: bytes) -> int:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from copy import deepcopy
+from itertools import zip_longest
 from threading import Lock
 
-from veneurpy.engine.grammar import Grammar
+from veneurpy.engine.grammar import DOGSTATSD, Grammar
 from veneurpy.engine.reference_budget import Placer
 from veneurpy.engine.reference_clients import Look, client_of
+from veneurpy.engine.reference_gauge import Gauge
 from veneurpy.engine.reference_parser import LineParser, MetricLine
 from veneurpy.engine.reference_store import (
     Counter,
-    Gauge,
     Histogram,
     MemberSet,
     Series,
@@ -40,7 +41,7 @@ class ReferenceReader:
         options: EngineOptions,
         kernel_drops: Callable[[], int] | None = None,
         max_datagram_bytes: int = 0,
-        grammar: Grammar | None = None,
+        grammar: Grammar = DOGSTATSD,
     ) -> None:
         self._max_bytes = max_datagram_bytes or options.max_datagram_bytes
         self._kernel_drops = kernel_drops
@@ -48,7 +49,8 @@ class ReferenceReader:
         self._store = store
         self._options = options
         self._placer = self._new_placer()
-        self._parser = LineParser(grammar or options.grammar)
+        self.grammar = grammar
+        self._parser = LineParser(grammar)
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -165,14 +167,20 @@ class ReferenceReader:
                 for value in metric.values:
                     series.add(value / metric.rate)
             case Gauge():
-                for value in metric.values:
-                    self._store.write_gauge(series, value, now_ns)
+                self._apply_gauge(series, metric, now_ns)
             case MemberSet():
                 series.add(metric.member)
             case Histogram():
                 for value in metric.values:
                     series.add(value, 1 / metric.rate)
                 self._store.grow(len(metric.values))
+
+    def _apply_gauge(self, gauge: Gauge, metric: MetricLine, now_ns: int) -> None:
+        for value, is_change in zip_longest(metric.values, metric.changes, fillvalue=False):
+            if not is_change:
+                self._store.write_gauge(gauge, value, now_ns)
+            elif reason := self._store.change_gauge(gauge, value, now_ns):
+                self._store.accounts.values_rejected[reason] += 1
 
     def _own_time(self, metric: MetricLine, now_ns: int) -> int | None:
         """The second that the sample belongs to, None for the open interval."""
@@ -189,6 +197,8 @@ class ReferenceReader:
             return False
         earliest_ms = now_ms - int(1000 * self._options.late_window_s)
         latest_ms = now_ms + int(1000 * self._options.interval_s)
+        if any(metric.changes):
+            return False
         in_time = earliest_ms <= 1000 * timestamp_s <= latest_ms
         return in_time and self._store.keep_timestamp(timestamp_s)
 

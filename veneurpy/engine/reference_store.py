@@ -7,8 +7,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from veneurpy.engine.reference_digest import Distribution, Moments
+from veneurpy.engine.reference_gauge import Change, Gauge
 from veneurpy.engine.reference_hll import ReferenceSet
-from veneurpy.engine.rewriting import Rewriter
 from veneurpy.engine.types import Accounts, EngineOptions, MemoryUse, MetricType, Scope
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SERIES_BYTES = 200
 _SAMPLE_BYTES = 16
 _SIDE_LOG_LINE_BYTES = 16
+_CHANGE_BYTES = 32
 RESERVE_SHARE = 100
 """One in so many bytes is for series that stand for what has no room."""
 
@@ -47,31 +48,6 @@ class Counter:
     def merge(self, other: Counter) -> None:
         self.samples += other.samples
         self.sum += other.sum
-
-
-@dataclass(slots=True)
-class Gauge:
-    """The last write, by (time, sender, reader); of what senders say at one time the largest."""
-
-    samples: int = 0
-    time_ns: int = -1
-    sender: bytes = b""
-    """Who sent it; empty: a reader of this node."""
-    reader: int = -1
-    value: float = 0.0
-
-    def write(self, value: float, time_ns: int, reader: int) -> None:
-        self.samples += 1
-        self.value, self.time_ns, self.reader = value, time_ns, reader
-
-    def merge(self, other: Gauge) -> None:
-        self.samples += other.samples
-        if self._rank() < other._rank():
-            self.time_ns, self.sender = other.time_ns, other.sender
-            self.reader, self.value = other.reader, other.value
-
-    def _rank(self) -> tuple[int, bytes, int, float]:
-        return self.time_ns, self.sender, self.reader, self.value
 
 
 @dataclass(slots=True)
@@ -159,7 +135,11 @@ class Memory:
 class Store:
     """One reader's share of one interval. The reader lets in one thread at a time."""
 
-    def __init__(self, reader: int, options: EngineOptions, memory: Memory) -> None:
+    def __init__(
+        self, reader: int, options: EngineOptions, memory: Memory, *, keeps_gauges: bool = False
+    ) -> None:
+        """`keeps_gauges`: they are carried on into intervals after this one."""
+        self.keeps_gauges = keeps_gauges
         self.accounts = Accounts()
         self.series: dict[SeriesKey, Series] = {}
         self.names: dict[bytes, NameCount] = {}
@@ -170,6 +150,7 @@ class Store:
         self._memory = memory
         self._bytes = 0
         self._side_log_bytes = 0
+        self._changes_bytes = 0
         self._timestamps: set[int] = set()
         self._time_ns = 0
 
@@ -192,6 +173,24 @@ class Store:
         """The order of arrival holds within a reader, whatever its clock does."""
         self._time_ns = max(self._time_ns + 1, now_ns)
         gauge.write(value, self._time_ns, self._reader)
+
+    def change_gauge(self, gauge: Gauge, value: float, now_ns: int) -> str:
+        """The same with a change; why it finds no room, or nothing."""
+        size = self._changes_bytes + _CHANGE_BYTES
+        if size > self._options.side_log_max_bytes:
+            return "side_log_full"
+        if not self._memory.take(_CHANGE_BYTES):
+            return "store_full"
+        self._time_ns = max(self._time_ns + 1, now_ns)
+        self._changes_bytes = size
+        self._bytes += _CHANGE_BYTES
+        gauge.change(Change(self._time_ns, self._reader, value))
+        return ""
+
+    @property
+    def taken_bytes(self) -> int:
+        """What it has of the memory."""
+        return self._bytes
 
     def grow(self, samples: int) -> None:
         """Accounts for samples that are kept as such."""
@@ -220,16 +219,25 @@ class Store:
         """Values per type, added up from the series themselves: the ledger's other side."""
         totals = dict.fromkeys(MetricType, 0)
         for key, series in self.series.items():
-            totals[key.type] += 0 if self._is_dropped(key) else series.samples
+            totals[key.type] += 0 if self.becomes(key) is None else series.samples
         return totals
 
     def filtered(self) -> int:
         """Values of the series that are dropped."""
-        dropped = (series for key, series in self.series.items() if self._is_dropped(key))
+        dropped = (series for key, series in self.series.items() if self.becomes(key) is None)
         return sum(series.samples for series in dropped)
 
-    def _is_dropped(self, key: SeriesKey) -> bool:
-        return self._options.rewriter is not None and rewritten(self._options.rewriter, key) is None
+    def becomes(self, key: SeriesKey) -> SeriesKey | None:
+        """What a series is merged as; None: it is dropped. What no reader had stays as it is."""
+        rewriter = self._options.rewriter
+        if rewriter is None or self._reader < 0:
+            return key
+        rewrite = rewriter.of(key.name, key.type)
+        if rewrite is None:
+            return key
+        if rewrite.is_dropped:
+            return None
+        return key._replace(name=rewrite.name, tags=rewrite.tags(key.tags))
 
     def release(self) -> None:
         """Gives everything back. Idempotent."""
@@ -239,16 +247,6 @@ class Store:
         self.names = {}
         self.clients = {}
         self.side_log = []
-
-
-def rewritten(rewriter: Rewriter | None, key: SeriesKey) -> SeriesKey | None:
-    """What becomes of a series; None: it is dropped."""
-    rewrite = None if rewriter is None else rewriter.of(key.name, key.type)
-    if rewrite is None:
-        return key
-    if rewrite.is_dropped:
-        return None
-    return key._replace(name=rewrite.name, tags=rewrite.tags(key.tags))
 
 
 def new_series(type_: MetricType, compression: float) -> Series:

@@ -220,7 +220,10 @@ class EngineOptions:
     coalesce: bool = True
     """A reader that receives by itself may sleep for up to 1 ms, for datagrams to gather."""
     side_log_max_bytes: int = 4 << 20
-    """Bytes of events and service checks that one reader keeps in one interval."""
+    """Bytes of events and service checks that one reader keeps in one interval, and once more of
+    changes of gauges."""
+    gauge_ttl_s: float = 0.0
+    """How long after it was last sent a gauge of plain StatsD is flushed again; 0: never."""
     import_max_bytes: int = 1 << 30
     """Upper bound of all import stores together."""
     grammar: Grammar = DOGSTATSD
@@ -242,7 +245,7 @@ LINE_REASONS = (
     "side_log_full",
     "too_long",
 )
-VALUE_REASONS = ("bad_value", "store_full", "over_budget")
+VALUE_REASONS = ("bad_value", "store_full", "over_budget", "side_log_full")
 # What a client sent and the engine passed over, the sample kept.
 IGNORED_FIELDS = ("unknown_field", "bad_timestamp", "scope_conflict", "bad_name_tag")
 

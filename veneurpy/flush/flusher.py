@@ -35,6 +35,7 @@ from veneurpy.spool import Committed, Part, Record
 from veneurpy.spool.database import nothing_else
 from veneurpy.spool.spool import nothing_more
 from veneurpy.telemetry import Telemetry
+from veneurpy.telemetry.events import GaugesForgotten
 from veneurpy.telemetry.metrics import CLOSE_SECONDS
 
 TOP_NAMES = 200
@@ -59,6 +60,8 @@ class _Closed:
     outgoing: Outgoing | None
     """What other nodes are to get of it."""
     is_kept: bool
+    forgotten: int
+    """Gauges that found no room to be flushed again."""
 
 
 class Flusher:
@@ -140,6 +143,8 @@ class Flusher:
         interval = ClosedInterval(closed.uuid, tick.start_ms, tick.end_ms, book)
         broken = self._ledger.close(interval)
         report(self._telemetry, interval, tick, closed.parted, broken)
+        if closed.forgotten:
+            self._telemetry.emit(GaugesForgotten(closed.forgotten))
         self.top = closed.top
         self.clients = closed.clients
         self._offenders.report(closed.top, self._telemetry)
@@ -189,6 +194,7 @@ class Flusher:
             settled,
             outgoing,
             kept,
+            interval.forgotten,
         )
 
     def _keep(

@@ -54,6 +54,7 @@ def engine_options(config: Config) -> EngineOptions:
         late_window_s=config.late_window,
         max_timestamps=config.max_timestamps,
         side_log_max_bytes=config.side_log_max_bytes,
+        gauge_ttl_s=config.gauge_ttl,
         arena_dir=config.arena_dir or None,
         import_max_bytes=config.import_max_bytes,
         grammar=grammar_of(config, ListenOptions()),
@@ -66,7 +67,8 @@ def grammar_of(config: Config, options: ListenOptions) -> Grammar:
     name_tags = NameTags(0)
     for style in styles:
         name_tags |= NameTags[style.upper()]
-    return Grammar(name_tags)
+    dialect = options.dialect or config.dialect
+    return Grammar(name_tags, is_statsd=dialect == "statsd")
 
 
 def budgets_of(config: Config) -> tuple[Budget, ...]:

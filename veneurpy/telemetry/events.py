@@ -363,6 +363,18 @@ class LateForgotten(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class GaugesForgotten(Event):
+    """Gauges found no room to be flushed again (`gauge_ttl`): sent again, they start anew."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 600.0
+    gauges: int
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.GAUGES_FORGOTTEN, self.gauges, {}
+
+
+@dataclass(frozen=True, slots=True)
 class SinkFailed(Event):
     """A call of a sink failed. What becomes of the rows is told apart, when it is decided."""
 

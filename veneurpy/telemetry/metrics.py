@@ -208,6 +208,11 @@ LATE_FORGOTTEN = Metric(
     "counter",
     "Points with a time of their own that are no longer remembered for want of room.",
 )
+GAUGES_FORGOTTEN = Metric(
+    "veneurpy_gauges_forgotten_total",
+    "counter",
+    "Gauges that were to be flushed again (`gauge_ttl`) and found no room.",
+)
 
 _BY_OWNER = ("owner",)
 

@@ -19,7 +19,7 @@ from veneurpy.engine.native.table cimport Table
 
 cdef enum:
     ARENA_MAGIC = 0x414E5056            # "VPNA"
-    ARENA_VERSION = 4
+    ARENA_VERSION = 5
     HEADER_BYTES = 8192
     MESSAGES_AT = 4096                  # what the kernel says of the datagrams that it hands over: a page
     RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
@@ -29,7 +29,7 @@ cdef enum:
     DIGEST_CLASS = 9
     BLOCK_CLASSES = 10
     LINE_REASONS = 11
-    VALUE_REASONS = 3
+    VALUE_REASONS = 4
     IGNORED_KINDS = 4
     SERIES_TYPES = 5
     LISTENER_BYTES = 128
@@ -59,6 +59,7 @@ cdef enum:
     VALUE_BAD = 0
     VALUE_STORE_FULL = 1
     VALUE_OVER_BUDGET = 2
+    VALUE_SIDE_LOG_FULL = 3
 
 cdef enum:
     UNKNOWN_FIELD = 0
@@ -79,6 +80,7 @@ cdef enum:
     ENTRY_CANONICAL = 4                 # the tags as sent are sorted, distinct, not empty, without magic words
     ENTRY_TIMESTAMP = 8                 # the key ends with the 8 bytes of a T
     ENTRY_CONFLICT = 16                 # both scopes were named
+    ENTRY_CHANGED = 32                  # a gauge that has changes
 
 cdef struct Counters:
     u64 datagrams
@@ -100,6 +102,10 @@ cdef struct SetJournal:
     u64 hash
     u64 samples
 
+cdef enum:
+    NAME_KEEPS_GAUGES = 1               # what its gauges say is carried on into intervals after this one
+    NAME_CARRIED = 2                    # it has no reader: its gauges are of intervals before this one
+
 # What an arena is called: the interval's identity, the reader's place in it. An arena that outlives its process is
 # known again by it.
 cdef struct ArenaName:
@@ -107,6 +113,7 @@ cdef struct ArenaName:
     u8 boot_id[16]
     i64 start_ms
     u32 reader
+    u32 kind                            # NAME_…
     u8 listener[LISTENER_BYTES]         # padded with NUL
 
 # What does not change while an interval is open. It stands in the header twice: damage to one is mended by the other.
@@ -138,6 +145,8 @@ cdef struct Header:
     u64 irregular                       # entries that are not canonical, or have a T
     u64 side_log                        # offset of the newest record
     u64 side_bytes
+    u64 changes                         # offset of the newest Change
+    u64 change_bytes
     SetJournal journal
     Counters counters
     Snapshot snapshots[2]
@@ -158,6 +167,15 @@ cdef struct SideRecord:
     u64 previous
     u64 size
 
+# A signed value of plain StatsD (changes.pxd).
+cdef struct Change:
+    i64 time_ns
+    double value
+    u32 previous                        # offset / 16
+    u32 entry                           # offset / 16
+    u32 number                          # the gauge's count with it, its lower half
+    u32 check                           # of all before it (hash_check)
+
 # Accounts of who sent what (clients.pxd).
 cdef struct Clients:
     u64 at                              # offset of the table, or 0
@@ -175,6 +193,7 @@ cdef struct Weights:
     u64 name_bytes                      # and a name at most so long,
     u64 name_ratio                      # and so many times its name
     bint rewrites
+    bint carries                        # gauges are carried on
 
 cdef struct Arena:
     u8* base
@@ -255,6 +274,19 @@ cdef inline u64 block_reference(const Arena* a, const Block* b) noexcept nogil:
 cdef inline u8* entry_key(Entry* e) noexcept nogil:
     """A gauge has two times between its value and its key."""
     return <u8*>e + (48 if e.type == GAUGE else 32)
+
+
+cdef inline i64* gauge_times(const Entry* e) noexcept nogil:
+    """The last write's time is at the last bit of the count; 0: there was none."""
+    return <i64*>(<u8*>e + 32)
+
+
+cdef inline bint keeps_gauges(const Arena* a) noexcept nogil:
+    return a.header.identity.name.kind & (NAME_KEEPS_GAUGES | NAME_CARRIED) != 0
+
+
+cdef inline bint is_carried(const Arena* a) noexcept nogil:
+    return a.header.identity.name.kind & NAME_CARRIED != 0
 
 
 cdef inline Entry* entry_at(const Arena* a, u64 offset) noexcept nogil:

@@ -109,6 +109,23 @@ static inline int vnp_brief_number(const uint8_t *end, int n, uint32_t *digits, 
 #endif
 }
 
+/* The place among 8 bytes of the first that is `byte`; 8 where there is none. */
+static inline int vnp_byte_in8(const uint8_t *p, uint8_t byte) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    const uint64_t ones = 0x0101010101010101u, highs = 0x80 * ones;
+    uint64_t text;
+    memcpy(&text, p, 8);
+    text ^= byte * ones;
+    text = (text - ones) & ~text & highs;
+    return text ? __builtin_ctzll(text) >> 3 : 8;
+#else
+    int at = 0;
+    while (at < 8 && p[at] != byte)
+        at++;
+    return at;
+#endif
+}
+
 /* Both halves of an aligned pair in one store, so that no death of the process can tear them. */
 static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi);
 

@@ -1,10 +1,11 @@
 """Declarations of compat.h and the short names of fixed-width integers."""
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 ctypedef uint8_t u8
 ctypedef uint16_t u16
 ctypedef uint32_t u32
 ctypedef uint64_t u64
+ctypedef int32_t i32
 ctypedef int64_t i64
 
 cdef extern from "compat.h" nogil:
@@ -18,6 +19,7 @@ cdef extern from "compat.h" nogil:
     u64 mum "vnp_mum"(u64, u64)
     void store_pair "vnp_store_pair"(void*, u64, u64)
     bint equal16 "vnp_equal16"(const u8*, const u8*)
+    int byte_in8 "vnp_byte_in8"(const u8*, u8)
     bint brief_number "vnp_brief_number"(const u8*, int, u32*, int*)
     void scan_blocks "vnp_scan"(const u8*, size_t, u64*, u64*)
     bint move_mark "vnp_move_mark"(u64*, u64, u64)

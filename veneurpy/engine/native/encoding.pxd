@@ -12,7 +12,8 @@ cdef struct Encode:
     const HashKey* key
     Slice* extend
     int n_extend
-    const Rewrites* rewrites            # of the first arenas, or NULL
+    const Rewrites* rewrites            # or NULL,
+    int rewrites_from                   # of the arenas from that one on
     MergeUse use
     double compression
     u64 max_bytes

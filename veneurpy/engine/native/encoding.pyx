@@ -47,6 +47,7 @@ cdef Done _encode(Encode* e, Arena** arenas, int n, Merge* m, Wire* w, Imports* 
     if not merge_open(m, NULL, e.use, e.key, e.extend, e.n_extend):
         return NO_MEMORY
     m.rewrites = e.rewrites
+    m.rewrites_from = e.rewrites_from
     if not merge_arenas(m, arenas, n):
         return NO_MEMORY
     return DONE if wire_write(w, m) else NO_MEMORY

@@ -9,11 +9,12 @@ cimport cython
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    ARENA_FREE, TOO_LONG, Arena, ArenaName, Header, Weights, arena_begin, arena_close, arena_collapse, arena_committed,
-    arena_open, arena_reserve_ahead,
+    ARENA_FREE, NAME_CARRIED, NAME_KEEPS_GAUGES, RESERVE_STEP, TOO_LONG, Arena, ArenaName, Header, Weights, arena_begin,
+    arena_close, arena_collapse, arena_committed, arena_open, arena_reserve_ahead,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.budget cimport CompiledRules
+from veneurpy.engine.native.carry cimport CarriedArena, carried_limit
 from veneurpy.engine.native.clients cimport clients_begin
 from veneurpy.engine.native.compat cimport (
     MEM_QUEUED, bell_new, give_back_large, is_unix, refuse_senders, bell_ring, bell_wait, i64, load_acquire, meminfo,
@@ -42,6 +43,7 @@ from veneurpy.engine.arena_dir import ArenaDir, boot_id
 cdef enum:
     WAIT_NS = 100_000                   # between two looks at a reader that is to swap
     LEAST_ARENA = 256 * 1024
+    FIXED_CARRIED = 8 * RESERVE_STEP    # what carrying gauges takes at the least
     FLUSH_RATIO = 12                    # what the flush of a recovered arena may take, as a multiple of it
 
 _WHY_UNREADABLE = {
@@ -66,6 +68,7 @@ cdef class NativeReader:
     cdef u32 _number
     cdef u32 _unread
     cdef MemoryMeter _meter
+    cdef bint _keeps_gauges
     cdef list _files                    # (descriptor, path) of each arena that is a file
 
     def __cinit__(self):
@@ -77,7 +80,9 @@ cdef class NativeReader:
     def __init__(self, NativeEngine engine, str listener, int number, Py_ssize_t max_datagram_bytes=0,
                  object grammar=None):
         cdef object options = engine.options
+        grammar = grammar or options.grammar
         self.engine = engine
+        self._keeps_gauges = grammar.is_statsd
         self.listener = listener
         self._meter = engine._meter
         self._number = number
@@ -93,7 +98,8 @@ cdef class NativeReader:
         if not parser_open(&self._r.parser, &self._r.store, &engine._context.key,
                            max_datagram_bytes or options.max_datagram_bytes,
                            <i64>(options.interval_s * 1000), <i64>(options.late_window_s * 1000),
-                           int((grammar or options.grammar).name_tags)):
+                           int(grammar.name_tags),
+                           grammar.is_statsd):
             raise MemoryError
         # Both arenas now: a file system that is full is to be noticed at the start, not at the first rotation.
         self._r.arena = self._prepare(engine)
@@ -127,12 +133,14 @@ cdef class NativeReader:
             fd, path = engine._dir.create(size)
             self._files.append((fd, path))
         name.reader = self._number
+        name.kind = NAME_KEEPS_GAUGES if self._keeps_gauges else 0
         memcpy(name.listener, <const char*>listener, len(listener))
         with nogil:
             if a.base == NULL:
                 failed = arena_open(a, &engine._meter.meter, fd, size, engine._digest_bytes)
             if not failed:
                 a.weights = engine._weights
+                a.weights.carries = self._keeps_gauges and engine._gauge_ttl_ns > 0
                 failed = arena_begin(a, limit, &name, &engine._context.key)
             if not failed:
                 reserve_begin(a)
@@ -277,6 +285,8 @@ cdef class NativeEngine:
     cdef Py_ssize_t _longest            # datagram, in bytes
     cdef u64 _limit                     # of each arena that is about to begin
     cdef ImportBudget _imports
+    cdef i64 _gauge_ttl_ns
+    cdef object _carried                # gauges of the interval before: a CarriedArena, a RecoveredFile, or None
 
     def __init__(self, options, *, start_ms, bytes hash_key=None):
         give_back_large()
@@ -286,6 +296,7 @@ cdef class NativeEngine:
         self._readers = []
         self.unreadable = []
         self._longest = options.max_datagram_bytes
+        self._gauge_ttl_ns = <i64>min(options.gauge_ttl_s * 1e9, 2.0 ** 62)
         self._meter = MemoryMeter()
         self._context = MergeContext(self._meter, hash_key or os.urandom(sizeof(HashKey)), options.extend_tags,
                                      options.compression, options.rewriter)
@@ -317,12 +328,17 @@ cdef class NativeEngine:
         return f"<NativeEngine {len(self._readers)} readers, {self.committed_bytes} bytes>"
 
     cdef _name_interval(self, object uuid, i64 start_ms):
-        cdef bytes raw = uuid.bytes, boot = boot_id()
         self._uuid = uuid
-        memset(&self._name, 0, sizeof(ArenaName))
-        memcpy(self._name.uuid, <const char*>raw, 16)
-        memcpy(self._name.boot_id, <const char*>boot, 16)
-        self._name.start_ms = start_ms
+        self._name = self._name_of(uuid, start_ms)
+
+    cdef ArenaName _name_of(self, object uuid, i64 start_ms):
+        cdef bytes raw = uuid.bytes, boot = boot_id()
+        cdef ArenaName name
+        memset(&name, 0, sizeof(ArenaName))
+        memcpy(name.uuid, <const char*>raw, 16)
+        memcpy(name.boot_id, <const char*>boot, 16)
+        name.start_ms = start_ms
+        return name
 
     cdef _reserve_ahead(self):
         cdef NativeReader reader
@@ -345,12 +361,20 @@ cdef class NativeEngine:
         An arena's limit covers what its flush takes beside it. Half of what there is: while one interval is flushed
         the next one comes, to be flushed in its turn. Columns that sinks still have are not there to be had.
         """
-        cdef i64 left = self._usable() - <i64>load_acquire(&self._meter.meter.heap)
+        cdef i64 left = self._usable() - <i64>load_acquire(&self._meter.meter.heap) - <i64>self._carried_weight()
         cdef i64 limit = min(left // 2, left - <i64>closing) // max(self._n_readers, 1)
         self._limit = <u64>max(limit, LEAST_ARENA)
 
     cdef i64 _usable(self):
         return self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self._longest
+
+    cdef u64 _carried_weight(self):
+        """What the gauges that were carried into the open interval take until they are carried on."""
+        if isinstance(self._carried, CarriedArena):
+            return (<CarriedArena>self._carried).weight()
+        if self._carried is not None:
+            return min(FLUSH_RATIO * <u64>(<RecoveredFile>self._carried).file_bytes, <u64>self._usable() // 4)
+        return FIXED_CARRIED if self._gauge_ttl_ns else 0
 
     cdef u64 _closing(self):
         """The limits of the open arenas together, and what was recovered into the open interval."""
@@ -372,7 +396,7 @@ cdef class NativeEngine:
         if self._dir is None:
             return []
         marks = self._dir.marks
-        by_uuid = {}
+        by_uuid, carried = {}, {}
         for path in self._dir.left_behind:
             found = RecoveredFile(str(path), boot_id())
             if found.verdict != SALVAGED:
@@ -380,7 +404,10 @@ cdef class NativeEngine:
                     self.unreadable.append((str(path), _WHY_UNREADABLE[found.verdict]))
                 os.unlink(path)
                 continue
-            by_uuid.setdefault(found.uuid, []).append(found)
+            if found.is_carried:
+                carried[found.uuid] = found
+            else:
+                by_uuid.setdefault(found.uuid, []).append(found)
         out = []
         for raw, files in by_uuid.items():
             uuid = uuids.UUID(bytes=raw)
@@ -394,10 +421,41 @@ cdef class NativeEngine:
             )
             for found in files:
                 interval.add(&found.arena, found.listener, 0, found)
+            if raw in carried and carried[raw].is_whole:
+                interval.bring(carried.pop(raw))
             out.append(interval)
+        # What was not whole is carried again, from the interval before.
+        for found in carried.values():
+            found.discard()
         for uuid in marks.settled | (marks.unkept - {interval.uuid for interval in out}):
             marks.forget(uuid)
-        return sorted(out, key=lambda i: i.start_ms)
+        out.sort(key=lambda i: i.start_ms)
+        for number, interval in enumerate(out):
+            interval._hand_on = self._carry_on if self._gauge_ttl_ns else None
+            interval._successor = out[number + 1] if number + 1 < len(out) else None
+        return out
+
+    def _carry_on(self, NativeInterval interval not None):
+        """Hands an interval's gauges on to the one after it; returns how many found no room."""
+        cdef NativeInterval successor = interval._successor
+        cdef CarriedArena arena
+        cdef ArenaName name
+        cdef u64 forgotten
+        if self._closed or not interval.may_carry() or (successor is not None and successor._carried is not None):
+            return 0
+        name = self._name if successor is None else self._name_of(successor.uuid, successor.start_ms)
+        name.kind = NAME_CARRIED
+        fd, path = -1, None
+        if self._dir is not None:
+            fd, path = self._dir.create(self.options.store_max_bytes)
+        arena = CarriedArena(self._meter, self.options.store_max_bytes, self._digest_bytes, fd, path)
+        arena.begin(&name, &self._context.key, &self._weights, carried_limit(self.options.store_max_bytes))
+        forgotten = interval.carry_into(arena, interval.end_ms * 1_000_000 - self._gauge_ttl_ns)
+        if successor is None:
+            self._carried = arena
+        else:
+            successor._carried = arena
+        return forgotten
 
     def resume(self, NativeInterval interval not None):
         """Goes on with a recovered interval. See veneurpy.engine.Engine."""
@@ -405,6 +463,7 @@ cdef class NativeEngine:
             if self._readers or self._resumed is not None:
                 raise RuntimeError("an interval is resumed once, before any reader is opened")
             self._resumed = interval
+            self._carried, interval._carried = interval._carried, None
             self._name_interval(interval.uuid, interval.start_ms)
 
     def open_reader(self, str listener, *, Py_ssize_t max_datagram_bytes=0, object grammar=None):
@@ -438,6 +497,7 @@ cdef class NativeEngine:
                 self._last.settled()
             interval = NativeInterval(self._context, self._uuid, self._name.start_ms, now_ms, self._released,
                                       None if self._dir is None else self._dir.marks)
+            interval._hand_on = self._carry_on if self._gauge_ttl_ns else None
             self._name_interval(uuids.uuid4(), now_ms)
             self._share_out(self._closing())
             for reader in self._readers:
@@ -445,6 +505,7 @@ cdef class NativeEngine:
             if self._resumed is not None:
                 interval.take_over(self._resumed)
                 self._resumed = None
+            interval._carried, self._carried = self._carried, None
             self._held = True
             # Before its release: what is left to a successor then has to go when the memory is needed.
             self._last = interval
@@ -500,6 +561,12 @@ cdef class NativeEngine:
             for reader in self._readers:
                 reader._forget_files(leave_arenas)
             self._readers = []
+            for carried in (self._carried, None if self._last is None else self._last._carried):
+                if isinstance(carried, CarriedArena):
+                    (<CarriedArena>carried).forget_file(leave_arenas)
+                elif carried is not None and not leave_arenas:
+                    carried.discard()
+            self._carried = None
             self._last = None
             if self._dir is not None:
                 self._dir.close()

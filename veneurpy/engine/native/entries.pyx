@@ -10,7 +10,7 @@ from veneurpy.engine.native.arena cimport (
     arena_room_low, arena_take_high, arena_weigh, block_new, block_reference, entry_at, entry_bytes, entry_key,
     table_step,
 )
-from veneurpy.engine.native.compat cimport barrier, store_pair, u16, u32, u64
+from veneurpy.engine.native.compat cimport barrier, prefetch, store_pair, u16, u32, u64
 from veneurpy.engine.native.forms cimport FORM_OTHER, Form, form_make
 from veneurpy.engine.native.hash cimport hash_mark, hash_tags
 from veneurpy.engine.native.names cimport Name
@@ -20,7 +20,7 @@ from veneurpy.engine.native.rewriting cimport Rewrite
 from veneurpy.engine.native.slice cimport cut, equal, same_bytes
 from veneurpy.engine.native.table cimport slot_of, slot_offset, table_home, table_limit, table_put
 from veneurpy.engine.native.tags cimport TagFacts, tag_facts
-from veneurpy.engine.native.weight cimport is_distribution, name_weight, new_name_weight, series_weight
+from veneurpy.engine.native.weight cimport carried_weight, is_distribution, name_weight, new_name_weight, series_weight
 
 cdef enum:
     MARK_TIMESTAMP = 1 << 8             # as in the parser
@@ -32,6 +32,7 @@ cdef enum:
     REWRITE_TAGS = 8                    # slices for the tags that a rewrite adds, and for those it removes
     NUMBER_BYTES = 4                    # of the series' name, among those that are rewritten
     FIRST_KEPT = 2                      # smaller blocks cannot hold a digest
+    WRITE_AHEAD = 512                   # bytes: some four entries
 
 
 cdef void reserve_begin(Arena* a) noexcept nogil:
@@ -146,7 +147,11 @@ cdef u64 _flush_bytes(const Arena* a, const Item* it, TagFacts facts, const Name
             total += new_name_weight() + sizeof(Rewrite) + 2 * REWRITE_TAGS * sizeof(Slice)
     else:
         named = is_distribution(entry_at(a, <u64>name.entry << 4).type) == is_distribution(it.type)
-    return total if named else total + name_weight(w, it.type, name_len)
+    if not named:
+        total += name_weight(w, it.type, name_len)
+    if it.type == GAUGE and w.carries and not it.has_timestamp:
+        total += carried_weight(w, it.name_len, it.tags_len, facts.sinks)
+    return total
 
 
 cdef bint _room_at_flush(Arena* a, u64 flush_bytes, bint folded) noexcept nogil:
@@ -200,7 +205,12 @@ cdef Entry* entry_write(Arena* a, Former* f, const Item* it, const Name* name, b
     cdef u8* key
     if not _room_in_table(a, folded) or not _room_for_entry(a, size, flush_bytes, folded):
         return NULL
-    memset(e, 0, 48 if it.type == GAUGE else 32)
+    # The next ones go behind it.
+    prefetch(<u8*>e + WRITE_AHEAD)
+    prefetch(<u8*>e + WRITE_AHEAD + 64)
+    memset(e, 0, sizeof(Entry))
+    if it.type == GAUGE:
+        memset(<u8*>e + sizeof(Entry), 0, 16)
     e.hash = it.hash
     e.name_len = <u16>it.name_len
     e.tags_len = <u16>it.tags_len

@@ -1,6 +1,7 @@
 """Closed intervals: arenas that nobody fills any more, until they are released."""
 from veneurpy.engine.native.arena cimport Arena, Counters
-from veneurpy.engine.native.compat cimport i64, u32
+from veneurpy.engine.native.carry cimport CarriedArena
+from veneurpy.engine.native.compat cimport i64, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.merge cimport MergeUse
 from veneurpy.engine.native.meter cimport MemoryMeter
@@ -56,6 +57,11 @@ cdef class NativeInterval:
     cdef object _lock                   # of the two below
     cdef bint _left                     # released, and its arenas are left as they are
     cdef readonly bint is_doubtful
+    cdef readonly u64 forgotten         # gauges that found no room to be carried on
+    cdef object _carried                # what was carried into it: a CarriedArena, a RecoveredFile, or None
+    cdef object _hand_on                # takes over its gauges at the release; None where gauges are not carried
+    cdef NativeInterval _successor      # of a recovered one: the next, if that was recovered too
+    cdef int _role                      # for which rows were made last
 
     cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner)
     cdef take_over(self, NativeInterval other)
@@ -64,6 +70,10 @@ cdef class NativeInterval:
     cdef tuple _tops(self, int most)
     cdef i64 _recovered_bytes(self)
     cdef _give_back(self)
+    cdef bring(self, RecoveredFile carried)
+    cdef bint may_carry(self)
+    cdef Arena** _all(self, int more, int* n) except NULL
+    cdef u64 carry_into(self, CarriedArena out, i64 oldest_ns) except? 0
 
 
 cdef class ArenaSource:
@@ -81,6 +91,6 @@ cdef class CompiledPlan:
 
 
 # (Columns, number of series, names of several types).
-cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, const Rewrites* rewrites, MergeUse use,
-                          u32 touched_since, CompiledPlan plan, i64 start_ms)
+cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, const Rewrites* rewrites, int rewrites_from,
+                          MergeUse use, u32 touched_since, CompiledPlan plan, i64 start_ms)
 cdef object counters_accounts(const Counters* c)

@@ -7,10 +7,12 @@ cimport cython
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    ARENA_FREE, IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Counters, SideRecord,
+    ARENA_CLOSED, ARENA_FREE, IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Counters, SideRecord,
+    is_carried, keeps_gauges,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.buffer cimport buffer_view
+from veneurpy.engine.native.carry cimport CarriedArena, carry_gauges
 from veneurpy.engine.native.compat cimport i64, u8, u32, u64
 from veneurpy.engine.native.encoding cimport Encode, encode_arenas
 from veneurpy.engine.native.intern cimport Interner
@@ -128,6 +130,16 @@ cdef class RecoveredFile:
         return (<const char*>self.arena.header.identity.name.uuid)[:16]
 
     @property
+    def is_carried(self):
+        """It has no reader: its gauges are of intervals before."""
+        return is_carried(&self.arena)
+
+    @property
+    def is_whole(self):
+        """Of one that is carried: everything had been carried into it."""
+        return self.arena.header.state == ARENA_CLOSED
+
+    @property
     def start_ms(self):
         return self.arena.header.identity.name.start_ms
 
@@ -231,8 +243,8 @@ cdef class ArenaSource:
     pass
 
 
-cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, const Rewrites* rewrites, MergeUse use,
-                          u32 touched_since, CompiledPlan plan, i64 start_ms):
+cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, const Rewrites* rewrites, int rewrites_from,
+                          MergeUse use, u32 touched_since, CompiledPlan plan, i64 start_ms):
     cdef Merge merge
     cdef Points points
     cdef Meter* meter = &context.meter.meter
@@ -245,6 +257,7 @@ cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, const Rew
             done = merge_open(&merge, meter, use, &context.key, context.extend, context.n_extend)
             merge.touched_since = touched_since
             merge.rewrites = rewrites
+            merge.rewrites_from = rewrites_from
             done = (done and merge_arenas(&merge, arenas, n)
                     and points_make(&points, &merge, &plan.plan, start_ms, context.compression))
         if not done:
@@ -305,6 +318,11 @@ cdef class NativeInterval:
         other._members = []
         other._n = 0
         other._released = True
+
+    cdef bring(self, RecoveredFile carried):
+        """What a dead process had carried into it."""
+        self._carried = carried
+        self.broken += carried.found.broken
 
     cdef i64 _recovered_bytes(self):
         """What a dead process's part of it takes."""
@@ -382,13 +400,72 @@ cdef class NativeInterval:
                                &self._context.seen, most)
         return self._top
 
+    cdef Arena** _all(self, int more, int* n) except NULL:
+        """What was carried into it, then what its readers had, and room for more. To be freed."""
+        cdef Arena** arenas = <Arena**>calloc(self._n + more + 2, sizeof(Arena*))
+        if arenas == NULL:
+            raise MemoryError
+        n[0] = 0
+        if isinstance(self._carried, CarriedArena):
+            arenas[0] = &(<CarriedArena>self._carried).arena
+            n[0] = 1
+        elif self._carried is not None:
+            arenas[0] = &(<RecoveredFile>self._carried).arena
+            n[0] = 1
+        if self._n:
+            memcpy(arenas + n[0], self._arenas, self._n * sizeof(Arena*))
+        n[0] += self._n
+        return arenas
+
+    cdef bint may_carry(self):
+        """May there be some that are to be carried on."""
+        cdef int i
+        for i in range(self._n):
+            if keeps_gauges(self._arenas[i]):
+                return True
+        return self._carried is not None
+
+    cdef u64 carry_into(self, CarriedArena out, i64 oldest_ns) except? 0:
+        """Carries on the gauges whose last sample is younger than that; returns how many found no room."""
+        cdef MergeUse use = WIRE_OWNER if self._role == types.Role.OWNER else <MergeUse>self._role
+        cdef MergeContext context = self._context
+        cdef Merge merge
+        cdef u64 forgotten = 0
+        cdef bint done
+        cdef int n
+        cdef const Rewrites* rewrites = self._rewritten()
+        cdef Arena** arenas = self._all(0, &n)
+        memset(&merge, 0, sizeof(merge))
+        with nogil:
+            done = merge_open(&merge, &context.meter.meter, use, &context.key, context.extend, context.n_extend)
+            merge.gauges_only = True
+            merge.rewrites = rewrites
+            merge.rewrites_from = n - self._n
+            done = done and merge_arenas(&merge, arenas, n)
+            if done:
+                forgotten = carry_gauges(&out.arena, &merge, oldest_ns)
+            merge_close(&merge)
+        free(arenas)
+        if not done:
+            raise MemoryError("no memory to carry gauges on")
+        return forgotten
+
     def columns(self, plan):
         """Merges and computes, without the GIL. See veneurpy.engine.Interval."""
         cdef CompiledPlan compiled = CompiledPlan(plan)
+        cdef const Rewrites* rewrites
+        cdef int n
+        cdef Arena** arenas
         self._require_open()
-        columns, self._series, self._conflicts = merged_columns(
-            self._context, self._arenas, self._n, self._rewritten(), <MergeUse>compiled.role, 0, compiled, self.start_ms
-        )
+        self._role = compiled.role
+        rewrites = self._rewritten()
+        arenas = self._all(0, &n)
+        try:
+            columns, self._series, self._conflicts = merged_columns(
+                self._context, arenas, n, rewrites, n - self._n, <MergeUse>compiled.role, 0, compiled, self.start_ms
+            )
+        finally:
+            free(arenas)
         return columns
 
     def encode(self, table, *, role, u64 max_bytes=1 << 20, veneur_owners=frozenset(), bytes carry=b"", sources=()):
@@ -397,7 +474,7 @@ cdef class NativeInterval:
         cdef ArenaSource source
         cdef Arena** arenas
         cdef Encode e
-        cdef int n = self._n
+        cdef int n
         self._require_open()
         if role == types.Role.STANDALONE:
             return exchange.Encoding([], carry)
@@ -408,6 +485,7 @@ cdef class NativeInterval:
         e.extend = self._context.extend
         e.n_extend = self._context.n_extend
         e.rewrites = self._rewritten()
+        e.rewrites_from = 0 if self._carried is None else 1
         e.use = WIRE_OWNER if role == types.Role.OWNER else WIRE_HOST
         e.compression = self._context.compression
         e.digest_bytes = digest_block_bytes(e.compression)
@@ -418,12 +496,8 @@ cdef class NativeInterval:
         e.carry.data = <const u8*><const char*>carry
         e.carry.size = len(carry)
         foreign = bytes(owner in veneur_owners for owner in range(len(table.members)))
-        arenas = <Arena**>calloc(n + len(sources) + 1, sizeof(Arena*))
-        if arenas == NULL:
-            raise MemoryError
+        arenas = self._all(len(sources), &n)
         try:
-            if n:
-                memcpy(arenas, self._arenas, n * sizeof(Arena*))
             for source in sources:
                 if source.source != NULL:
                     arenas[n] = source.source
@@ -436,6 +510,9 @@ cdef class NativeInterval:
         """Gives the memory back, or leaves it to a successor until `settled`. See veneurpy.engine.Interval."""
         if self._released:
             return
+        if self._hand_on is not None:
+            # Before anything is given back: until the next interval has them, they are here.
+            self.forgotten = self._hand_on(self)
         with self._lock:
             self._released = True
             self._rewrites = None
@@ -462,6 +539,8 @@ cdef class NativeInterval:
 
     cdef _give_back(self):
         cdef int i
+        # Last of all: with its readers' arenas gone, it is of no use to a successor.
+        carried, self._carried = self._carried, None
         for i in range(self._n):
             owner = self._members[i][2]
             if isinstance(owner, RecoveredFile):
@@ -470,3 +549,7 @@ cdef class NativeInterval:
                 # A hint for a successor: what it holds was handed out.
                 self._arenas[i].header.state = ARENA_FREE
         self._n = 0
+        if isinstance(carried, CarriedArena):
+            (<CarriedArena>carried).discard()
+        elif carried is not None:
+            carried.discard()

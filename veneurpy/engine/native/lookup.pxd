@@ -41,3 +41,24 @@ cdef inline Entry* find_spelling(const Arena* a, const Item* it) noexcept nogil:
     if unlikely(e == NULL and a.table.old != NULL):
         e = _find_in(a, a.table.old, a.table.old_bits, it)
     return e
+
+
+cdef inline Entry* probable_entry(const Arena* a, u64 hash_) noexcept nogil:
+    """The entry that the current table leads to, which was not looked at: `confirmed` tells whether it is the one."""
+    cdef const u64* slots = a.table.slots
+    cdef u64 mask = (<u64>1 << a.table.bits) - 1
+    cdef u64 i = table_home(hash_, a.table.bits)
+    while slots[i] != 0:
+        if slots[i] >> 32 == hash_ >> 32:
+            return entry_at(a, slot_offset(slots[i]))
+        i = (i + 1) & mask
+    return NULL
+
+
+cdef inline Entry* confirmed(const Arena* a, Entry* probable, const Item* it) noexcept nogil:
+    """What `find_spelling` returns, its first steps done by `probable_entry`."""
+    if likely(probable != NULL and probable.hash == it.hash and is_spelling(probable, it)):
+        return probable
+    if probable == NULL and a.table.old == NULL:
+        return NULL
+    return find_spelling(a, it)

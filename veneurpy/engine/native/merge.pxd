@@ -1,6 +1,6 @@
 """Closed arenas to series: tags sorted, implicit tags applied, scopes and readers merged."""
 from veneurpy.engine.native.arena cimport Arena, Entry
-from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
+from veneurpy.engine.native.compat cimport i32, i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.intern cimport Interner
 from veneurpy.engine.native.meter cimport Meter
@@ -38,7 +38,10 @@ cdef struct Series:
     u16 sinks                           # index into sink sets; 0 is all
     u8 type
     u8 scope
+    u8 carried                          # of a gauge: its last write is of an interval before
+    u8 keeps                            # of a gauge: it is carried on
     bint shown                          # rows are made of it
+    i32 reader                          # of a gauge: whose arena has its last write; -1: an imported one
 
 # Text made by the merge, freed with it.
 cdef struct Pool:
@@ -55,7 +58,9 @@ cdef struct NormalTags:
 cdef struct Merge:
     Meter* meter
     MergeUse use
-    const Rewrites* rewrites            # of the first arenas, or NULL
+    const Rewrites* rewrites            # or NULL,
+    int rewrites_from                   # of the arenas from that one on
+    bint gauges_only
     u32 touched_since                   # of import stores: series touched before that epoch are not shown
     HashKey key
     Slice* extend                       # implicit tags, sorted

@@ -3,9 +3,10 @@
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
     COUNTER, ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, HISTOGRAM, SCOPE_MASK, SERIES_TYPES, SET, TIMER,
-    Arena, Block, Entry, Walk, block_at, entry_key, next_entry, walk_entries,
+    Arena, Block, Entry, Walk, block_at, entry_key, gauge_times, is_carried, keeps_gauges, next_entry, walk_entries,
 )
 from veneurpy.engine.native.blocks cimport DIGEST, DIGEST_WEIGHTED, block_totals, word_block, word_length
+from veneurpy.engine.native.changes cimport change_note, changes_apply, changes_date
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_pair
 from veneurpy.engine.native.imported cimport entry_tail, entry_totals, has_totals, sender_of
@@ -236,6 +237,8 @@ cdef bint _is_shown(const Merge* m, const Arena* a, const Entry* e) noexcept nog
 
 cdef bint _is_wanted(const Merge* m, const Entry* e) noexcept nogil:
     """Is it of any use."""
+    if m.gauges_only and e.type != GAUGE:
+        return False
     if not _is_for_wire(m):
         return True
     return not e.flags & ENTRY_TIMESTAMP and (m.use == WIRE_OWNER or is_global(e.type, e.flags & SCOPE_MASK))
@@ -289,30 +292,49 @@ cdef void _add_part(Merge* m, Series* s, const Arena* a, Entry* e) noexcept nogi
     s.samples += entry_totals(e).samples if a.imported and has_totals(e.type) else samples_of(a, e)
 
 
-cdef void _take_scalar(const Arena* a, const Entry* e, Series* s) noexcept nogil:
+cdef void _take_carried(const Entry* e, double value, Series* s) noexcept nogil:
+    """A gauge of an interval before: what carries is merged first."""
+    if gauge_times(e)[pair_count(e.hi) & 1] >= s.gauge_ns:
+        s.gauge_ns = gauge_times(e)[pair_count(e.hi) & 1]
+        s.value = value
+        s.carried = True
+
+
+cdef void _take_scalar(const Arena* a, const Entry* e, Series* s, int reader) noexcept nogil:
     """A counter adds up; of gauges the largest (time, sender, reader) stays."""
     cdef double value
     cdef i64 ns
     cdef Slice sender
     cdef int order
     memcpy(&value, &e.lo, 8)
-    s.samples += pair_count(e.hi)
     if e.type == COUNTER:
+        s.samples += pair_count(e.hi)
         s.value += value
         return
-    ns = (<i64*>(<u8*>e + 32))[pair_count(e.hi) & 1]
-    sender = sender_of(a, e) if a.imported else cut(<const u8*>e, 0, 0, 0)
-    if ns < s.gauge_ns:
+    s.keeps = s.keeps or (not a.imported and keeps_gauges(a))
+    if is_carried(a):
+        _take_carried(e, value, s)
         return
-    order = compare(s.sender, sender) if ns == s.gauge_ns else -1
+    s.samples += pair_count(e.hi)
+    ns = gauge_times(e)[pair_count(e.hi) & 1]
+    # Changes and no write.
+    if ns == 0 and not a.imported:
+        return
+    sender = sender_of(a, e) if a.imported else cut(<const u8*>e, 0, 0, 0)
+    if ns < s.gauge_ns and not s.carried:
+        return
+    order = compare(s.sender, sender) if ns == s.gauge_ns and not s.carried else -1
     # Readers come in their order; of senders nobody does.
     if order < 0 or (order == 0 and (not a.imported or s.value < value)):
         s.gauge_ns = ns
         s.sender = sender
         s.value = value
+        s.carried = False
+        s.reader = -1 if a.imported else reader
 
 
-cdef void _merge_entry(Merge* m, const Arena* a, Entry* e, const Rewrite* r) noexcept nogil:
+cdef u64 _merge_entry(Merge* m, const Arena* a, Entry* e, int reader, const Rewrite* r) noexcept nogil:
+    """Returns the series' index + 1."""
     cdef Series wanted
     cdef Series* s
     cdef NormalTags normal
@@ -330,6 +352,9 @@ cdef void _merge_entry(Merge* m, const Arena* a, Entry* e, const Rewrite* r) noe
     wanted.parts = 0
     wanted.value = 0
     wanted.gauge_ns = -1
+    wanted.reader = -1
+    wanted.carried = False
+    wanted.keeps = False
     wanted.samples = 0
     wanted.sender = cut(key, 0, 0, 0)
     wanted.shown = _is_shown(m, a, e)
@@ -358,9 +383,10 @@ cdef void _merge_entry(Merge* m, const Arena* a, Entry* e, const Rewrite* r) noe
     wanted.hash ^= hash_mark(&m.key, wanted.type)
     s = _find_or_add(m, &wanted)
     if e.type == COUNTER or e.type == GAUGE:
-        _take_scalar(a, e, s)
+        _take_scalar(a, e, s, reader)
     else:
         _add_part(m, s, a, e)
+    return <u64>(s - m.series) + 1
 
 
 cdef u64 samples_of(const Arena* a, const Entry* e) noexcept nogil:
@@ -427,24 +453,38 @@ cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
     return m.slots != NULL
 
 
-cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil:
-    """Fills `series`. False when there is no memory. Entries without samples are passed over."""
-    cdef Walk walk
-    cdef Entry* e
+cdef void _merge_arena(Merge* m, const Arena* a, int reader) noexcept nogil:
+    cdef Walk walk = walk_entries(a)
+    cdef Entry* e = next_entry(&walk)
+    cdef bint has_changes = not a.imported and a.header.changes != 0
     cdef const Rewrite* r
-    cdef u64 position
+    cdef u64 number, position = 0
+    while e != NULL:
+        number = 0
+        r = rewrite_of(m.rewrites, reader - m.rewrites_from, position, e.type)
+        position += 1
+        if (r == NULL or not r.dropped) and (a.imported or samples_of(a, e)) and _is_wanted(m, e):
+            number = _merge_entry(m, a, e, reader, r)
+        if has_changes and e.type == GAUGE:
+            change_note(e, number)
+        e = next_entry(&walk)
+
+
+cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil:
+    """Fills `series`. False when there is no memory. Entries without samples are passed over.
+
+    What is carried comes first of all arenas.
+    """
     cdef int i
     if not _merge_prepare(m, arenas, n):
         m.failed = True
         return False
     for i in range(n):
-        position = 0
-        walk = walk_entries(arenas[i])
-        e = next_entry(&walk)
-        while e != NULL:
-            r = rewrite_of(m.rewrites, i, position, e.type)
-            position += 1
-            if (r == NULL or not r.dropped) and (arenas[i].imported or samples_of(arenas[i], e)) and _is_wanted(m, e):
-                _merge_entry(m, arenas[i], e, r)
-            e = next_entry(&walk)
+        _merge_arena(m, arenas[i], i)
+    for i in range(n):
+        if not arenas[i].imported:
+            changes_apply(m, arenas[i], i)
+    for i in range(n):
+        if not arenas[i].imported:
+            changes_date(m, arenas[i])
     return not m.failed

@@ -17,6 +17,8 @@ cdef struct Parser:
     i64 interval_ms                     # how far in the future a T may lie
     i64 late_ms                         # how old it may be
     Py_ssize_t max_bytes
+    bint is_statsd                      # signs of gauges are changes, m is a counter
+    u8 changing                         # the type whose signs mean something, if any
     u32 name_tags                       # the styles that are on
     u8* parted                          # names and tags of the group's lines, where tags were taken off
     Py_ssize_t parted_used
@@ -24,7 +26,7 @@ cdef struct Parser:
 
 
 cdef bint parser_open(Parser* p, Store* store, const HashKey* key, Py_ssize_t max_bytes,
-                      i64 interval_ms, i64 late_ms, u32 name_tags) noexcept nogil
+                      i64 interval_ms, i64 late_ms, u32 name_tags, bint is_statsd) noexcept nogil
 cdef void parser_close(Parser* p) noexcept nogil
 cdef void parse_datagram(Parser* p, const u8* data, Py_ssize_t size, bint cut) noexcept nogil
 cdef void parser_flush(Parser* p) noexcept nogil

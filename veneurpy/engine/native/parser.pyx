@@ -39,7 +39,7 @@ cdef double LARGEST_WEIGHT = 1e18
 
 
 cdef bint parser_open(Parser* p, Store* store, const HashKey* key, Py_ssize_t max_bytes,
-                      i64 interval_ms, i64 late_ms, u32 name_tags) noexcept nogil:
+                      i64 interval_ms, i64 late_ms, u32 name_tags, bint is_statsd) noexcept nogil:
     """False when there is no memory."""
     cdef u64 i
     memset(p, 0, sizeof(Parser))
@@ -57,6 +57,12 @@ cdef bint parser_open(Parser* p, Store* store, const HashKey* key, Py_ssize_t ma
     # A group keeps some values a line; one packed line has at most a value for every two bytes.
     p.values_limit = 8 * GROUP
     p.group.values = <double*>malloc(8 * <size_t>(p.values_limit + max_bytes // 2 + 1))
+    p.is_statsd = is_statsd
+    p.changing = GAUGE if is_statsd else NO_TYPE
+    if is_statsd:
+        p.group.changes = <u8*>malloc(<size_t>(p.values_limit + max_bytes // 2 + 1))
+        if p.group.changes == NULL:
+            return False
     p.name_tags = name_tags
     if name_tags:
         p.parted_room = PARTED_BYTES + max_bytes
@@ -71,6 +77,7 @@ cdef void parser_close(Parser* p) noexcept nogil:
     free(p.marks.ends)
     free(p.scratch)
     free(p.group.values)
+    free(p.group.changes)
     free(p.parted)
     memset(p, 0, sizeof(Parser))
 
@@ -110,6 +117,11 @@ cdef inline u8 _type_of(const u8* t, Py_ssize_t size) noexcept nogil:
     return NO_TYPE
 
 
+cdef u8 _statsd_type_of(const u8* t, Py_ssize_t size) noexcept nogil:
+    """What plain StatsD has besides: a meter counts."""
+    return COUNTER if size == 1 and t[0] == c'm' else NO_TYPE
+
+
 cdef inline bint _parse_rate(Parser* p, const u8* field, Py_ssize_t size, double* rate) noexcept nogil:
     if not parse_number(field, size, p.scratch, rate):
         return False
@@ -136,6 +148,9 @@ cdef void _admit_timestamp(Parser* p, Item* it, Slice text) noexcept nogil:
     facts = tag_facts(tags)
     it.bad_timestamp = 1
     if it.type != COUNTER and it.type != GAUGE:
+        return
+    # A change is one of what the gauge is now.
+    if it.type == GAUGE and it.changes != NULL:
         return
     if facts.global_ and not facts.local:
         return
@@ -167,6 +182,24 @@ cdef void _take_value(Parser* p, Item* it, const u8* text, Py_ssize_t size) noex
     _keep_value(&p.group, it, v)
 
 
+cdef void _take_changes(Parser* p, Item* it, const u8* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """Values of a gauge, of which those with a sign change what was before."""
+    cdef Group* g = &p.group
+    cdef Py_ssize_t colon
+    cdef u32 n
+    it.changes = NULL
+    while at <= end:
+        colon = next_colon(&p.marks, at, end)
+        if colon > at:
+            n = it.n
+            _take_value(p, it, data + at, colon - at)
+            if it.n > n:
+                g.changes[it.first + n] = data[at] == c'+' or data[at] == c'-'
+                if g.changes[it.first + n]:
+                    it.changes = g.changes + it.first
+        at = colon + 1
+
+
 cdef inline void _take_values(Parser* p, Item* it, const u8* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
     """Numbers between `at` and `end`, packed by colons; a set's member is all of it."""
     cdef Py_ssize_t colon
@@ -177,6 +210,9 @@ cdef inline void _take_values(Parser* p, Item* it, const u8* data, Py_ssize_t at
             member = metrohash64(data + at, <size_t>(end - at))
             memcpy(&v, &member, 8)
             _keep_value(&p.group, it, v)
+        return
+    if unlikely(it.type == p.changing):
+        _take_changes(p, it, data, at, end)
         return
     # One number of a few digits is what clients send most. It is far from the bounds of values.
     if likely(end >= 8 and parse_brief(data + end, end - at, &v)):
@@ -317,6 +353,8 @@ cdef inline Py_ssize_t _parse_metric(Parser* p, const u8* data, Py_ssize_t start
     end = next_end(ends)
     last = _ends_line(data, size, end)
     it.type = _type_of(data + at, (_without_cr(data, at, end) if last else end) - at)
+    if unlikely(it.type == NO_TYPE) and p.is_statsd:
+        it.type = _statsd_type_of(data + at, (_without_cr(data, at, end) if last else end) - at)
     if unlikely(it.type == NO_TYPE):
         _reject(p, BAD_TYPE, name, f.tags)
         return _line_end(ends, data, size, end)

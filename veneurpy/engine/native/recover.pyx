@@ -7,14 +7,15 @@ from posix.types cimport off_t
 from posix.unistd cimport lseek
 from veneurpy.engine.native.arena cimport (
     ARENA_CLOSED, ARENA_FREE, ARENA_MAGIC, ARENA_OPEN, ARENA_VERSION, BLOCK_CLASSES, COUNTER, DIGEST_CLASS,
-    ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, LINE_REASONS, MESSAGES_AT, RECEIVES, SCOPE_MASK,
-    SERIES_TYPES, SET, SNAPSHOT_EVERY, VALUE_REASONS, Arena, Block, Counters, Entry, Header, Identity, SideRecord,
-    Snapshot, class_bytes, entry_at, entry_bytes, entry_key,
+    ENTRY_CANONICAL, ENTRY_CHANGED, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, LINE_REASONS, MESSAGES_AT, RECEIVES,
+    SCOPE_MASK, SERIES_TYPES, SET, SNAPSHOT_EVERY, VALUE_REASONS, Arena, Block, Counters, Entry, Header, Identity,
+    SideRecord, Snapshot, class_bytes, entry_at, entry_bytes, entry_key, gauge_times,
 )
 from veneurpy.engine.native.blocks cimport (
     DENSE, DIGEST, DIGEST_WEIGHTED, EXACT, RAW, WEIGHTED, Totals, block_centroids, block_pairs, block_slots,
     block_totals, block_values, digest_overhead, word_block, word_length,
 )
+from veneurpy.engine.native.changes cimport changes_salvage
 from veneurpy.engine.native.check cimport hash_check
 from veneurpy.engine.native.compat cimport batch_fetched, i64, map_file, munmap, u8, u32, u64
 from veneurpy.engine.native.entries cimport entry_flags
@@ -55,6 +56,11 @@ cdef inline bint _is_weight(double w) noexcept nogil:
     return 0 < w < LARGEST_WEIGHT
 
 
+cdef inline u8 _tag_flags(const Entry* e) noexcept nogil:
+    """Those that follow from the tags."""
+    return <u8>(e.flags & ~ENTRY_CHANGED) if e.type == GAUGE else e.flags
+
+
 cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
     """Does a whole entry stand at `at`, its key as its hash says."""
     cdef Entry* e
@@ -79,7 +85,7 @@ cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
             return False
         h ^= hash_mark(&a.header.identity.key, (<u64>timestamp << 16) | MARK_TIMESTAMP)
     # The hash does not cover the flags; they follow from the tags.
-    return h == e.hash and e.flags == entry_flags(
+    return h == e.hash and _tag_flags(e) == entry_flags(
         cut(key + e.name_len, e.tags_len, 0, e.tags_len), e.flags & ENTRY_TIMESTAMP != 0)
 
 
@@ -172,8 +178,9 @@ cdef bint _is_empty(const Entry* e) noexcept nogil:
 
 cdef bint _is_sound(const Arena* a, Entry* e) noexcept nogil:
     cdef double value
-    # A gauge's time has no check, but none was ever before 1970.
-    if e.type == GAUGE and (<i64*>(<u8*>e + 32))[pair_count(e.hi) & 1] <= 0:
+    cdef i64 ns = gauge_times(e)[pair_count(e.hi) & 1] if e.type == GAUGE else 1
+    # A gauge's time has no check, but none was ever before 1970; one that was never written is 0, whatever changed it.
+    if ns < 0 or (ns == 0 and e.lo != 0):
         return False
     if e.type == COUNTER or e.type == GAUGE:
         value = (<double*>&e.lo)[0]
@@ -242,7 +249,6 @@ cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
         a.n_salvaged += 1
         h.entries[e.type] += 1
         h.irregular += not e.flags & ENTRY_CANONICAL or e.flags & ENTRY_TIMESTAMP != 0
-    out.series = a.n_salvaged
     # An entry is counted after it is there: where fewer are found, the header does not tell how far they go.
     out.broken += missing > 0 and out.broken == before
 
@@ -416,5 +422,7 @@ cdef int salvage(Arena* a, int fd, u64 size, const u8* boot_id, Salvage* out) no
     _count_lost(a, out)
     _finish_set_sample(a)
     _salvage_entries(a, out)
+    out.broken += not changes_salvage(a)
+    out.series = a.n_salvaged
     _salvage_side_log(a, out)
     return SALVAGED

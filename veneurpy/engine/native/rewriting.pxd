@@ -26,9 +26,9 @@ cdef struct Rewrites:
 
 
 cdef inline const Rewrite* rewrite_of(const Rewrites* r, int arena, u64 position, int type_) noexcept nogil:
-    """Of an entry; NULL when it stays as it is. Arenas beyond those that were asked about stay."""
+    """Of an entry; NULL when it stays as it is. Other arenas than those that were asked about stay."""
     cdef const Rewrite* found
-    if r == NULL or not r.any or arena >= r.n_arenas:
+    if r == NULL or not r.any or arena < 0 or arena >= r.n_arenas:
         return NULL
     found = &r.of[type_][r.numbers[arena][position]]
     return found if found.acts else NULL

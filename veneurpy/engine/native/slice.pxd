@@ -1,6 +1,6 @@
 """A span of bytes. Beside scan.pxd the only way bytes from a client are addressed: length before pointer, no NUL."""
 from libc.string cimport memcmp, memcpy
-from veneurpy.engine.native.compat cimport equal16, u8, u64
+from veneurpy.engine.native.compat cimport byte_in8, equal16, u8, u64
 
 
 cdef struct Slice:
@@ -23,7 +23,10 @@ cdef inline Slice cut(const u8* data, Py_ssize_t size, Py_ssize_t start, Py_ssiz
 cdef inline int compare(Slice a, Slice b) noexcept nogil:
     """Bytewise order: negative, 0 or positive."""
     cdef Py_ssize_t n = a.size if a.size < b.size else b.size
-    cdef int order = memcmp(a.data, b.data, <size_t>n) if n else 0
+    cdef int order = 0
+    if n:
+        # Tags mostly differ in their first byte.
+        order = <int>a.data[0] - <int>b.data[0] if a.data[0] != b.data[0] else memcmp(a.data, b.data, <size_t>n)
     if order != 0:
         return order
     return (a.size > b.size) - (a.size < b.size)
@@ -60,11 +63,16 @@ cdef inline bint same_bytes(const u8* a, const u8* b, Py_ssize_t n) noexcept nog
 
 cdef inline Py_ssize_t find(Slice s, u8 byte) noexcept nogil:
     """Index of the first such byte, or the size."""
-    cdef Py_ssize_t i
-    for i in range(s.size):
-        if s.data[i] == byte:
+    cdef Py_ssize_t i = 0
+    cdef int found
+    while i + 8 <= s.size:
+        found = byte_in8(s.data + i, byte)
+        i += found
+        if found < 8:
             return i
-    return s.size
+    while i < s.size and s.data[i] != byte:
+        i += 1
+    return i
 
 
 cdef inline Slice next_part(Slice* rest, u8 separator) noexcept nogil:

@@ -16,6 +16,7 @@ cdef struct Item:
     Entry* entry                        # found by the group's look-up, or NULL
     const u8* name
     const u8* tags
+    const u8* changes                   # of a gauge: a flag for each value, or NULL where none changes what was before
     double rate
     i64 timestamp
     u32 name_len
@@ -33,6 +34,7 @@ cdef struct Group:
     Item items[GROUP]
     int n
     double* values
+    u8* changes                         # beside the values; NULL where signs mean nothing
     u32 n_values
 
 # The distinct T of one interval: an open-addressing set; 0 is an empty slot, and no T is below 1.
@@ -53,6 +55,8 @@ cdef struct Store:
     Client* client                      # whose lines are being applied, or NULL
     u64 client_series                   # how many a client may make; 0: no bound
     u16 client_weight                   # how many datagrams each of them stands for
+    u64 fresh_end                       # entries before that offset are known to the group's look-up, or to
+    u64 fresh                           # a filter by hash of those that came since
 
 
 cdef bint store_open(Store* s, double compression, u32 max_timestamps, u64 side_log_max, const Budget* budget,

@@ -5,18 +5,18 @@ from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
     BAD_NAME, BAD_NAME_TAG, BAD_TAGS, BAD_TIMESTAMP, COUNTER, ENTRY_CONFLICT, GAUGE, HISTOGRAM, SCOPE_CONFLICT, SET,
     TIMER, UNKNOWN_FIELD, VALUE_BAD, VALUE_STORE_FULL, Arena, Counters, Entry, Header, SideRecord, arena_take_high,
-    table_step,
+    entry_at, table_step,
 )
 from veneurpy.engine.native.blocks cimport (
     PAIRS_FLAG, samples_at, scratch_close, scratch_open, set_add, timer_add, word_length,
 )
+from veneurpy.engine.native.changes cimport change_keep
 from veneurpy.engine.native.compat cimport barrier, i64, likely, prefetch, store_pair, u8, u32, u64, unlikely
 from veneurpy.engine.native.forms cimport former_close
-from veneurpy.engine.native.lookup cimport find_spelling
+from veneurpy.engine.native.lookup cimport confirmed, find_spelling, probable_entry
 from veneurpy.engine.native.names cimport name_home
 from veneurpy.engine.native.overflow cimport Place, place_folded, place_new
 from veneurpy.engine.native.pair cimport counted, pair_count
-from veneurpy.engine.native.table cimport slot_offset, table_home
 from veneurpy.engine.native.utf8 cimport is_text
 
 
@@ -88,13 +88,6 @@ cdef bint store_log_side(Store* s, const u8* line, Py_ssize_t size) noexcept nog
     return True
 
 
-cdef inline void _prefetch_entry(const Arena* a, const Item* it) noexcept nogil:
-    cdef u64 slot = a.table.slots[table_home(it.hash, a.table.bits)]
-    if slot >> 32 == it.hash >> 32:
-        prefetch(a.base + slot_offset(slot))
-        prefetch(a.base + slot_offset(slot) + 64)
-
-
 cdef inline void _add_to_counter(Entry* e, const Item* it, const double* values) noexcept nogil:
     cdef double total
     cdef u32 i
@@ -119,6 +112,24 @@ cdef inline void _set_gauge(Store* s, Entry* e, const Item* it, const double* va
     memcpy(&bits, &values[it.n - 1], 8)
     barrier()
     store_pair(&e.lo, bits, counted(bits, n))
+
+
+cdef void _change_gauge(Store* s, Entry* e, const Item* it, const double* values, i64 now_ns) noexcept nogil:
+    """Values some of which are changes, one by one."""
+    cdef Item one = it[0]
+    cdef int reason
+    cdef u32 i
+    one.n = 1
+    for i in range(it.n):
+        if not it.changes[i]:
+            _set_gauge(s, e, &one, values + i, now_ns)
+            continue
+        reason = change_keep(s.arena, e, values[i], now_ns if now_ns > s.last_gauge_ns else s.last_gauge_ns + 1,
+                             s.side_log_max)
+        if reason < 0:
+            s.last_gauge_ns = now_ns if now_ns > s.last_gauge_ns else s.last_gauge_ns + 1
+        else:
+            s.arena.header.counters.values_rejected[reason] += 1
 
 
 cdef void _divert(Store* s, Entry* e, const Item* it, double value, double weight) noexcept nogil:
@@ -149,7 +160,10 @@ cdef inline void _apply_values(Store* s, Entry* e, const Item* it, const double*
     if it.type == COUNTER:
         _add_to_counter(e, it, values)
     elif it.type == GAUGE:
-        _set_gauge(s, e, it, values, now_ns)
+        if unlikely(it.changes != NULL):
+            _change_gauge(s, e, it, values, now_ns)
+        else:
+            _set_gauge(s, e, it, values, now_ns)
     elif it.type == SET:
         memcpy(&hash_, &values[0], 8)
         if unlikely(not set_add(s.arena, e, hash_)):
@@ -172,10 +186,14 @@ cdef inline void _look_up(const Arena* a, Group* g) noexcept nogil:
     cdef int i
     cdef Item* it
     for i in range(g.n):
-        _prefetch_entry(a, &g.items[i])
+        it = &g.items[i]
+        it.entry = probable_entry(a, it.hash)
+        if it.entry != NULL:
+            prefetch(it.entry)
+            prefetch(<u8*>it.entry + 64)
     for i in range(g.n):
         it = &g.items[i]
-        it.entry = find_spelling(a, it)
+        it.entry = confirmed(a, it.entry, it)
         if likely(it.entry != NULL):
             _prefetch_samples(a, it.entry)
         elif a.names.slots != NULL:
@@ -221,12 +239,24 @@ cdef void _end_new(Store* s) noexcept nogil:
     s.arena.reserve.folding = False
 
 
+cdef inline bint _has_come(Store* s, u64 hash_) noexcept nogil:
+    """May an entry of that hash have come since the group was looked up."""
+    cdef u64 end = s.arena.header.lo_used
+    cdef Entry* e
+    while s.fresh_end < end:
+        e = entry_at(s.arena, s.fresh_end)
+        s.fresh |= <u64>1 << (e.hash & 63)
+        s.fresh_end += <u64>e.size16 << 4
+    return s.fresh >> (hash_ & 63) & 1
+
+
 cdef inline void _apply_line(Store* s, Counters* c, const Item* it, const double* values, i64 now_ns) noexcept nogil:
     cdef Entry* e = it.entry
     cdef bint is_new = False
     if unlikely(e == NULL):
         # A line before it in the group may have brought the same spelling.
-        e = find_spelling(s.arena, it)
+        if _has_come(s, it.hash):
+            e = find_spelling(s.arena, it)
         if e == NULL:
             e = _place_new(s, c, it)
             if e == NULL:
@@ -247,6 +277,8 @@ cdef void store_apply(Store* s, Group* g, i64 now_ns) noexcept nogil:
     cdef Counters* c = &s.arena.header.counters
     cdef int i
     table_step(s.arena)
+    s.fresh_end = s.arena.header.lo_used
+    s.fresh = 0
     _look_up(s.arena, g)
     for i in range(g.n):
         _apply_line(s, c, &g.items[i], g.values + g.items[i].first, now_ns)

@@ -1,5 +1,9 @@
 """Is it text: valid UTF-8 (RFC 3629) without the control characters U+0000-001F and U+007F."""
-from veneurpy.engine.native.compat cimport u8, u32
+from libc.string cimport memcpy
+from veneurpy.engine.native.compat cimport u8, u32, u64
+
+cdef enum:
+    WORD = 8
 
 
 cdef inline int _sequence(const u8* p, Py_ssize_t n) noexcept nogil:
@@ -31,9 +35,20 @@ cdef inline int _sequence(const u8* p, Py_ssize_t n) noexcept nogil:
     return size
 
 
+cdef inline bint _is_plain(const u8* p) noexcept nogil:
+    """Are 8 bytes all printable ASCII: none has the high bit, nor gets it by adding 1 or by taking 0x20 off."""
+    cdef u64 ones = 0x0101010101010101u, text
+    memcpy(&text, p, WORD)
+    return (text | (text + ones) | (text - 0x20 * ones)) & (0x80 * ones) == 0
+
+
 cdef inline bint is_text(const u8* p, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i = 0
     cdef int step
+    while i + WORD <= n and _is_plain(p + i):
+        i += WORD
+    if WORD <= n < i + WORD and _is_plain(p + n - WORD):
+        return True
     while i < n:
         if p[i] < 0x80:
             if p[i] < 0x20 or p[i] == 0x7F:

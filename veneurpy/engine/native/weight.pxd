@@ -3,7 +3,7 @@
 The figures follow the allocations of merge.pyx, points.pyx, summary.pyx and top.pyx, at the worst moment of their
 growth: a table that doubles has the old and the new one.
 """
-from veneurpy.engine.native.arena cimport HISTOGRAM, SET, TIMER, Weights
+from veneurpy.engine.native.arena cimport GAUGE, HISTOGRAM, SET, TIMER, Weights, entry_bytes
 from veneurpy.engine.native.compat cimport u64
 from veneurpy.engine.native.merge cimport Part, Series
 
@@ -51,3 +51,14 @@ cdef inline u64 series_weight(const Weights* w, int type_, u64 tags_len, bint re
 cdef inline u64 new_name_weight() noexcept nogil:
     """A metric name that no series had."""
     return INTERNED_BYTES + USE_BYTES
+
+
+cdef inline u64 carried_flush(const Weights* w, u64 name_len, u64 tags_len, bint has_sinks) noexcept nogil:
+    """What a gauge takes at the flush of an interval that it was carried into."""
+    return (series_weight(w, GAUGE, tags_len, True, has_sinks) + name_weight(w, GAUGE, name_len) + new_name_weight())
+
+
+cdef inline u64 carried_weight(const Weights* w, u64 name_len, u64 tags_len, bint has_sinks) noexcept nogil:
+    """What it will take to carry a gauge: where it is carried from and to, and the flush there."""
+    tags_len += w.implicit_bytes
+    return 2 * entry_bytes(GAUGE, name_len, tags_len, False) + carried_flush(w, name_len, tags_len, has_sinks)

@@ -1,0 +1,183 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Keeping changes of gauges, applying them at the merge, reading a dead process's."""
+from libc.math cimport isfinite
+from veneurpy.engine.native.arena cimport (
+    ENTRY_CANONICAL, ENTRY_CHANGED, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, VALUE_SIDE_LOG_FULL, VALUE_STORE_FULL, Change,
+    Header, arena_take_high, entry_at, gauge_times,
+)
+from veneurpy.engine.native.check cimport hash_check
+from veneurpy.engine.native.compat cimport barrier, store_pair, u32
+from veneurpy.engine.native.merge cimport Series
+from veneurpy.engine.native.pair cimport counted, pair_count
+
+
+cdef inline u32 _check(const Change* c) noexcept nogil:
+    return <u32>hash_check(c, sizeof(Change) - 8) ^ c.number
+
+
+cdef int change_keep(Arena* a, Entry* e, double value, i64 time_ns, u64 most_bytes) noexcept nogil:
+    """Keeps a change; -1, or why there is no room for it."""
+    cdef Header* h = a.header
+    cdef u64 n = pair_count(e.hi) + 1, at
+    cdef Change* c
+    if h.change_bytes + sizeof(Change) > most_bytes:
+        return VALUE_SIDE_LOG_FULL
+    at = arena_take_high(a, sizeof(Change))
+    if at == 0:
+        return VALUE_STORE_FULL
+    c = <Change*>(a.base + at)
+    c.previous = <u32>(h.changes >> 4)
+    c.time_ns = time_ns
+    c.value = value
+    c.entry = <u32>((<const unsigned char*>e - a.base) >> 4)
+    c.number = <u32>n
+    c.check = _check(c)
+    barrier()
+    h.changes = at
+    barrier()
+    h.change_bytes += sizeof(Change)
+    e.flags |= ENTRY_CHANGED
+    # The new count's last bit names the other place: the write's time is to be there, too.
+    gauge_times(e)[n & 1] = gauge_times(e)[~n & 1]
+    barrier()
+    store_pair(&e.lo, e.lo, counted(e.lo, n))
+    return -1
+
+
+cdef inline bint _counts(const Change* c, const Entry* e) noexcept nogil:
+    """The newest may have been kept and not counted when the process died."""
+    return <u32>(pair_count(e.hi)) - c.number < <u32>1 << 31
+
+
+cdef void change_note(Entry* e, u64 series) noexcept nogil:
+    """Notes the merged series of a gauge, its index + 1 or 0, in the place of the time that does not count."""
+    gauge_times(e)[~pair_count(e.hi) & 1] = <i64>series
+
+
+cdef Series* _noted(Merge* m, const Entry* e) noexcept nogil:
+    cdef i64 number = gauge_times(e)[~pair_count(e.hi) & 1]
+    return &m.series[number - 1] if 0 < number <= <i64>m.count else NULL
+
+
+cdef inline bint _comes_after(const Change* c, int reader, const Series* s) noexcept nogil:
+    if s.carried:
+        return True
+    return c.time_ns > s.gauge_ns or (c.time_ns == s.gauge_ns and reader > s.reader)
+
+
+cdef void changes_apply(Merge* m, const Arena* a, int reader) noexcept nogil:
+    """Adds a reader's changes to the gauges. The times of the last writes are still those of the series."""
+    cdef u64 at = a.header.changes
+    cdef const Change* c
+    cdef const Entry* e
+    cdef Series* s
+    while at:
+        c = <const Change*>(a.base + at)
+        at = <u64>c.previous << 4
+        e = entry_at(a, <u64>c.entry << 4)
+        s = _noted(m, e)
+        if s == NULL or not _counts(c, e) or not _comes_after(c, reader, s):
+            continue
+        s.value += c.value
+
+
+cdef void changes_date(Merge* m, const Arena* a) noexcept nogil:
+    """Makes the last change's time the gauge's, once all readers' changes are applied."""
+    cdef u64 at = a.header.changes
+    cdef const Change* c
+    cdef const Entry* e
+    cdef Series* s
+    while at:
+        c = <const Change*>(a.base + at)
+        at = <u64>c.previous << 4
+        e = entry_at(a, <u64>c.entry << 4)
+        s = _noted(m, e)
+        if s != NULL and _counts(c, e) and c.time_ns > s.gauge_ns:
+            s.gauge_ns = c.time_ns
+
+
+cdef bint _is_listed(const Arena* a, u32 entry) noexcept nogil:
+    """Is it one of the sound entries, which are in order."""
+    cdef u64 low = 0, high = a.n_salvaged, middle
+    while low < high:
+        middle = (low + high) // 2
+        if a.salvaged[middle] < entry:
+            low = middle + 1
+        else:
+            high = middle
+    return low < a.n_salvaged and a.salvaged[low] == entry
+
+
+cdef inline bint _is_changed(const Entry* e) noexcept nogil:
+    return e.type == GAUGE and e.flags & ENTRY_CHANGED != 0
+
+
+cdef void _note_all(const Arena* a, u64 number) noexcept nogil:
+    cdef u64 i
+    for i in range(a.n_salvaged):
+        if _is_changed(entry_at(a, <u64>a.salvaged[i] << 4)):
+            change_note(entry_at(a, <u64>a.salvaged[i] << 4), number)
+
+
+cdef bint _are_all_noted(const Arena* a) noexcept nogil:
+    cdef u64 i
+    cdef const Entry* e
+    for i in range(a.n_salvaged):
+        e = entry_at(a, <u64>a.salvaged[i] << 4)
+        if _is_changed(e) and gauge_times(e)[~pair_count(e.hi) & 1] == 0:
+            return False
+    return True
+
+
+cdef void _drop_changed(Arena* a) noexcept nogil:
+    """Leaves out the gauges that have changes: nobody knows which."""
+    cdef u64 i, kept = 0
+    cdef const Entry* e
+    for i in range(a.n_salvaged):
+        e = entry_at(a, <u64>a.salvaged[i] << 4)
+        if _is_changed(e):
+            a.header.entries[GAUGE] -= 1
+            a.header.irregular -= not e.flags & ENTRY_CANONICAL or e.flags & ENTRY_TIMESTAMP != 0
+            continue
+        a.salvaged[kept] = a.salvaged[i]
+        kept += 1
+    a.n_salvaged = kept
+
+
+cdef bint changes_salvage(Arena* a) noexcept nogil:
+    """Reads a dead process's list, the sound entries being known; False if it is not whole.
+
+    Then gauges that have changes are left out: they would be wrong.
+    """
+    cdef u64 at = a.header.changes, before = HEADER_BYTES - 1, bytes_ = 0
+    cdef Change* c
+    cdef Change* newer = NULL
+    a.header.changes = 0
+    _note_all(a, 0)
+    while at:
+        if at & 15 or at <= before or at < a.hi_ready or at + sizeof(Change) > a.size:
+            break
+        c = <Change*>(a.base + at)
+        if c.check != _check(c) or not isfinite(c.value):
+            break
+        if _is_listed(a, c.entry) and entry_at(a, <u64>c.entry << 4).type == GAUGE:
+            change_note(entry_at(a, <u64>c.entry << 4), 1)
+            if newer == NULL:
+                a.header.changes = at
+            else:
+                newer.previous = <u32>(at >> 4)
+            newer = c
+        elif bytes_ or c.number != 1:
+            # The newest may be the first change of a gauge, and not counted yet; nothing else is of no gauge.
+            break
+        bytes_ += sizeof(Change)
+        before = at
+        at = <u64>c.previous << 4
+    if newer != NULL:
+        newer.previous = 0
+    # A change is linked, then its bytes are counted, then its gauge is marked.
+    if at == 0 and bytes_ - a.header.change_bytes <= sizeof(Change) and _are_all_noted(a):
+        return True
+    a.header.changes = 0
+    _drop_changed(a)
+    return False
