@@ -11,7 +11,7 @@ from veneurpy.config import load_config
 from veneurpy.config.mapping import load_mapping
 from veneurpy.engine import MetricType
 from veneurpy.errors import ConfigError
-from veneurpy.rules import Mapping
+from veneurpy.rules import Mapping, MappingRewriter
 
 TYPES = {
     "c": MetricType.COUNTER,
@@ -54,7 +54,10 @@ def _shown(mapping: Mapping, name: str, type_: MetricType, path: Path) -> str:
     if mapped is None:
         return f"{name}  stays as it is: no rule matches"
     where = f"{path}:{mapped.rule.line}: {mapped.rule.match}"
-    if not mapped.name:
+    rewrite = MappingRewriter(mapping).of(name.encode(), type_)
+    if rewrite is None:
+        return f"{name}  stays as it is: its new name would be empty or too long  ({where})"
+    if rewrite.is_dropped:
         return f"{name}  is dropped  ({where})"
-    tags = ",".join(mapped.apply(()))
-    return f"{name}  becomes {mapped.name}{f'  #{tags}' if tags else ''}  ({where})"
+    tags = ",".join(tag.decode() for tag in rewrite.tags(()))
+    return f"{name}  becomes {rewrite.name.decode()}{f'  #{tags}' if tags else ''}  ({where})"

@@ -6,25 +6,25 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from veneurpy.config.checks import as_tuple
+from veneurpy.config.checks import as_tuple, check_plain, check_sent_tag
 from veneurpy.config.explain import explain
 from veneurpy.config.place import Places
 from veneurpy.config.report import Report
 from veneurpy.config.section import Section
 from veneurpy.config.text import parse
+from veneurpy.config.wrong import Wrong, shown
 from veneurpy.errors import ConfigError
 from veneurpy.rules import Mapping, Rule
+from veneurpy.rules.mapping import captures_in
 
 _GLOB = re.compile(r"(\*|[^.*\s]+)(\.(\*|[^.*\s]+))*")
 _WITHOUT_EFFECT = (
     "buckets",
-    "help",
     "histogram_options",
     "observer_type",
     "quantiles",
-    "scale",
     "summary_options",
     "timer_type",
     "ttl",
@@ -33,6 +33,23 @@ _WITHOUT_EFFECT = (
 
 MatchType = Literal["glob", "regex"]
 _TYPES = {"counter": "counter", "gauge": "gauge", "observer": "observer", "timer": "observer"}
+
+
+def _name(value: str) -> str:
+    if ":" in value or "|" in value:
+        raise Wrong(f"a name cannot contain a colon or a pipe, found {shown(value)}")
+    return check_plain(value)
+
+
+def _key(value: str) -> str:
+    if not value or ":" in value:
+        raise Wrong(f"a tag's key is a text without a colon, found {shown(value)}")
+    return check_sent_tag(value)
+
+
+_Name = Annotated[str, AfterValidator(_name)]
+_Key = Annotated[str, AfterValidator(_key)]
+_Text = Annotated[str, AfterValidator(check_sent_tag)]
 
 
 class _Presentation(Section):
@@ -56,8 +73,8 @@ class _Entry(_Presentation):
     match: str = Field(min_length=1)
     match_type: MatchType | None = None
     match_metric_type: Literal["", "counter", "gauge", "observer", "timer"] = ""
-    name: str = ""
-    labels: dict[str, str] = Field(default_factory=dict)
+    name: _Name = ""
+    labels: dict[_Key, _Text] = Field(default_factory=dict)
     action: Literal["map", "drop"] = "map"
     honor_labels: bool = False
 
@@ -87,6 +104,7 @@ def parse_mapping(text: str, *, source: str = "<text>") -> tuple[Mapping, list[s
         explain(error, _File, (), report)
         report.raise_mistakes()
         raise
+    _warn(file.defaults, ("defaults",), report)
     rules = tuple(_rule(file, number, report) for number in range(len(file.mappings)))
     report.raise_mistakes()
     return Mapping(rules, file.defaults.glob_disable_ordering), report.rendered_warnings()
@@ -104,10 +122,8 @@ def _rule(file: _File, number: int, report: Report) -> Rule:
     if entry.action == "map" and not entry.name:
         where = report.places.of(("mappings", number))
         report.mistake(where, f'the key "name" is missing in mappings[{number}]')
-    for key in _WITHOUT_EFFECT:
-        if getattr(entry, key) is not None and key != "help":
-            where = report.places.of(("mappings", number, key), key=True)
-            report.warning(where, f'"{key}" has no effect: it says how Prometheus shows a metric')
+    _check_captures(entry, is_regex, number, report)
+    _warn(entry, ("mappings", number), report)
     return Rule(
         entry.match,
         entry.name,
@@ -118,6 +134,34 @@ def _rule(file: _File, number: int, report: Report) -> Rule:
         keeps_tags=entry.honor_labels,
         line=place.order[0],
     )
+
+
+def _warn(section: _Presentation, path: tuple[str | int, ...], report: Report) -> None:
+    for key in _WITHOUT_EFFECT:
+        if getattr(section, key) is not None:
+            where = report.places.of((*path, key), key=True)
+            report.warning(where, f'"{key}" has no effect: it says how Prometheus shows a metric')
+    if section.scale is not None:
+        where = report.places.of((*path, "scale"), key=True)
+        report.warning(where, '"scale" has no effect: values stay as they are sent')
+
+
+def _check_captures(entry: _Entry, is_regex: bool, number: int, report: Report) -> None:
+    """A template may name what the pattern captures, and nothing else."""
+    try:
+        pattern = re.compile(entry.match) if is_regex else None
+    except re.error:
+        return
+    count = pattern.groups if pattern else entry.match.count("*")
+    known = {str(i) for i in range(0 if pattern else 1, count + 1)}
+    known |= set(pattern.groupindex) if pattern else set()
+    templates = {("name",): entry.name} | {("labels", k): v for k, v in entry.labels.items()}
+    for path, template in templates.items():
+        for capture in captures_in(template):
+            if capture not in known:
+                where = report.places.of(("mappings", number, *path))
+                what = f'"${capture}" is captured by nothing: "{entry.match}" has {count} captures'
+                report.mistake(where, f"{what} ($1 is the first; ${{1}}x where letters follow)")
 
 
 def _check_regex(pattern: str, place: Any, report: Report) -> None:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from veneurpy.rules.mapping import Mapped, Mapping, Rule
+from veneurpy.rules.rewriter import MappingRewriter
 
-__all__ = ["Mapped", "Mapping", "Rule"]
+__all__ = ["Mapped", "Mapping", "MappingRewriter", "Rule"]

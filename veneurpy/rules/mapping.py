@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -15,8 +15,6 @@ from veneurpy.engine import MetricType
 from veneurpy.rules.globs import GlobMatch, Globs
 
 MatchedType = Literal["", "counter", "gauge", "observer", "set"]
-REMEMBERED = 100_000
-"""Names whose mapping is remembered."""
 
 _PLACE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _TYPES: dict[MetricType, MatchedType] = {
@@ -52,18 +50,8 @@ class Mapped(NamedTuple):
 
     rule: Rule
     name: str
-    """Empty: it is dropped."""
+    """Empty where the rule drops it, or its template comes to nothing: then it stays."""
     tags: tuple[tuple[str, str], ...] = ()
-
-    def apply(self, tags: Sequence[str]) -> tuple[str, ...]:
-        """The sent tags with those of the rule; of equal keys one prevails."""
-        sent = {tag.partition(":")[0] for tag in tags}
-        added = {key for key, _ in self.tags}
-        if self.rule.keeps_tags:
-            new = [f"{key}:{value}" for key, value in self.tags if key not in sent]
-            return tuple(sorted({*tags, *new}))
-        kept = [tag for tag in tags if tag.partition(":")[0] not in added]
-        return tuple(sorted({*kept, *(f"{key}:{value}" for key, value in self.tags)}))
 
 
 @dataclass
@@ -73,23 +61,24 @@ class Mapping:
     rules: tuple[Rule, ...]
     most_special_first: bool = False
     """Of several globs, the one that names more of the first parts wins, and not the first one."""
-    _known: dict[tuple[str, MatchedType], Mapped | None] = field(default_factory=dict)
+
+    @property
+    def name_growth(self) -> tuple[int, int]:
+        """How long a name may become: so many bytes and so many times as long as it was."""
+        return _most([_growth(rule.name) for rule in self.rules])
+
+    @property
+    def tag_growth(self) -> tuple[int, int]:
+        """How much a rule's tags may be, likewise."""
+        return _most([_growth(",".join(f"{k}:{v}," for k, v in rule.tags)) for rule in self.rules])
 
     def of(self, name: str, type_: MetricType) -> Mapped | None:
         """What a name becomes; None if no rule matches."""
-        key = (name, _TYPES[type_])
-        if key not in self._known:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[key] = self._find(*key)
-        return self._known[key]
-
-    def _find(self, name: str, type_: MatchedType) -> Mapped | None:
-        if (match := self._glob(name, type_)) is not None:
+        if (match := self._glob(name, _TYPES[type_])) is not None:
             rule = self.rules[match.number]
             return _filled(rule, {str(i): text for i, text in enumerate(match.captures, 1)})
         for rule, pattern in self._patterns:
-            if rule.type in ("", type_) and (found := pattern.search(name)):
+            if rule.type in ("", _TYPES[type_]) and (found := pattern.search(name)):
                 places = {str(i): text or "" for i, text in enumerate(found.groups(), 1)}
                 return _filled(rule, places | {"0": found[0]} | _without_none(found.groupdict()))
         return None
@@ -128,9 +117,23 @@ def _without_none(groups: dict[str, str | None]) -> dict[str, str]:
 def _filled(rule: Rule, places: dict[str, str]) -> Mapped:
     if rule.drops:
         return Mapped(rule, "")
-    tags = tuple((key, _fill(value, places)) for key, value in rule.tags)
+    # A comma would end the tag.
+    tags = tuple((key, _fill(value, places).replace(",", "_")) for key, value in rule.tags)
     return Mapped(rule, _fill(rule.name, places), tags)
 
 
 def _fill(template: str, places: dict[str, str]) -> str:
     return _PLACE.sub(lambda found: places.get(found[1] or found[2], ""), template)
+
+
+def captures_in(template: str) -> list[str]:
+    """The numbers and names of the captures that a template names."""
+    return [found[1] or found[2] for found in _PLACE.finditer(template)]
+
+
+def _growth(template: str) -> tuple[int, int]:
+    return len(_PLACE.sub("", template).encode()), len(captures_in(template))
+
+
+def _most(growths: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    return max((g[0] for g in growths), default=0), max((g[1] for g in growths), default=0)

@@ -7,7 +7,7 @@ import pytest
 from veneurpy.config.mapping import parse_mapping
 from veneurpy.engine import MetricType
 from veneurpy.errors import ConfigError
-from veneurpy.rules import Mapping
+from veneurpy.rules import Mapping, MappingRewriter
 
 FILE = """\
 defaults:
@@ -68,8 +68,11 @@ def mapping() -> Mapping:
 @pytest.mark.parametrize(("name", "expected"), CASES.items(), ids=repr)
 def test_names(mapping: Mapping, name: str, expected: tuple[str, str] | None) -> None:
     """The first rule that matches says what a name becomes; without one it stays."""
-    mapped = mapping.of(name, MetricType.COUNTER)
-    assert expected == (None if mapped is None else (mapped.name, ",".join(mapped.apply(()))))
+    rewrite = MappingRewriter(mapping).of(name.encode(), MetricType.COUNTER)
+    shown = None
+    if rewrite is not None:
+        shown = ("" if rewrite.is_dropped else rewrite.name.decode(), b",".join(rewrite.tags(())))
+    assert expected == (None if shown is None else (shown[0], shown[1].decode()))
 
 
 def test_types(mapping: Mapping) -> None:
@@ -80,17 +83,30 @@ def test_types(mapping: Mapping) -> None:
 @pytest.mark.parametrize(
     ("name", "tags", "expected"),
     [
-        ("kept.new", ("env:old", "x"), ("env:old", "x")),
-        ("foo.signup.new.z", ("provider:old", "x"), ("provider:new", "x")),
+        (b"kept.new", (b"env:old", b"x"), (b"env:old", b"x")),
+        (b"foo.signup.new.z", (b"provider:old", b"x"), (b"provider:new", b"x")),
     ],
 )
 def test_sent_tags(
-    mapping: Mapping, name: str, tags: tuple[str, ...], expected: tuple[str, ...]
+    mapping: Mapping, name: bytes, tags: tuple[bytes, ...], expected: tuple[bytes, ...]
 ) -> None:
     """A rule's tag replaces a sent one of equal key, unless it honours those that were sent."""
-    mapped = mapping.of(name, MetricType.COUNTER)
-    assert mapped is not None
-    assert expected == mapped.apply(tags)
+    rewrite = MappingRewriter(mapping).of(name, MetricType.COUNTER)
+    assert rewrite is not None
+    assert expected == rewrite.tags(tags)
+
+
+def test_a_comma_does_not_end_a_tag(mapping: Mapping) -> None:
+    """What is captured makes one tag, whatever it holds."""
+    rewrite = MappingRewriter(mapping).of(b"kept.a,b", MetricType.COUNTER)
+    assert rewrite is not None
+    assert (b"env:a_b",) == rewrite.tags(())
+
+
+def test_scale_is_warned_about() -> None:
+    """A key that would change values, and does not here, says so."""
+    _, warnings = parse_mapping('mappings:\n- {match: "a.*", name: b, scale: 0.001}\n')
+    assert ['<text>:2:27: "scale" has no effect: values stay as they are sent'] == warnings
 
 
 @pytest.mark.parametrize(("is_unordered", "name"), [(False, "first"), (True, "special")])
@@ -120,6 +136,9 @@ def test_what_has_no_effect_is_warned_about() -> None:
     [
         ("{match: 'a*b', name: x}", '2:11: "a\\*b" is no glob'),
         ("{match: '(', match_type: regex, name: x}", "is no regular expression"),
+        ("{match: 'a.*', name: $2}", '2:24: "\\$2" is captured by nothing'),
+        ("{match: 'a.*', name: b, labels: {x: $who}}", '"\\$who" is captured by nothing'),
+        ("{match: 'a.*', name: 'a:b'}", "a name cannot contain a colon"),
         ("{match: 'a.*'}", 'the key "name" is missing'),
         ("{match: 'a.*', nmae: x}", 'unknown key "nmae"'),
         ("{match: 'a.*', name: x, action: dorp}", "did you mean drop"),
