@@ -168,7 +168,10 @@ def broken_equations(accounts: Accounts) -> list[str]:
     equations = {
         "datagrams": (a.datagrams, a.whole + a.truncated),
         "lines": (a.lines, a.accepted + sum(a.rejected.values()) + a.pending),
-        "values": (a.values, sum(a.aggregated.values()) + sum(a.values_rejected.values())),
+        "values": (
+            a.values,
+            sum(a.aggregated.values()) + a.filtered + sum(a.values_rejected.values()),
+        ),
     }
     return [
         f"{name}: {left} != {right}" for name, (left, right) in equations.items() if left != right
@@ -190,5 +193,6 @@ _FIELDS: Sequence[str] = (
     "pending",
     "values",
     "folded",
+    "filtered",
 )
 _GROUPS: Sequence[str] = ("rejected", "aggregated", "values_rejected", "ignored")

@@ -245,6 +245,7 @@ def listener_equations(name: str, accounts: Accounts) -> Iterator[Equation]:
     values = {
         f"aggregated.{MetricType(kind).name.lower()}": n for kind, n in accounts.aggregated.items()
     }
+    values["filtered"] = accounts.filtered
     values |= _prefixed("rejected", accounts.values_rejected)
     yield Equation("values", name, ("values", accounts.values), values)
 

@@ -29,6 +29,7 @@ LAYERS = {
     "veneurpy.ledger": 1,
     "veneurpy.model": 1,
     "veneurpy.ports": 1,
+    "veneurpy.rules": 1,
     "veneurpy.capture": 2,
     "veneurpy.config": 2,
     "veneurpy.forward.messages": 2,

@@ -8,8 +8,19 @@ import click
 
 from veneurpy import __version__
 
-COMMANDS = ("run", "validate", "emit", "status", "top", "ring", "capture", "replay", "rehearse")
-"""Each is the function of that name in the module of that name here."""
+COMMANDS = (
+    "run",
+    "validate",
+    "emit",
+    "status",
+    "top",
+    "ring",
+    "map",
+    "capture",
+    "replay",
+    "rehearse",
+)
+"""Each is the function of that name (`map_`) in the module of that name here."""
 
 
 class LazyGroup(click.Group):
@@ -21,7 +32,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"veneurpy.cli.{cmd_name}"), cmd_name)
+        module = import_module(f"veneurpy.cli.{cmd_name}")
+        command = getattr(module, cmd_name if hasattr(module, cmd_name) else f"{cmd_name}_")
         assert isinstance(command, click.Command)
         return command
 

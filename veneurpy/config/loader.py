@@ -1,4 +1,4 @@
-"""From a file, the environment and flags to a checked Config. Opens nothing but the file."""
+"""From a file, the environment and flags to a checked Config. Opens nothing but the files."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from veneurpy.config.durability import check_durability
 from veneurpy.config.encryption import check_encryption
 from veneurpy.config.environment import apply_environment, apply_overrides
 from veneurpy.config.explain import explain
+from veneurpy.config.mapping import load_mapping
 from veneurpy.config.model import Config
 from veneurpy.config.place import Places
 from veneurpy.config.report import Report
@@ -79,7 +80,10 @@ def parse_config(
     check_encryption(config, report)
     check_between_nodes(config, report)
     _warn_of_nothing(config, report)
-    return LoadedConfig(config, report.rendered_warnings(), source)
+    warnings = report.rendered_warnings()
+    if config.name_mapping:
+        warnings += load_mapping(Path(config.name_mapping))[1]
+    return LoadedConfig(config, warnings, source)
 
 
 def _read(path: Path | None) -> tuple[str, str]:

@@ -81,6 +81,9 @@ def _rejections(ledger: Page) -> Iterator[str]:
         for what, account in (("lines", "rejected"), ("values", "values_rejected")):
             if reasons := _terms({k: n for k, n in accounts[account].items() if n}):
                 lines.append(f"rejected {what} at {name}: {reasons}")
+        # An older daemon may be asked, which drops nothing by rule.
+        if filtered := accounts.get("filtered", 0):
+            lines.append(f"dropped by rules at {name}: {counted(filtered, 'values')}")
     if lines:
         yield "\n".join(lines)
 

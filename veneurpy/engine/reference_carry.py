@@ -44,8 +44,9 @@ def _merged(stores: Sequence[Store], options: EngineOptions, role: Role) -> _Kep
     merged: _Kept = {}
     keeping = set()
     for store in stores:
-        for key, series in store.series.items():
-            if not isinstance(series, Gauge) or key.timestamp_s is not None:
+        for sent, series in store.series.items():
+            key = store.becomes(sent)
+            if key is None or not isinstance(series, Gauge) or key.timestamp_s is not None:
                 continue
             is_published = publishes(role, MetricType.GAUGE, key.scope)
             scope = Scope.MIXED if is_published else key.scope

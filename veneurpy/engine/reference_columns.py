@@ -80,7 +80,9 @@ def merge(
     implicit = ImplicitTags(extend_tags)
     groups: Groups = {}
     for store in stores:
-        for key, series in store.series.items():
+        for sent, series in store.series.items():
+            if (key := store.becomes(sent)) is None:
+                continue
             kind = MetricType.HISTOGRAM if key.type in _HISTOGRAMS else key.type
             is_published = key.timestamp_s is not None or publishes(role, kind, key.scope)
             tags = implicit.extend(key.tags)
@@ -90,7 +92,7 @@ def merge(
                 group = Group(new_series(kind, compression), key.scope, key.type)
                 groups[group_key] = group
             group.take(key, series)
-            group.is_touched |= key in touched
+            group.is_touched |= sent in touched
     return groups
 
 

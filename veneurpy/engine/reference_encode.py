@@ -32,8 +32,13 @@ def merge_for_wire(
     merged: Merged = {}
     for store in (*own, *others):
         is_own = store in own
-        for key, series in store.series.items():
-            if key.timestamp_s is not None or not forwards(role, key.type, key.scope):
+        for sent, series in store.series.items():
+            key = store.becomes(sent)
+            if (
+                key is None
+                or key.timestamp_s is not None
+                or not forwards(role, key.type, key.scope)
+            ):
                 continue
             sinks = key.sinks if role is Role.OWNER else frozenset[bytes]()
             key = key._replace(tags=implicit.extend(key.tags) if is_own else key.tags, sinks=sinks)

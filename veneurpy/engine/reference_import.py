@@ -56,7 +56,7 @@ class ReferenceImportStore:
         self._memory = memory
         self._bytes = 0
         self._touched: set[SeriesKey] = set()
-        self.store = Store(0, options, Memory(_NO_LIMIT))
+        self.store = Store(-1, options, Memory(_NO_LIMIT))
 
     def __repr__(self) -> str:
         return f"<ReferenceImportStore {self._start_ms}: {self.series} series>"

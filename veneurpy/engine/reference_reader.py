@@ -138,6 +138,7 @@ class ReferenceReader:
         if self._kernel_drops is not None:
             closed.accounts.kernel_drops += self._kernel_drops()
         closed.accounts.aggregated = closed.aggregated()
+        closed.accounts.filtered = closed.filtered()
         return closed
 
     def glance(self) -> Accounts:

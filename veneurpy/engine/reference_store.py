@@ -219,8 +219,25 @@ class Store:
         """Values per type, added up from the series themselves: the ledger's other side."""
         totals = dict.fromkeys(MetricType, 0)
         for key, series in self.series.items():
-            totals[key.type] += series.samples
+            totals[key.type] += 0 if self.becomes(key) is None else series.samples
         return totals
+
+    def filtered(self) -> int:
+        """Values of the series that are dropped."""
+        dropped = (series for key, series in self.series.items() if self.becomes(key) is None)
+        return sum(series.samples for series in dropped)
+
+    def becomes(self, key: SeriesKey) -> SeriesKey | None:
+        """What a series is merged as; None: it is dropped. What no reader had stays as it is."""
+        rewriter = self._options.rewriter
+        if rewriter is None or self._reader < 0:
+            return key
+        rewrite = rewriter.of(key.name, key.type)
+        if rewrite is None:
+            return key
+        if rewrite.is_dropped:
+            return None
+        return key._replace(name=rewrite.name, tags=rewrite.tags(key.tags))
 
     def release(self) -> None:
         """Gives everything back. Idempotent."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from veneurpy.engine.rewriting import Rewriter
 
 from veneurpy.engine.grammar import DOGSTATSD, Grammar
 
@@ -205,6 +208,8 @@ class EngineOptions:
 
     extend_tags: tuple[str, ...] = ()
     """Tags given to every series at the merge; one replaces a sent tag of equal key."""
+    rewriter: Rewriter | None = None
+    """Who says what becomes of names, before tags are given to them; None: they stay."""
     compression: float = 100.0
     """The t-digest's delta: about this many centroids at the most."""
     max_datagram_bytes: int = 8192
@@ -302,7 +307,7 @@ class Accounts:
 
     Holds, once the side log has been read (`pending` 0):
     `datagrams = whole + truncated`, `lines = accepted + sum(rejected) + pending`,
-    `values = sum(aggregated) + sum(values_rejected)`.
+    `values = sum(aggregated) + filtered + sum(values_rejected)`.
     """
 
     datagrams: int = 0
@@ -323,5 +328,7 @@ class Accounts:
     """Those of them that went into a series of fewer tags, for want of room for their own."""
     aggregated: dict[MetricType, int] = field(default_factory=lambda: dict.fromkeys(MetricType, 0))
     """Values in the store, as the closed store itself adds them up series by series."""
+    filtered: int = 0
+    """Values of series that a rule dropped."""
     values_rejected: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VALUE_REASONS, 0))
     ignored: dict[str, int] = field(default_factory=lambda: dict.fromkeys(IGNORED_FIELDS, 0))

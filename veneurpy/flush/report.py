@@ -58,6 +58,7 @@ def _count_listener(telemetry: Telemetry, name: str, accounts: Accounts) -> None
         (metrics.LOST_IN_CRASH, accounts.lost_in_crash),
         (metrics.LINES, accounts.lines),
         (metrics.LINES_ACCEPTED, accounts.accepted),
+        (metrics.VALUES_FILTERED, accounts.filtered),
         (metrics.VALUES_FOLDED, accounts.folded),
     ):
         telemetry.add(metric, count, listener=name)

@@ -6,9 +6,11 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any
 
 from veneurpy.config import Config, ListenOptions, SinkEntry
+from veneurpy.config.mapping import load_mapping
 from veneurpy.engine import Budget, Engine, EngineOptions, Grammar, NameTags, OriginTag, Overflow
 from veneurpy.engine.arena_dir import ArenaDirTaken
 from veneurpy.errors import SinkError, VeneurpyError
@@ -20,6 +22,7 @@ from veneurpy.flush.late import LatePoints
 from veneurpy.flush.summarise import plan_of
 from veneurpy.ledger import Ledger
 from veneurpy.ports import Clock, Sink
+from veneurpy.rules import MappingRewriter
 from veneurpy.server.capturing import capture_share
 from veneurpy.server.context import NodeContext
 from veneurpy.telemetry import Logger, Telemetry
@@ -44,6 +47,7 @@ def engine_options(config: Config) -> EngineOptions:
     """For the engine."""
     return EngineOptions(
         extend_tags=config.extend_tags,
+        rewriter=rewriter_of(config),
         compression=config.digest_compression,
         max_datagram_bytes=config.metric_max_length,
         coalesce=config.coalesce,
@@ -62,6 +66,13 @@ def engine_options(config: Config) -> EngineOptions:
         import_max_bytes=config.import_max_bytes,
         grammar=grammar_of(config, ListenOptions()),
     )
+
+
+def rewriter_of(config: Config) -> MappingRewriter | None:
+    """Who says what becomes of names."""
+    if not config.name_mapping:
+        return None
+    return MappingRewriter(load_mapping(Path(config.name_mapping))[0])
 
 
 def grammar_of(config: Config, options: ListenOptions) -> Grammar:

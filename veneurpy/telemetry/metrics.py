@@ -57,6 +57,12 @@ VALUES_AGGREGATED = Metric(
     "Values that went into a series, by its type.",
     ("listener", "type"),
 )
+VALUES_FILTERED = Metric(
+    "veneurpy_values_filtered_total",
+    "counter",
+    "Values of series that a rule dropped.",
+    _BY_LISTENER,
+)
 VALUES_REJECTED = Metric(
     "veneurpy_values_rejected_total",
     "counter",

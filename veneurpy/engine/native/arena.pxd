@@ -188,6 +188,11 @@ cdef struct Weights:
     u64 outputs                         # points of a histogram or timer
     u64 suffix_bytes                    # of all their names
     u64 implicit_bytes                  # of the tags given to every series
+    u64 rewrite_bytes                   # what a rewrite may give a series: so many bytes of tags,
+    u64 rewrite_ratio                   # and so many times its name
+    u64 name_bytes                      # and a name at most so long,
+    u64 name_ratio                      # and so many times its name
+    bint rewrites
     bint carries                        # gauges are carried on
 
 cdef struct Arena:

@@ -4,6 +4,7 @@ from veneurpy.engine.native.compat cimport u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.merge cimport MergeUse
 from veneurpy.engine.native.owners cimport CompiledOwners
+from veneurpy.engine.native.rewriting cimport Rewrites
 from veneurpy.engine.native.slice cimport Slice
 
 # What is encoded, and how.
@@ -11,6 +12,8 @@ cdef struct Encode:
     const HashKey* key
     Slice* extend
     int n_extend
+    const Rewrites* rewrites            # or NULL,
+    int rewrites_from                   # of the arenas from that one on
     MergeUse use
     double compression
     u64 max_bytes

@@ -45,7 +45,11 @@ cdef Done _encode(Encode* e, Arena** arenas, int n, Merge* m, Wire* w, Imports* 
             return done
         arenas[n] = &remainders.arena
         n += 1
-    if not merge_open(m, NULL, e.use, e.key, e.extend, e.n_extend) or not merge_arenas(m, arenas, n):
+    if not merge_open(m, NULL, e.use, e.key, e.extend, e.n_extend):
+        return NO_MEMORY
+    m.rewrites = e.rewrites
+    m.rewrites_from = e.rewrites_from
+    if not merge_arenas(m, arenas, n):
         return NO_MEMORY
     return DONE if wire_write(w, m) else NO_MEMORY
 

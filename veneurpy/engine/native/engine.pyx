@@ -319,11 +319,15 @@ cdef class NativeEngine:
         self._gauge_ttl_ns = <i64>min(options.gauge_ttl_s * 1e9, 2.0 ** 62)
         self._meter = MemoryMeter()
         self._context = MergeContext(self._meter, hash_key or os.urandom(sizeof(HashKey)), options.extend_tags,
-                                     options.compression)
+                                     options.compression, options.rewriter)
         outputs = options.plan.histograms
         self._weights.outputs = len(outputs)
         self._weights.suffix_bytes = sum(len(output.suffix.encode()) for output in outputs)
         self._weights.implicit_bytes = sum(len(tag.encode()) + 1 for tag in options.extend_tags)
+        if options.rewriter is not None:
+            self._weights.rewrites = True
+            self._weights.rewrite_bytes, self._weights.rewrite_ratio = options.rewriter.tag_growth
+            self._weights.name_bytes, self._weights.name_ratio = options.rewriter.name_growth
         self._imports = ImportBudget(options.import_max_bytes)
         self._rules = CompiledRules(options)
         self._digest_bytes = digest_block_bytes(options.compression)

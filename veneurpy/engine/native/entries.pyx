@@ -16,6 +16,7 @@ from veneurpy.engine.native.hash cimport hash_mark, hash_tags
 from veneurpy.engine.native.names cimport Name
 from veneurpy.engine.native.pair cimport counted
 from veneurpy.engine.native.reserve cimport Reserve
+from veneurpy.engine.native.rewriting cimport Rewrite
 from veneurpy.engine.native.slice cimport cut, equal, same_bytes
 from veneurpy.engine.native.table cimport slot_of, slot_offset, table_home, table_limit, table_put
 from veneurpy.engine.native.tags cimport TagFacts, tag_facts
@@ -28,6 +29,8 @@ cdef enum:
     FOLD_FLUSH_SHARE = 16               # of the limit, kept for the flush of folded series
     MOST_FOR_FLUSH = 1 << 22
     GROWTH_SHARE = 32                   # of the limit, for series that are known when it comes near
+    REWRITE_TAGS = 8                    # slices for the tags that a rewrite adds, and for those it removes
+    NUMBER_BYTES = 4                    # of the series' name, among those that are rewritten
     FIRST_KEPT = 2                      # smaller blocks cannot hold a digest
     WRITE_AHEAD = 512                   # bytes: some four entries
 
@@ -129,15 +132,23 @@ cdef u8 entry_flags(Slice tags, bint has_timestamp) noexcept nogil:
 cdef u64 _flush_bytes(const Arena* a, const Item* it, TagFacts facts, const Name* name) noexcept nogil:
     """What the item's series takes at the flush. `name` is what is known of its metric name, or NULL."""
     cdef const Weights* w = &a.weights
-    cdef bint rewritten = not facts.canonical or w.implicit_bytes != 0
-    cdef u64 total = series_weight(w, it.type, it.tags_len, rewritten, facts.sinks)
+    cdef bint rewritten = not facts.canonical or w.implicit_bytes != 0 or w.rewrites
+    cdef u64 tags_len = it.tags_len + w.rewrite_bytes + w.rewrite_ratio * <u64>it.name_len
+    cdef u64 total = series_weight(w, it.type, tags_len, rewritten, facts.sinks)
+    cdef u64 name_len = it.name_len
     cdef bint named = False
+    if w.rewrites:
+        total += NUMBER_BYTES
+        if name_len < w.name_bytes + w.name_ratio * it.name_len:
+            name_len = w.name_bytes + w.name_ratio * it.name_len
     if name == NULL:
         total += new_name_weight()
+        if w.rewrites:
+            total += new_name_weight() + sizeof(Rewrite) + 2 * REWRITE_TAGS * sizeof(Slice)
     else:
         named = is_distribution(entry_at(a, <u64>name.entry << 4).type) == is_distribution(it.type)
     if not named:
-        total += name_weight(w, it.type, it.name_len)
+        total += name_weight(w, it.type, name_len)
     if it.type == GAUGE and w.carries and not it.has_timestamp:
         total += carried_weight(w, it.name_len, it.tags_len, facts.sinks)
     return total

@@ -7,6 +7,7 @@ from veneurpy.engine.native.merge cimport MergeUse
 from veneurpy.engine.native.meter cimport MemoryMeter
 from veneurpy.engine.native.points cimport PointPlan
 from veneurpy.engine.native.recover cimport Salvage
+from veneurpy.engine.native.rewriting cimport NativeRewrites, Rewrites
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.top cimport Seen
 
@@ -21,6 +22,7 @@ cdef class MergeContext:
     cdef int n_extend
     cdef Seen seen                      # in the interval before
     cdef list _tags
+    cdef object rewriter
 
 
 cdef class RecoveredFile:
@@ -45,6 +47,8 @@ cdef class NativeInterval:
     cdef int _n
     cdef int _room
     cdef object _accounts
+    cdef object _asking                 # a lock: of _rewrites
+    cdef NativeRewrites _rewrites       # None until they are asked for
     cdef i64 _series                    # -1 until they are counted
     cdef list _conflicts
     cdef object _top                    # (names, clients)
@@ -62,6 +66,7 @@ cdef class NativeInterval:
     cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner)
     cdef take_over(self, NativeInterval other)
     cdef _require_open(self)
+    cdef const Rewrites* _rewritten(self) except? NULL
     cdef tuple _tops(self, int most)
     cdef i64 _recovered_bytes(self)
     cdef _give_back(self)
@@ -87,6 +92,6 @@ cdef class CompiledPlan:
 
 
 # (Columns, number of series, names of several types).
-cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, MergeUse use, u32 touched_since,
-                          CompiledPlan plan, i64 start_ms)
+cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, const Rewrites* rewrites, int rewrites_from,
+                          MergeUse use, u32 touched_since, CompiledPlan plan, i64 start_ms)
 cdef object counters_accounts(const Counters* c)

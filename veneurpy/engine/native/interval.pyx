@@ -23,6 +23,7 @@ from veneurpy.engine.native.meter cimport MemoryMeter, Meter
 from veneurpy.engine.native.owners cimport CompiledOwners
 from veneurpy.engine.native.points cimport PlannedOutput, Points, Strings, points_free, points_make
 from veneurpy.engine.native.recover cimport salvage, salvage_close
+from veneurpy.engine.native.rewriting cimport NativeRewrites, Rewrites
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.top cimport seen_close, top_of
 
@@ -60,18 +61,21 @@ cdef object counters_accounts(const Counters* c):
     return out
 
 
-cdef object arena_accounts(const Arena* a, u32 kernel_drops):
+cdef object arena_accounts(const Arena* a, u32 kernel_drops, const Rewrites* rewrites, int number):
     """What one reader did, its store added up series by series."""
     cdef u64 by_type[SERIES_TYPES]
     cdef Counters counters = a.header.counters
+    cdef u64 filtered
     cdef int i
     memset(by_type, 0, sizeof(by_type))
     with nogil:
-        count_samples(a, by_type)
+        filtered = count_samples(a, rewrites, number, by_type)
         if a.salvaged != NULL:
             _mend(&counters, by_type)
+            counters.values += filtered
     out = counters_accounts(&counters)
     out.kernel_drops = kernel_drops
+    out.filtered = filtered
     for i in range(SERIES_TYPES):
         out.aggregated[types.MetricType(i)] = by_type[i]
     return out
@@ -80,13 +84,14 @@ cdef object arena_accounts(const Arena* a, u32 kernel_drops):
 # The meter must be there when the memory goes, also in a cycle that is collected.
 @cython.no_gc_clear
 cdef class MergeContext:
-    def __cinit__(self, MemoryMeter meter, bytes secret, tags, double compression):
+    def __cinit__(self, MemoryMeter meter, bytes secret, tags, double compression, rewriter=None):
         cdef bytes tag
         cdef int i
         if len(secret) != sizeof(HashKey):
             raise ValueError(f"a hash's key has {sizeof(HashKey)} bytes, not {len(secret)}")
         self.meter = meter
         self.compression = compression
+        self.rewriter = rewriter
         memcpy(&self.key, <const char*>secret, sizeof(HashKey))
         self._tags = sorted({t.encode() for t in tags if t})
         self.n_extend = len(self._tags)
@@ -238,8 +243,8 @@ cdef class ArenaSource:
     pass
 
 
-cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, MergeUse use, u32 touched_since,
-                          CompiledPlan plan, i64 start_ms):
+cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, const Rewrites* rewrites, int rewrites_from,
+                          MergeUse use, u32 touched_since, CompiledPlan plan, i64 start_ms):
     cdef Merge merge
     cdef Points points
     cdef Meter* meter = &context.meter.meter
@@ -251,6 +256,8 @@ cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, MergeUse 
         with nogil:
             done = merge_open(&merge, meter, use, &context.key, context.extend, context.n_extend)
             merge.touched_since = touched_since
+            merge.rewrites = rewrites
+            merge.rewrites_from = rewrites_from
             done = (done and merge_arenas(&merge, arenas, n)
                     and points_make(&points, &merge, &plan.plan, start_ms, context.compression))
         if not done:
@@ -273,6 +280,7 @@ cdef class NativeInterval:
         self._on_release = on_release
         self._marks = marks
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self.is_doubtful = marks is not None and uuid in marks.unkept
         self._members = []
         self.uuid = uuid
@@ -328,15 +336,28 @@ cdef class NativeInterval:
         if self._released:
             raise RuntimeError("the interval was released")
 
+    cdef const Rewrites* _rewritten(self) except? NULL:
+        """What becomes of its series, asked once; NULL when nobody has a say."""
+        if self._context.rewriter is None:
+            return NULL
+        with self._asking:
+            if self._rewrites is None:
+                rewrites = NativeRewrites(self._context.meter)
+                (<NativeRewrites>rewrites).ask(self._context.rewriter, &self._context.key, self._arenas, self._n)
+                self._rewrites = rewrites
+        return &self._rewrites.rewrites
+
     @property
     def accounts(self):
+        cdef const Rewrites* rewrites
         cdef int i
         if self._accounts is None:
             self._require_open()
+            rewrites = self._rewritten()
             out = []
             for i in range(self._n):
                 listener, drops, owner = self._members[i]
-                accounts = arena_accounts(self._arenas[i], drops)
+                accounts = arena_accounts(self._arenas[i], drops, rewrites, i)
                 if isinstance(owner, RecoveredFile):
                     accounts.lost_in_crash = (<RecoveredFile>owner).found.lost
                 out.append((listener, accounts))
@@ -423,11 +444,14 @@ cdef class NativeInterval:
         cdef u64 forgotten = 0
         cdef bint done
         cdef int n
+        cdef const Rewrites* rewrites = self._rewritten()
         cdef Arena** arenas = self._all(0, &n)
         memset(&merge, 0, sizeof(merge))
         with nogil:
             done = merge_open(&merge, &context.meter.meter, use, &context.key, context.extend, context.n_extend)
             merge.gauges_only = True
+            merge.rewrites = rewrites
+            merge.rewrites_from = n - self._n
             done = done and merge_arenas(&merge, arenas, n)
             if done:
                 forgotten = carry_gauges(&out.arena, &merge, oldest_ns)
@@ -440,14 +464,16 @@ cdef class NativeInterval:
     def columns(self, plan):
         """Merges and computes, without the GIL. See veneurpy.engine.Interval."""
         cdef CompiledPlan compiled = CompiledPlan(plan)
+        cdef const Rewrites* rewrites
         cdef int n
         cdef Arena** arenas
         self._require_open()
         self._role = compiled.role
+        rewrites = self._rewritten()
         arenas = self._all(0, &n)
         try:
             columns, self._series, self._conflicts = merged_columns(
-                self._context, arenas, n, <MergeUse>compiled.role, 0, compiled, self.start_ms
+                self._context, arenas, n, rewrites, n - self._n, <MergeUse>compiled.role, 0, compiled, self.start_ms
             )
         finally:
             free(arenas)
@@ -469,6 +495,8 @@ cdef class NativeInterval:
         e.key = &self._context.key
         e.extend = self._context.extend
         e.n_extend = self._context.n_extend
+        e.rewrites = self._rewritten()
+        e.rewrites_from = 0 if self._carried is None else 1
         e.use = WIRE_OWNER if role == types.Role.OWNER else WIRE_HOST
         e.compression = self._context.compression
         e.digest_bytes = digest_block_bytes(e.compression)
@@ -498,6 +526,7 @@ cdef class NativeInterval:
             self.forgotten = self._hand_on(self)
         with self._lock:
             self._released = True
+            self._rewrites = None
             self._left = self.is_doubtful
             if self._marks is not None and not kept:
                 self._left = self._marks.add(self.uuid)

@@ -4,6 +4,7 @@ from veneurpy.engine.native.compat cimport i32, i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.intern cimport Interner
 from veneurpy.engine.native.meter cimport Meter
+from veneurpy.engine.native.rewriting cimport Rewrites
 from veneurpy.engine.native.slice cimport Slice
 
 # What the merge is for: rows of a node in a role (the numbers of engine.types.Role) or of an import store, or what a
@@ -57,6 +58,8 @@ cdef struct NormalTags:
 cdef struct Merge:
     Meter* meter
     MergeUse use
+    const Rewrites* rewrites            # or NULL,
+    int rewrites_from                   # of the arenas from that one on
     bint gauges_only
     u32 touched_since                   # of import stores: series touched before that epoch are not shown
     HashKey key
@@ -84,4 +87,4 @@ cdef void merge_close(Merge* m) noexcept nogil
 cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil
 cdef bint is_global(int type_, int scope) noexcept nogil
 cdef u64 samples_of(const Arena* a, const Entry* e) noexcept nogil
-cdef void count_samples(const Arena* a, u64* by_type) noexcept nogil
+cdef u64 count_samples(const Arena* a, const Rewrites* rewrites, int number, u64* by_type) noexcept nogil

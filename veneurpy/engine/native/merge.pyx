@@ -13,6 +13,7 @@ from veneurpy.engine.native.imported cimport entry_tail, entry_totals, has_total
 from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
 from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc
 from veneurpy.engine.native.pair cimport pair_count
+from veneurpy.engine.native.rewriting cimport Rewrite, Rewrites, removes, rewrite_of
 from veneurpy.engine.native.slice cimport Slice, compare, cut, equal, find, next_part, sort_slices
 from veneurpy.engine.native.table cimport table_home
 from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, SINK_WORD, TagWord, tag_word
@@ -124,8 +125,8 @@ cdef Slice _join(Merge* m, Slice* s, Py_ssize_t n) noexcept nogil:
     return out
 
 
-cdef bint _room_to_split(Merge* m, Py_ssize_t tags_len) noexcept nogil:
-    cdef u32 most = <u32>(tags_len + m.n_extend + 2)
+cdef bint _room_to_split(Merge* m, Py_ssize_t tags_len, int n_added) noexcept nogil:
+    cdef u32 most = <u32>(tags_len + m.n_extend + n_added + 2)
     if most > m.split_capacity:
         meter_free(m.meter, m.split)
         m.split = <Slice*>meter_malloc(m.meter, most * sizeof(Slice))
@@ -156,8 +157,30 @@ cdef u16 _sink_set(Merge* m, Slice tags) noexcept nogil:
     return <u16>(number + 1)
 
 
-cdef NormalTags _normalise(Merge* m, Slice tags, int n_extend) noexcept nogil:
-    """The normal form of tags as sent, so many implicit tags applied: all, or none."""
+cdef bint _has_key_of(const Slice* tags, Py_ssize_t n, Slice tag) noexcept nogil:
+    """Has one of the tags this tag's key."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        if equal(_tag_key(tags[i]), _tag_key(tag)):
+            return True
+    return False
+
+
+cdef Py_ssize_t _add_tags(Merge* m, const Rewrite* r, int n_extend, Py_ssize_t sent) noexcept nogil:
+    """Puts what a rewrite adds after the tags that were sent; returns how many there are then."""
+    cdef Py_ssize_t n = sent
+    cdef int i
+    for i in range(r.n_added):
+        if n_extend and _is_implicit(m, r.added[i]):
+            continue
+        if not r.yields or not _has_key_of(m.split, sent, r.added[i]):
+            m.split[n] = r.added[i]
+            n += 1
+    return n
+
+
+cdef NormalTags _normalise(Merge* m, Slice tags, int n_extend, const Rewrite* r) noexcept nogil:
+    """The normal form of tags as sent, rewritten, so many implicit tags applied: all, or none."""
     cdef NormalTags out
     cdef Slice rest = tags, tag
     cdef Py_ssize_t n = 0
@@ -166,7 +189,7 @@ cdef NormalTags _normalise(Merge* m, Slice tags, int n_extend) noexcept nogil:
     cdef int i
     out.sinks = 0
     out.tags = cut(tags.data, 0, 0, 0)
-    if not _room_to_split(m, tags.size):
+    if not _room_to_split(m, tags.size, r.n_added if r != NULL else 0):
         m.failed = True
         return out
     while rest.size >= 0:
@@ -174,8 +197,11 @@ cdef NormalTags _normalise(Merge* m, Slice tags, int n_extend) noexcept nogil:
         word = tag_word(tag)
         sinks = sinks or word == SINK_ONLY
         if tag.size and word == PLAIN and not (n_extend and _is_implicit(m, tag)):
-            m.split[n] = tag
-            n += 1
+            if r == NULL or not removes(r, tag):
+                m.split[n] = tag
+                n += 1
+    if r != NULL:
+        n = _add_tags(m, r, n_extend, n)
     for i in range(n_extend):
         m.split[n] = m.extend[i]
         n += 1
@@ -307,7 +333,7 @@ cdef void _take_scalar(const Arena* a, const Entry* e, Series* s, int reader) no
         s.reader = -1 if a.imported else reader
 
 
-cdef u64 _merge_entry(Merge* m, const Arena* a, Entry* e, int reader) noexcept nogil:
+cdef u64 _merge_entry(Merge* m, const Arena* a, Entry* e, int reader, const Rewrite* r) noexcept nogil:
     """Returns the series' index + 1."""
     cdef Series wanted
     cdef Series* s
@@ -335,13 +361,16 @@ cdef u64 _merge_entry(Merge* m, const Arena* a, Entry* e, int reader) noexcept n
     wanted.hash = e.hash ^ hash_mark(&m.key, e.type)
     if e.flags & ENTRY_TIMESTAMP:
         memcpy(&wanted.timestamp, key + e.name_len + e.tags_len, 8)
-    if n_extend or not e.flags & ENTRY_CANONICAL:
-        normal = _normalise(m, cut(wanted.tags, e.tags_len, 0, e.tags_len), n_extend)
+    if r != NULL:
+        wanted.name = r.name.data
+        wanted.name_len = <u16>r.name.size
+    if r != NULL or n_extend or not e.flags & ENTRY_CANONICAL:
+        normal = _normalise(m, cut(wanted.tags, e.tags_len, 0, e.tags_len), n_extend, r)
         wanted.tags = normal.tags.data
         wanted.tags_len = <u32>normal.tags.size
         # For the wire, hosts forget them.
         wanted.sinks = normal.sinks if m.use != WIRE_HOST else 0
-    if n_extend or not e.flags & ENTRY_CANONICAL or a.salvaged != NULL or a.imported:
+    if r != NULL or n_extend or not e.flags & ENTRY_CANONICAL or a.salvaged != NULL or a.imported:
         # Another process's arena has another key; in an import store scopes are apart.
         wanted.hash = hash_pair(&m.key, wanted.name, wanted.name_len, wanted.tags, wanted.tags_len)
         if wanted.sinks:
@@ -376,13 +405,24 @@ cdef u64 samples_of(const Arena* a, const Entry* e) noexcept nogil:
     return n
 
 
-cdef void count_samples(const Arena* a, u64* by_type) noexcept nogil:
-    """Adds up, series by series, the samples that the arena holds: the ledger's "aggregated"."""
+cdef u64 count_samples(const Arena* a, const Rewrites* rewrites, int number, u64* by_type) noexcept nogil:
+    """Adds up, series by series, the samples that the arena holds: the ledger's "aggregated".
+
+    Returns those of series that are dropped, which are not among them.
+    """
     cdef Walk walk = walk_entries(a)
     cdef Entry* e = next_entry(&walk)
+    cdef const Rewrite* r
+    cdef u64 position = 0, filtered = 0
     while e != NULL:
-        by_type[e.type] += samples_of(a, e)
+        r = rewrite_of(rewrites, number, position, e.type)
+        if r != NULL and r.dropped:
+            filtered += samples_of(a, e)
+        else:
+            by_type[e.type] += samples_of(a, e)
+        position += 1
         e = next_entry(&walk)
+    return filtered
 
 
 cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
@@ -402,6 +442,8 @@ cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
     m.parts = <Part*>meter_malloc(m.meter, (parts + 1) * sizeof(Part))
     if m.series == NULL or m.parts == NULL:
         return False
+    if m.rewrites != NULL and m.rewrites.any:
+        irregular += 1
     if filled <= 1 and irregular == 0 and m.n_extend == 0 and (histograms == 0 or timers == 0):
         return True
     m.bits = 6
@@ -415,11 +457,14 @@ cdef void _merge_arena(Merge* m, const Arena* a, int reader) noexcept nogil:
     cdef Walk walk = walk_entries(a)
     cdef Entry* e = next_entry(&walk)
     cdef bint has_changes = not a.imported and a.header.changes != 0
-    cdef u64 number
+    cdef const Rewrite* r
+    cdef u64 number, position = 0
     while e != NULL:
         number = 0
-        if (a.imported or samples_of(a, e)) and _is_wanted(m, e):
-            number = _merge_entry(m, a, e, reader)
+        r = rewrite_of(m.rewrites, reader - m.rewrites_from, position, e.type)
+        position += 1
+        if (r == NULL or not r.dropped) and (a.imported or samples_of(a, e)) and _is_wanted(m, e):
+            number = _merge_entry(m, a, e, reader, r)
         if has_changes and e.type == GAUGE:
             change_note(e, number)
         e = next_entry(&walk)

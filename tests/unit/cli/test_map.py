@@ -1,0 +1,50 @@
+"""`veneurpy map`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from veneurpy.cli import main
+
+RULES = """\
+mappings:
+- match: "web.*.hits"
+  name: hits
+  labels: {site: "$1"}
+- match: "debug.*"
+  action: drop
+"""
+
+
+def test_it_shows_what_becomes_of_names_and_by_which_rule(tmp_path: Path) -> None:
+    """Each name has one line, with the place of its rule."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES)
+    names = ["web.fra.hits", "debug.x", "other"]
+    shown = CliRunner().invoke(main, ["map", *names, "--mapping", str(rules)])
+    assert 0 == shown.exit_code, shown.output
+    assert [
+        f"web.fra.hits  becomes hits  #site:fra  ({rules}:2: web.*.hits)",
+        f"debug.x  is dropped  ({rules}:5: debug.*)",
+        "other  stays as it is: no rule matches",
+    ] == shown.output.splitlines()
+
+
+def test_the_file_of_the_configuration_is_used(tmp_path: Path) -> None:
+    """Without a mapping file on the command line, the one that `name_mapping` names counts."""
+    rules, config = tmp_path / "rules.yaml", tmp_path / "host.yaml"
+    rules.write_text(RULES)
+    config.write_text(f"name_mapping: {rules}\n")
+    shown = CliRunner().invoke(main, ["map", "debug.x", "--file", str(config)])
+    assert f"debug.x  is dropped  ({rules}:5: debug.*)\n" == shown.output
+
+
+def test_mistakes_are_told(tmp_path: Path) -> None:
+    """A file with a mistake in it is no mapping."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("mappings:\n- {match: '(', match_type: regex, name: x}\n")
+    shown = CliRunner().invoke(main, ["map", "x", "--mapping", str(rules)])
+    assert 1 == shown.exit_code
+    assert f"{rules}:2:" in shown.output

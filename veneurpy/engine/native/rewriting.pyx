@@ -1,0 +1,139 @@
+# cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
+"""Names are numbered without the GIL; then a Rewriter is asked, with it, about each that there is."""
+cimport cython
+from libc.string cimport memset
+from veneurpy.engine.native.arena cimport Entry, Walk, entry_key, next_entry, walk_entries
+from veneurpy.engine.native.hash cimport hash_bytes
+from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
+from veneurpy.engine.native.meter cimport meter_calloc, meter_free, meter_malloc
+from veneurpy.engine.native.slice cimport cut, equal, find
+
+from veneurpy.engine import types
+
+cdef enum:
+    FIRST_NAMES = 8
+
+
+cdef bint removes(const Rewrite* r, Slice tag) noexcept nogil:
+    """Is the tag's key one of those that are removed."""
+    cdef int i
+    tag.size = find(tag, c':')
+    for i in range(r.n_removed):
+        if equal(r.removed[i], tag):
+            return True
+    return False
+
+
+cdef u64 _entries(const Arena* a) noexcept nogil:
+    cdef u64 total = 0
+    cdef int t
+    for t in range(SERIES_TYPES):
+        total += a.header.entries[t]
+    return total
+
+
+# The meter must be there when the memory goes, also in a cycle that is collected.
+@cython.no_gc_clear
+cdef class NativeRewrites:
+    def __cinit__(self, MemoryMeter meter):
+        cdef int t
+        self.meter = meter
+        self._kept = []
+        memset(&self.rewrites, 0, sizeof(Rewrites))
+        for t in range(SERIES_TYPES):
+            if not interner_open(&self.rewrites.names[t], &meter.meter, FIRST_NAMES):
+                raise MemoryError
+
+    def __dealloc__(self):
+        cdef Rewrites* r = &self.rewrites
+        cdef u32 number
+        cdef int i
+        for i in range(SERIES_TYPES):
+            if r.of[i] != NULL:
+                for number in range(r.names[i].count):
+                    meter_free(&self.meter.meter, r.of[i][number].removed)
+                    meter_free(&self.meter.meter, r.of[i][number].added)
+            meter_free(&self.meter.meter, r.of[i])
+            interner_close(&r.names[i])
+        if r.numbers != NULL:
+            for i in range(r.n_arenas):
+                meter_free(&self.meter.meter, r.numbers[i])
+        meter_free(&self.meter.meter, r.numbers)
+
+    cdef bint _number_names(self, const HashKey* key, Arena** arenas, int n) noexcept nogil:
+        """Which name each entry has. False when there is no memory."""
+        cdef Rewrites* r = &self.rewrites
+        cdef Walk walk
+        cdef Entry* e
+        cdef Slice name
+        cdef u64 position
+        cdef u32 number
+        cdef int i
+        r.numbers = <u32**>meter_calloc(&self.meter.meter, <u64>n + 1, sizeof(u32*))
+        if r.numbers == NULL:
+            return False
+        r.n_arenas = n
+        for i in range(n):
+            r.numbers[i] = <u32*>meter_malloc(&self.meter.meter, (_entries(arenas[i]) + 1) * sizeof(u32))
+            if r.numbers[i] == NULL:
+                return False
+            position = 0
+            walk = walk_entries(arenas[i])
+            e = next_entry(&walk)
+            while e != NULL:
+                name = cut(entry_key(e), e.name_len, 0, e.name_len)
+                number = intern(&r.names[e.type], hash_bytes(key, name.data, name.size, 0), name)
+                if number == INTERN_FAILED:
+                    return False
+                r.numbers[i][position] = number
+                position += 1
+                e = next_entry(&walk)
+        return True
+
+    cdef ask(self, object rewriter, const HashKey* key, Arena** arenas, int n):
+        """About every name of the arenas. Once."""
+        cdef Rewrites* r = &self.rewrites
+        cdef Slice name
+        cdef bint done
+        cdef u32 number
+        cdef int t
+        with nogil:
+            done = self._number_names(key, arenas, n)
+        if not done:
+            raise MemoryError("no memory to rewrite the interval")
+        for t in range(SERIES_TYPES):
+            r.of[t] = <Rewrite*>meter_calloc(&self.meter.meter, <u64>r.names[t].count + 1, sizeof(Rewrite))
+            if r.of[t] == NULL:
+                raise MemoryError("no memory to rewrite the interval")
+            type_ = types.MetricType(t)
+            for number in range(r.names[t].count):
+                name = r.names[t].strings[number]
+                rewrite = rewriter.of((<const char*>name.data)[:name.size], type_)
+                if rewrite is not None:
+                    self._take(&r.of[t][number], rewrite)
+                    r.any = True
+
+    cdef _take(self, Rewrite* out, object rewrite):
+        cdef bytes name = rewrite.name
+        cdef tuple removed = rewrite.removed, added = rewrite.added
+        self._kept.append(rewrite)
+        out.name.data = <const unsigned char*><const char*>name
+        out.name.size = len(name)
+        out.removed = self._slices(removed)
+        out.n_removed = len(removed)
+        out.added = self._slices(added)
+        out.n_added = len(added)
+        out.dropped = rewrite.is_dropped
+        out.yields = rewrite.yields
+        out.acts = True
+
+    cdef Slice* _slices(self, tuple texts) except NULL:
+        cdef Slice* out = <Slice*>meter_malloc(&self.meter.meter, <u64>(len(texts) + 1) * sizeof(Slice))
+        cdef bytes text
+        cdef int i
+        if out == NULL:
+            raise MemoryError
+        for i, text in enumerate(texts):
+            out[i].data = <const unsigned char*><const char*>text
+            out[i].size = len(text)
+        return out

@@ -1,0 +1,52 @@
+"""A mapping as the engine asks for it: in bytes, remembered over intervals."""
+
+from __future__ import annotations
+
+from veneurpy.engine import MetricType
+from veneurpy.engine.rewriting import Rewrite
+from veneurpy.rules.mapping import Mapped, Mapping
+
+REMEMBERED = 100_000
+"""Names and types; beyond it all are forgotten at once."""
+LONGEST_NAME = 16_384
+"""Bytes of a name; one that would become longer stays as it is."""
+
+
+class MappingRewriter:
+    """Says what becomes of names; a `veneurpy.engine.rewriting.Rewriter`."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._mapping = mapping
+        self._known: dict[tuple[bytes, MetricType], tuple[Rewrite | None]] = {}
+
+    @property
+    def name_growth(self) -> tuple[int, int]:
+        return self._mapping.name_growth
+
+    @property
+    def tag_growth(self) -> tuple[int, int]:
+        return self._mapping.tag_growth
+
+    def of(self, name: bytes, type_: MetricType) -> Rewrite | None:
+        """See Rewriter."""
+        known = self._known.get((name, type_))
+        if known is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            known = (_rewrite(self._mapping.of(name.decode(), type_)),)
+            self._known[name, type_] = known
+        return known[0]
+
+
+def _rewrite(mapped: Mapped | None) -> Rewrite | None:
+    if mapped is None:
+        return None
+    name = mapped.name.encode()
+    if mapped.rule.drops:
+        return Rewrite(name, is_dropped=True)
+    if not name or len(name) > LONGEST_NAME:
+        return None
+    added = tuple(f"{key}:{value}".encode() for key, value in mapped.tags)
+    if mapped.rule.keeps_tags:
+        return Rewrite(name, added=added, yields=True)
+    return Rewrite(name, tuple(key.encode() for key, _ in mapped.tags), added)
