@@ -144,7 +144,8 @@ cdef class NativeImportStore(ArenaSource):
         if self._released:
             raise RuntimeError("the store was released")
         compiled.plan.mixed_median_only = False
-        return merged_columns(self._context, &arena, 1, NULL, 0, ROWS_IMPORT, self._imports.epoch if touched_only else 0,
+        return merged_columns(self._context, &arena, 1, NULL, 0, ROWS_IMPORT,
+                              self._imports.epoch if touched_only else 0,
                               compiled, self.start_ms)[0]
 
     def state(self, int shards, u64 max_bytes):

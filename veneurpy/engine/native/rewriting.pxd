@@ -1,4 +1,4 @@
-"""What becomes of the series of a closed interval: asked once for each of its names and types, before they are merged."""
+"""What becomes of the series of a closed interval: asked once for each name and type in it, before they are merged."""
 from veneurpy.engine.native.arena cimport SERIES_TYPES, Arena
 from veneurpy.engine.native.compat cimport u32, u64
 from veneurpy.engine.native.hash cimport HashKey

@@ -1,1 +1,7 @@
-"""Only for `cimport`: nothing of it is visible from Python."""
+from typing import final
+
+from veneurpy.engine.native.meter import MemoryMeter
+
+@final
+class NativeRewrites:
+    def __new__(cls, meter: MemoryMeter) -> NativeRewrites: ...
