@@ -6,16 +6,22 @@ from veneurpy.engine.native.arena cimport (
     Header, arena_take_high, entry_at, gauge_times,
 )
 from veneurpy.engine.native.check cimport hash_check
-from veneurpy.engine.native.compat cimport barrier, store_pair, u32
+from veneurpy.engine.native.compat cimport barrier, store_pair, u8, u32
 from veneurpy.engine.native.merge cimport Series
+from veneurpy.engine.native.number cimport parse_number
 from veneurpy.engine.native.pair cimport counted, pair_count
+from veneurpy.engine.native.scan cimport next_colon
+
+
+# As in the parser.
+cdef double LARGEST_VALUE = 1e290
 
 
 cdef inline u32 _check(const Change* c) noexcept nogil:
     return <u32>hash_check(c, sizeof(Change) - 8) ^ c.number
 
 
-cdef int change_keep(Arena* a, Entry* e, double value, i64 time_ns, u64 most_bytes) noexcept nogil:
+cdef int _keep(Arena* a, Entry* e, double value, i64 time_ns, u64 most_bytes) noexcept nogil:
     """Keeps a change; -1, or why there is no room for it."""
     cdef Header* h = a.header
     cdef u64 n = pair_count(e.hi) + 1, at
@@ -42,6 +48,48 @@ cdef int change_keep(Arena* a, Entry* e, double value, i64 time_ns, u64 most_byt
     barrier()
     store_pair(&e.lo, e.lo, counted(e.lo, n))
     return -1
+
+
+cdef void gauge_change(Store* s, Entry* e, const Item* it, const double* values, i64 now_ns) noexcept nogil:
+    """Values some of which are changes, one by one."""
+    cdef Item one = it[0]
+    cdef i64 time_ns
+    cdef int reason
+    cdef u32 i
+    one.n = 1
+    for i in range(it.n):
+        if not it.changes[i]:
+            gauge_set(s, e, &one, values + i, now_ns)
+            continue
+        time_ns = now_ns if now_ns > s.last_gauge_ns else s.last_gauge_ns + 1
+        reason = _keep(s.arena, e, values[i], time_ns, s.side_log_max)
+        if reason < 0:
+            s.last_gauge_ns = time_ns
+        else:
+            s.arena.header.counters.values_rejected[reason] += 1
+
+
+cdef void changes_take(Group* g, Item* it, const Scan* marks, char* scratch, const u8* data, Py_ssize_t at,
+                       Py_ssize_t end) noexcept nogil:
+    """Values of a gauge, packed by colons, of which those with a sign change what was before."""
+    cdef Py_ssize_t colon
+    cdef double v
+    cdef u8* flag
+    it.changes = NULL
+    while at <= end:
+        colon = next_colon(marks, at, end)
+        if colon > at:
+            if parse_number(data + at, colon - at, scratch, &v) and -LARGEST_VALUE <= v <= LARGEST_VALUE:
+                flag = g.changes + g.n_values
+                flag[0] = data[at] == c'+' or data[at] == c'-'
+                if flag[0]:
+                    it.changes = g.changes + it.first
+                g.values[g.n_values] = v
+                g.n_values += 1
+                it.n += 1
+            else:
+                it.bad += 1
+        at = colon + 1
 
 
 cdef inline bint _counts(const Change* c, const Entry* e) noexcept nogil:

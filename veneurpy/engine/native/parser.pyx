@@ -16,6 +16,7 @@ from veneurpy.engine.native.arena cimport (
     BAD_NAME, BAD_RATE, BAD_TAGS, BAD_TYPE, BAD_VALUE, COUNTER, GAUGE, HISTOGRAM, MIXED_STYLES, NO_COLON_OR_PIPE,
     SERIES_TYPES, SET, SIDE_LOG_FULL, TIMER, Arena, Counters,
 )
+from veneurpy.engine.native.changes cimport changes_take
 from veneurpy.engine.native.compat cimport i64, likely, prefetch, u8, u32, u64, unlikely
 from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_tags
 from veneurpy.engine.native.hll cimport metrohash64
@@ -182,24 +183,6 @@ cdef void _take_value(Parser* p, Item* it, const u8* text, Py_ssize_t size) noex
     _keep_value(&p.group, it, v)
 
 
-cdef void _take_changes(Parser* p, Item* it, const u8* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
-    """Values of a gauge, of which those with a sign change what was before."""
-    cdef Group* g = &p.group
-    cdef Py_ssize_t colon
-    cdef u32 n
-    it.changes = NULL
-    while at <= end:
-        colon = next_colon(&p.marks, at, end)
-        if colon > at:
-            n = it.n
-            _take_value(p, it, data + at, colon - at)
-            if it.n > n:
-                g.changes[it.first + n] = data[at] == c'+' or data[at] == c'-'
-                if g.changes[it.first + n]:
-                    it.changes = g.changes + it.first
-        at = colon + 1
-
-
 cdef inline void _take_values(Parser* p, Item* it, const u8* data, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
     """Numbers between `at` and `end`, packed by colons; a set's member is all of it."""
     cdef Py_ssize_t colon
@@ -212,7 +195,7 @@ cdef inline void _take_values(Parser* p, Item* it, const u8* data, Py_ssize_t at
             _keep_value(&p.group, it, v)
         return
     if unlikely(it.type == p.changing):
-        _take_changes(p, it, data, at, end)
+        changes_take(&p.group, it, &p.marks, p.scratch, data, at, end)
         return
     # One number of a few digits is what clients send most. It is far from the bounds of values.
     if likely(end >= 8 and parse_brief(data + end, end - at, &v)):

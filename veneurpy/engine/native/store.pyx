@@ -10,7 +10,7 @@ from veneurpy.engine.native.arena cimport (
 from veneurpy.engine.native.blocks cimport (
     PAIRS_FLAG, samples_at, scratch_close, scratch_open, set_add, timer_add, word_block, word_length,
 )
-from veneurpy.engine.native.changes cimport change_keep
+from veneurpy.engine.native.changes cimport gauge_change, gauge_set
 from veneurpy.engine.native.compat cimport barrier, i64, likely, prefetch, store_pair, u8, u32, u64, unlikely
 from veneurpy.engine.native.forms cimport former_close
 from veneurpy.engine.native.lookup cimport confirmed, find_spelling, probable_entry
@@ -103,35 +103,6 @@ cdef inline void _add_to_counter(Entry* e, const Item* it, const double* values)
     store_pair(&e.lo, bits, counted(bits, pair_count(e.hi) + it.n))
 
 
-cdef inline void _set_gauge(Store* s, Entry* e, const Item* it, const double* values, i64 now_ns) noexcept nogil:
-    """The time goes to the place that the new count's last bit names, so the pair publishes both."""
-    cdef u64 n = pair_count(e.hi) + it.n
-    cdef u64 bits
-    s.last_gauge_ns = (now_ns if now_ns > s.last_gauge_ns else s.last_gauge_ns + 1) + it.n - 1
-    (<i64*>(<u8*>e + 32))[n & 1] = s.last_gauge_ns
-    memcpy(&bits, &values[it.n - 1], 8)
-    barrier()
-    store_pair(&e.lo, bits, counted(bits, n))
-
-
-cdef void _change_gauge(Store* s, Entry* e, const Item* it, const double* values, i64 now_ns) noexcept nogil:
-    """Values some of which are changes, one by one."""
-    cdef Item one = it[0]
-    cdef int reason
-    cdef u32 i
-    one.n = 1
-    for i in range(it.n):
-        if not it.changes[i]:
-            _set_gauge(s, e, &one, values + i, now_ns)
-            continue
-        reason = change_keep(s.arena, e, values[i], now_ns if now_ns > s.last_gauge_ns else s.last_gauge_ns + 1,
-                             s.side_log_max)
-        if reason < 0:
-            s.last_gauge_ns = now_ns if now_ns > s.last_gauge_ns else s.last_gauge_ns + 1
-        else:
-            s.arena.header.counters.values_rejected[reason] += 1
-
-
 cdef void _divert(Store* s, Entry* e, const Item* it, double value, double weight) noexcept nogil:
     """A sample, or a set's member, for which the series has no room: it goes to the one that stands for such."""
     cdef Counters* c = &s.arena.header.counters
@@ -173,9 +144,9 @@ cdef inline void _apply_values(Store* s, Entry* e, const Item* it, const double*
         _add_to_counter(e, it, values)
     elif it.type == GAUGE:
         if unlikely(it.changes != NULL):
-            _change_gauge(s, e, it, values, now_ns)
+            gauge_change(s, e, it, values, now_ns)
         else:
-            _set_gauge(s, e, it, values, now_ns)
+            gauge_set(s, e, it, values, now_ns)
     elif it.type == SET:
         memcpy(&hash_, &values[0], 8)
         if unlikely(not set_add(s.arena, e, hash_)):
