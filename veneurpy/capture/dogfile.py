@@ -11,15 +11,12 @@ seconds before. The whole file may be compressed with zstd.
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, BinaryIO, cast
-
-import zstandard
+from typing import IO
 
 from veneurpy.engine.reference_protobuf import VARINT, Malformed, fields, signed
 from veneurpy.engine.reference_protobuf import varint as encode_varint
@@ -182,7 +179,7 @@ class CaptureFile:
         """At most so many bytes; fewer only at the end of the file."""
         try:
             return self._file.read(size)
-        except (zstandard.ZstdError, OSError) as exc:
+        except OSError as exc:
             raise self._damaged(str(exc)) from exc
 
     def _damaged(self, why: str) -> CaptureError:
@@ -195,13 +192,6 @@ def _decompressed(opened: IO[bytes]) -> IO[bytes]:
     opened.seek(0)
     if magic != _ZSTD_MAGIC:
         return opened
-    reader = zstandard.ZstdDecompressor().stream_reader(
-        opened, read_across_frames=True, closefd=True
-    )
-    return io.BufferedReader(cast(io.RawIOBase, reader))
+    from veneurpy.capture.packing import unpacking  # few need the library
 
-
-def compressing(target: BinaryIO) -> BinaryIO:
-    """A file that writes to `target` with zstd; closing it leaves `target` open."""
-    writer = zstandard.ZstdCompressor().stream_writer(target, closefd=False)
-    return cast(BinaryIO, writer)
+    return unpacking(opened)

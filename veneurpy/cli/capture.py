@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 
 import click
 
-from veneurpy.capture.dogfile import CaptureError, CaptureFile, compressing
+from veneurpy.capture.dogfile import CaptureError, CaptureFile
+from veneurpy.capture.packing import packing
 from veneurpy.cli.status import DEFAULT_ADDRESS
 from veneurpy.config.quantity import parse_duration
 
@@ -100,7 +101,7 @@ def _write(answer: http.client.HTTPResponse, part: Path, base: str, *, is_compre
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with (
         os.fdopen(fd, "wb") as plain,
-        compressing(plain) if is_compressed else plain as file,
+        packing(plain) if is_compressed else plain as file,
     ):
         _copy(answer, file, base)
 
