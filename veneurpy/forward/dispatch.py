@@ -171,6 +171,7 @@ class Dispatch:
             chosen.append(head)
             size += head.bytes
         tried.update(head.id for head in chosen)
+        self._first_time.difference_update(head.id for head in chosen if head.is_sent)
         fresh = [head.id for head in chosen if not head.is_sent]
         if fresh:
             with database.transaction() as db:
