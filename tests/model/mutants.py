@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.model import nodes
 from tests.model.nodes import FlakyDatabase, Host, OwnerNode
 from veneurpy.accounts import Loss
 from veneurpy.forward import amend, deliver, dispatch, give_up, seal
 from veneurpy.forward.answer import DONE, Answer
 from veneurpy.forward.desk import Desk
-from veneurpy.spool import Record, outbox, seals, spare
+from veneurpy.spool import Record, outbox, seals
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import Head
 from veneurpy.spool.seals import Seal, Sealing
@@ -35,12 +34,6 @@ def leave_nothing_beside_the_arenas(patch: Patch) -> None:
         start(host)
 
     patch.setattr(Host, "start", forgetful)
-
-
-def move_without_marks(patch: Patch) -> None:
-    """What was taken to the disk by a process before this one is taken there again."""
-    for module in (spare, dispatch, nodes):
-        patch.setattr(module, "forget_known", lambda source, target: None)
 
 
 def forget_early(patch: Patch) -> None:
@@ -183,7 +176,6 @@ def ignore_unknown(patch: Patch) -> None:
 MUTANTS: dict[str, Callable[[Patch], None]] = {
     "acknowledge what is held": acknowledge_what_is_held,
     "leave nothing beside the arenas": leave_nothing_beside_the_arenas,
-    "move without marks": move_without_marks,
     "forget identities early": forget_early,
     "seal in two steps": seal_in_two_steps,
     "do not look into the seals": without(deliver.is_sealed),

@@ -14,7 +14,7 @@ from tests.model.mutants import MUTANTS
 from tests.model.simulation import Violation, World
 
 SCHEDULES = int(os.environ.get("VENEURPY_SCHEDULES", "100"))
-MOST_FOR_A_MUTANT = 150
+MOST_FOR_A_MUTANT = 60
 BLOCKS = 4
 
 
