@@ -142,6 +142,21 @@ def test_change_of_traffic(first: str, second: str) -> None:
     assert 0.8 * alone[-1] <= after[-1]
 
 
+def test_more_readers_than_expected() -> None:
+    """What is kept for captures leaves room to receive, however many readers there are."""
+    engine = _open(EngineOptions(store_max_bytes=32 * MIB, capture_bytes=4 * MIB))
+    readers = [engine.open_reader(str(i)) for i in range(12)]
+    _feed(readers, _datagrams(SHAPES["counters"]), 150)
+    closed = engine.rotate(START_MS)
+    series = closed.series
+    _flush(closed)
+    use = engine.memory
+    engine.close()
+
+    assert 150 * LINES_EACH == series
+    assert use.peak <= use.limit
+
+
 def test_columns_that_are_kept_count() -> None:
     """A sink that keeps columns of many intervals leaves less for the store, and no more in all."""
     engine = _open(EngineOptions(store_max_bytes=8 * MIB))
