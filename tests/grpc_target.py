@@ -94,7 +94,7 @@ async def served(
         is_healthy=lambda: True,
         limits=limits,
         tls=tls,
-        relays=relays,
+        relays=lambda: relays,
     )
     port = await listener.start()
     try:

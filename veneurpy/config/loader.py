@@ -53,18 +53,25 @@ def load_config(
     that are installed. Raises ConfigError whose text lists every mistake.
     """
     text, source = _read(path)
-    return parse_config(text, source=source, environ=environ, overrides=overrides, sinks=sinks)
+    folder = None if path is None else path.parent
+    return parse_config(
+        text, source=source, folder=folder, environ=environ, overrides=overrides, sinks=sinks
+    )
 
 
 def parse_config(
     text: str,
     *,
     source: str = "<text>",
+    folder: Path | None = None,
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
     sinks: SinkKinds | None = None,
 ) -> LoadedConfig:
-    """Loads YAML that is in memory; otherwise as `load_config`."""
+    """Loads YAML that is in memory; otherwise as `load_config`.
+
+    `folder` is what `name_mapping` is relative to; without it, the working directory.
+    """
     kinds = installed_sinks() if sinks is None else sinks
     text = text.removeprefix("\ufeff")
     report = Report(Places(source, text))
@@ -82,7 +89,9 @@ def parse_config(
     _warn_of_nothing(config, report)
     warnings = report.rendered_warnings()
     if config.name_mapping:
-        warnings += load_mapping(Path(config.name_mapping))[1]
+        rules = (folder or Path()) / config.name_mapping
+        config = config.model_copy(update={"name_mapping": str(rules)})
+        warnings += load_mapping(rules)[1]
     return LoadedConfig(config, warnings, source)
 
 

@@ -31,6 +31,8 @@ _WITHOUT_EFFECT = (
 )
 """Keys that say how Prometheus is to show a metric."""
 
+_SAY_WHERE_TO = ("veneurlocalonly", "veneurglobalonly", "veneursinkonly")
+
 MatchType = Literal["glob", "regex"]
 _TYPES = {"counter": "counter", "gauge": "gauge", "observer": "observer", "timer": "observer"}
 
@@ -44,6 +46,8 @@ def _name(value: str) -> str:
 def _key(value: str) -> str:
     if not value or ":" in value:
         raise Wrong(f"a tag's key is a text without a colon, found {shown(value)}")
+    if value in _SAY_WHERE_TO:
+        raise Wrong(f"{shown(value)} says where a metric goes, which its sender alone can say")
     return check_sent_tag(value)
 
 

@@ -158,7 +158,8 @@ class Config(Section):
     ignored."""
     name_mapping: Annotated[str, AfterValidator(check_plain)] = ""
     """A file of rules that turn dotted names into names and tags, as Prometheus' statsd_exporter
-    has them. Empty: names stay as they are."""
+    has them; a relative path begins at the folder of the configuration. Empty: names stay as they
+    are."""
     percentiles: Annotated[tuple[Percentile, ...], BeforeValidator(as_tuple)] = ()
     """Percentiles of histograms and timers, as fractions: 0.99 yields `<name>.99percentile`."""
     aggregates: Annotated[tuple[Aggregate, ...], BeforeValidator(as_tuple)] = DEFAULT_AGGREGATES

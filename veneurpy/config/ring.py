@@ -141,4 +141,4 @@ class ServerFiles(Section):
     name."""
     relays: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     """Names in certificates whose owners may send in anybody's name: of the proxies. The members of
-    `forward` may as well, for they pass on what hosts send to one of them."""
+    the ring may as well, for they pass on what hosts send to one of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from veneurpy.telemetry import Telemetry, metrics
 from veneurpy.telemetry.events import SenderForged
@@ -13,25 +13,26 @@ OTHERS = "others"
 
 
 class Speakers:
-    """A node speaks for the names in its certificate, one of `relays` for everybody.
+    """A node speaks for the names in its certificate, one that `relays` names for everybody.
 
     What is refused is counted with both names, at most MOST_PAIRS of them; each is logged once.
     """
 
-    def __init__(self, relays: Iterable[str], telemetry: Telemetry) -> None:
-        self._relays = frozenset(relays)
+    def __init__(self, relays: Callable[[], Iterable[str]], telemetry: Telemetry) -> None:
+        """`relays` is asked each time: the ring may have changed."""
+        self._relays = relays
         self._telemetry = telemetry
         self._told: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
-        return f"Speakers(relays={sorted(self._relays)})"
+        return f"Speakers(relays={sorted(self._relays())})"
 
     def allow(self, names: frozenset[str] | None, sender: str) -> bool:
         """Whether a peer with these names in its certificate may send in the name of `sender`.
 
         None: no certificate was asked for, and anybody may.
         """
-        if names is None or sender in names or not self._relays.isdisjoint(names):
+        if names is None or sender in names or not names.isdisjoint(self._relays()):
             return True
         pair = ",".join(sorted(names))[:MOST_NAME], sender[:MOST_NAME]
         if pair not in self._told and len(self._told) >= MOST_PAIRS:

@@ -43,9 +43,9 @@ class GrpcImportListener:
         is_healthy: Callable[[], bool],
         tls: ServerTls | None = None,
         limits: Limits | None = None,
-        relays: Iterable[str] = (),
+        relays: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        """`relays`: whose certificate has one of these names may send in anybody's name."""
+        """Whose certificate has one of the names in `relays` may send in anybody's name."""
         self.refusals = Refusals(telemetry)
         self._host_port = host_port
         self._telemetry = telemetry

@@ -8,6 +8,8 @@ from veneurpy.rules.mapping import Mapped, Mapping
 
 REMEMBERED = 100_000
 """Names and types; beyond it all are forgotten at once."""
+REMEMBERED_BYTES = 16 << 20
+"""Of their texts, likewise: who sends long names does not decide what is remembered of them."""
 LONGEST_NAME = 16_384
 """Bytes of a name; one that would become longer stays as it is."""
 
@@ -18,6 +20,7 @@ class MappingRewriter:
     def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
         self._known: dict[tuple[bytes, MetricType], tuple[Rewrite | None]] = {}
+        self._known_bytes = 0
 
     @property
     def name_growth(self) -> tuple[int, int]:
@@ -31,11 +34,17 @@ class MappingRewriter:
         """See Rewriter."""
         known = self._known.get((name, type_))
         if known is None:
-            if len(self._known) >= REMEMBERED:
+            if len(self._known) >= REMEMBERED or self._known_bytes >= REMEMBERED_BYTES:
                 self._known.clear()
+                self._known_bytes = 0
             known = (_rewrite(self._mapping.of(name.decode(), type_)),)
             self._known[name, type_] = known
+            self._known_bytes += len(name) + _text_bytes(known[0])
         return known[0]
+
+
+def _text_bytes(rewrite: Rewrite | None) -> int:
+    return 0 if rewrite is None else len(rewrite.name) + sum(map(len, rewrite.added))
 
 
 def _rewrite(mapped: Mapped | None) -> Rewrite | None:

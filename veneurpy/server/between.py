@@ -13,6 +13,7 @@ from veneurpy.flush.keeper import Keeper
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.sealed import SealedRows
 from veneurpy.forward.arrivals import Arrivals
+from veneurpy.forward.epochs import ANYBODY
 from veneurpy.forward.local import LocalPeer
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.owner import Owner
@@ -205,6 +206,7 @@ class Between:
             telemetry=self._telemetry,
             is_healthy=is_healthy,
             failed=self._failing("grpc_tls"),
+            members=self._members,
         )
         self.admin = RingAdmin(
             self.name,
@@ -213,6 +215,11 @@ class Between:
             clock=self._clock,
             interval_ms=self._encoder.interval_ms,
         )
+
+    def _members(self) -> set[str]:
+        """Of every ring that this node knows, those that were applied since its start included."""
+        epochs = self._membership.table.epochs
+        return {name for each in epochs if each.number != ANYBODY for name in each.members}
 
     def _failing(self, what: str) -> Callable[[str], None]:
         """What is told, on any thread, of certificates that cannot be used."""

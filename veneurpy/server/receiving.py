@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from veneurpy.config import Config, HostPort
@@ -23,8 +23,13 @@ class Receiving:
         telemetry: Telemetry,
         is_healthy: Callable[[], bool],
         failed: Callable[[str], None],
+        members: Callable[[], Collection[str]],
     ) -> None:
-        """Raises ConfigError for certificates that cannot be used."""
+        """`members` are those of every ring that is known.
+
+        Raises ConfigError for certificates that cannot be used.
+        """
+        named = () if config.grpc_tls is None else config.grpc_tls.relays
         assert config.grpc_address is not None
         self._address = config.grpc_address
         self._is_running = False
@@ -34,7 +39,8 @@ class Receiving:
             telemetry=telemetry,
             is_healthy=is_healthy,
             tls=server_tls(config, failed),
-            relays=relays(config),
+            # Owners, to which hosts send for one another, and proxies.
+            relays=lambda: {*named, *members()},
         )
 
     def __repr__(self) -> str:
@@ -55,13 +61,6 @@ class Receiving:
     def status(self) -> dict[str, Any]:
         """Plain data for the status page."""
         return {"address": str(self._address), "connections": self._listener.connections}
-
-
-def relays(config: Config) -> frozenset[str]:
-    """Who may send in others' names: owners, to which hosts send for one another, and proxies."""
-    named = () if config.grpc_tls is None else config.grpc_tls.relays
-    members = () if config.forward is None else config.forward.members
-    return frozenset((*named, *members))
 
 
 def server_tls(config: Config, failed: Callable[[str], None]) -> ServerTls | None:

@@ -64,15 +64,27 @@ class Spare:
         return self.database
 
     def set_aside(self) -> None:
-        """Puts a damaged file out of the way."""
+        """Puts a damaged file out of the way; what comes gets a new one."""
+        self.close()
         set_aside(self._path)
 
     def move(self, target: Database) -> None:
-        """Takes all of it to the disk, and is empty. Raises sqlite3.Error: the rest stays here."""
-        if self.database is not None:
+        """Takes all of it to the disk, and is empty. Raises sqlite3.Error: the rest stays here.
+
+        If it is damaged it is set aside then, so that the disk takes what comes.
+        """
+        if self.database is None:
+            return
+        try:
             move(self.database, target)
-            self.close()
-            self._path.unlink(missing_ok=True)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            if not _is_sound(self.database):
+                self.set_aside()
+            raise
+        self.close()
+        self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Leaves what it has to the next process. Idempotent."""
@@ -119,6 +131,13 @@ def set_aside(path: Path) -> None:
         damaged = path.with_name(path.name + suffix)
         if damaged.exists():
             os.replace(damaged, path.with_name(f"{path.name}.damaged{suffix}"))
+
+
+def _is_sound(database: Database) -> bool:
+    try:
+        return database.connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+    except sqlite3.DatabaseError:
+        return False
 
 
 def _uuids(database: Database) -> list[UUID]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from veneurpy.cli import main
@@ -39,6 +40,18 @@ def test_the_file_of_the_configuration_is_used(tmp_path: Path) -> None:
     config.write_text(f"name_mapping: {rules}\n")
     shown = CliRunner().invoke(main, ["map", "debug.x", "--file", str(config)])
     assert f"debug.x  is dropped  ({rules}:5: debug.*)\n" == shown.output
+
+
+def test_a_relative_path_begins_at_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rules lie beside the configuration, wherever the command is started."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "rules.yaml").write_text(RULES)
+    (tmp_path / "etc" / "host.yaml").write_text("name_mapping: rules.yaml\n")
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(main, ["map", "debug.x", "--file", "etc/host.yaml"])
+    assert "debug.x  is dropped  (etc/rules.yaml:5: debug.*)\n" == shown.output
 
 
 def test_mistakes_are_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from veneurpy.engine import (
     Columns,
     Engine,
     EngineOptions,
+    Grammar,
     Interval,
     MemoryUse,
     Output,
@@ -23,6 +25,7 @@ from veneurpy.engine import (
     Statistic,
     open_engine,
 )
+from veneurpy.rules import Mapping, MappingRewriter, Rule
 
 pytestmark = needs_native
 
@@ -86,6 +89,41 @@ def test_peak_of_more(shape: str) -> None:
     assert 64 * MIB // 4 <= use.peak <= 64 * MIB == use.limit
 
 
+RULES = {
+    "many short labels": Rule("*.*", "$1", tuple((f"{i:x}", "") for i in range(200))),
+    "labels as long as the name": Rule("*.*", "$1.$2", tuple((f"{i:x}", "$2") for i in range(24))),
+    "a name much longer than it was": Rule("*.*", "$1" * 20 + "$2"),
+}
+MAPPED: dict[str, Shape] = {
+    "names of their own": lambda i: b"n.%d:1|c" % i,
+    "timers of their own names": lambda i: b"n%d.t:1|ms" % i,
+    "gauges of their own names": lambda i: b"n%d.t:1|g" % i,
+    "gauges of one name": lambda i: b"n.t:1|g|#id:%d" % i,
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("shape", MAPPED)
+def test_peak_of_mapped_names(shape: str, rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same of names that get many labels, and of gauges that stay, Python's objects included."""
+    monkeypatch.setattr("veneurpy.rules.rewriter.REMEMBERED", 1)
+    options = EngineOptions(
+        store_max_bytes=8 * MIB,
+        rewriter=MappingRewriter(Mapping((RULES[rule],))),
+        grammar=Grammar(is_statsd=True),
+        gauge_ttl_s=3600.0,
+    )
+    tracemalloc.start()
+    try:
+        use = _peak(MAPPED[shape], options)
+        _, objects = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert 8 * MIB // 8 <= use.peak
+    assert use.peak + objects <= 8 * MIB
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -102,6 +140,21 @@ def test_change_of_traffic(first: str, second: str) -> None:
     after = _series_of(options, [first, first, second])
 
     assert 0.8 * alone[-1] <= after[-1]
+
+
+def test_more_readers_than_expected() -> None:
+    """What is kept for captures leaves room to receive, however many readers there are."""
+    engine = _open(EngineOptions(store_max_bytes=32 * MIB, capture_bytes=4 * MIB))
+    readers = [engine.open_reader(str(i)) for i in range(12)]
+    _feed(readers, _datagrams(SHAPES["counters"]), 150)
+    closed = engine.rotate(START_MS)
+    series = closed.series
+    _flush(closed)
+    use = engine.memory
+    engine.close()
+
+    assert 150 * LINES_EACH == series
+    assert use.peak <= use.limit
 
 
 def test_columns_that_are_kept_count() -> None:

@@ -62,6 +62,19 @@ async def test_a_relay_may_send_in_any_name(tmp_path: Path, authority: trustme.C
         assert await answer(node, p1, "h1") == HELD
 
 
+async def test_a_new_member_of_the_ring_may_relay(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    """Whoever is made a member while the node runs may pass on what hosts send to it."""
+    ours = Files(tmp_path / "ours", authority, "127.0.0.1")
+    g4 = client(Files(tmp_path / "g4", authority, "g4").paths())
+    relays = ["g1"]
+    async with served(tls=server(ours.paths()), relays=relays) as node:
+        assert await answer(node, g4, "h1") == REFUSED
+        relays.append("g4")
+        assert await answer(node, g4, "h1") == HELD
+
+
 async def test_whoever_needs_no_certificate_needs_no_name(
     tmp_path: Path, authority: trustme.CA
 ) -> None:
@@ -77,7 +90,7 @@ def test_a_liar_cannot_flood() -> None:
     """Names that a liar makes up are counted together beyond a bound, and not logged."""
     log = Recorder()
     telemetry = Telemetry(log, FakeClock())
-    speakers = Speakers((), telemetry)
+    speakers = Speakers(tuple, telemetry)
     for number in range(MOST_PAIRS + 50):
         assert not speakers.allow(frozenset({"h1"}), f"name-{number}" + "x" * 1000)
     assert len(log.of("sender_forged")) == MOST_PAIRS + 1
@@ -88,6 +101,6 @@ def test_a_liar_cannot_flood() -> None:
 
 def test_a_certificate_without_names_speaks_for_nobody() -> None:
     """Not even for the empty name."""
-    speakers = Speakers(("p1",), Telemetry(Recorder(), FakeClock()))
+    speakers = Speakers(lambda: ("p1",), Telemetry(Recorder(), FakeClock()))
     assert not speakers.allow(frozenset(), "h1")
     assert not speakers.allow(frozenset(), "")

@@ -139,6 +139,7 @@ def test_what_has_no_effect_is_warned_about() -> None:
         ("{match: 'a.*', name: $2}", '2:24: "\\$2" is captured by nothing'),
         ("{match: 'a.*', name: b, labels: {x: $who}}", '"\\$who" is captured by nothing'),
         ("{match: 'a.*', name: 'a:b'}", "a name cannot contain a colon"),
+        ("{match: 'a.*', name: b, labels: {veneursinkonly: $1}}", "which its sender alone can say"),
         ("{match: 'a.*'}", 'the key "name" is missing'),
         ("{match: 'a.*', nmae: x}", 'unknown key "nmae"'),
         ("{match: 'a.*', name: x, action: dorp}", "did you mean drop"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
@@ -234,4 +236,25 @@ async def test_a_damaged_file_there_is_set_aside(rig: Rig) -> None:
     assert rig.file.with_name("spool.db.damaged").exists()
     await again.refuse()
     assert (await again.commit(ONE)).kept
+    await again.spool.close()
+
+
+@pytest.mark.parametrize("table", ["batches", "pieces"])
+async def test_what_is_damaged_there_is_in_nobodys_way(rig: Rig, table: str) -> None:
+    """Wherever the damage is: the file is set aside, and the disk takes what comes as ever."""
+    await rig.refuse()
+    await rig.commit(ONE, also=keeps_a_batch(ONE))
+    await rig.spool.close()
+    with closing(sqlite3.connect(rig.file)) as db:
+        query = "SELECT rootpage, page_size FROM sqlite_master, pragma_page_size WHERE name = ?"
+        page, size = db.execute(query, (table,)).fetchone()
+    content = bytearray(rig.file.read_bytes())
+    content[(page - 1) * size : page * size] = b"\xff" * size
+    rig.file.write_bytes(content)
+    again = Rig(rig.folder)
+    await again.spool.open()
+    assert rig.file.with_name("spool.db.damaged").exists()
+    assert Committed(kept=True, given_up=[]) == await again.commit(TWO)
+    assert 2 in [uuid for uuid, _, _ in await again.owed()]
+    assert (0, False) == (again.spool.spared.bytes, rig.file.exists())
     await again.spool.close()

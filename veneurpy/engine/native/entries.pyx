@@ -29,7 +29,9 @@ cdef enum:
     FOLD_FLUSH_SHARE = 16               # of the limit, kept for the flush of folded series
     MOST_FOR_FLUSH = 1 << 22
     GROWTH_SHARE = 32                   # of the limit, for series that are known when it comes near
-    REWRITE_TAGS = 8                    # slices for the tags that a rewrite adds, and for those it removes
+    SHORTEST_TAG = 3                    # a key, its colon, a comma: so many tags at the most are in a rewrite's bytes
+    REWRITE_TAG_BYTES = 120             # of a tag that is added and its key that is removed: slices, Python objects
+    REWRITE_BYTES = 320                 # of a rewrite's other Python objects
     NUMBER_BYTES = 4                    # of the series' name, among those that are rewritten
     FIRST_KEPT = 2                      # smaller blocks cannot hold a digest
     WRITE_AHEAD = 512                   # bytes: some four entries
@@ -133,7 +135,8 @@ cdef u64 _flush_bytes(const Arena* a, const Item* it, TagFacts facts, const Name
     """What the item's series takes at the flush. `name` is what is known of its metric name, or NULL."""
     cdef const Weights* w = &a.weights
     cdef bint rewritten = not facts.canonical or w.implicit_bytes != 0 or w.rewrites
-    cdef u64 tags_len = it.tags_len + w.rewrite_bytes + w.rewrite_ratio * <u64>it.name_len
+    cdef u64 added = w.rewrite_bytes + w.rewrite_ratio * <u64>it.name_len
+    cdef u64 tags_len = it.tags_len + added
     cdef u64 total = series_weight(w, it.type, tags_len, rewritten, facts.sinks)
     cdef u64 name_len = it.name_len
     cdef bint named = False
@@ -144,13 +147,14 @@ cdef u64 _flush_bytes(const Arena* a, const Item* it, TagFacts facts, const Name
     if name == NULL:
         total += new_name_weight()
         if w.rewrites:
-            total += new_name_weight() + sizeof(Rewrite) + 2 * REWRITE_TAGS * sizeof(Slice)
+            total += new_name_weight() + sizeof(Rewrite) + REWRITE_BYTES + name_len + 2 * added
+            total += w.rewrite_bytes // SHORTEST_TAG * REWRITE_TAG_BYTES
     else:
         named = is_distribution(entry_at(a, <u64>name.entry << 4).type) == is_distribution(it.type)
     if not named:
         total += name_weight(w, it.type, name_len)
     if it.type == GAUGE and w.carries and not it.has_timestamp:
-        total += carried_weight(w, it.name_len, it.tags_len, facts.sinks)
+        total += carried_weight(w, name_len, tags_len, facts.sinks)
     return total
 
 

@@ -145,6 +145,9 @@ cdef u64 _copy(Ring* r, u64* start, u8* out, u64 most) noexcept nogil:
     cdef u64 tail
     if n > most:
         n = most
+    # The writer may have gone round since the tail was read: what it overwrote is left out below.
+    if n > r.size:
+        n = r.size
     _get(r, start[0], out, n)
     fence()
     tail = load_acquire(&r.tail)
