@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from veneurpy.spool import notes, outbox
+from veneurpy.spool.damaged import set_aside
 from veneurpy.spool.database import Database
 
 _UUIDS = """
@@ -125,17 +125,9 @@ def holds(database: Database, uuid: UUID) -> bool:
     return database.connection.execute(query, (uuid.bytes,)).fetchone() is not None
 
 
-def set_aside(path: Path) -> None:
-    """Renames a damaged file, and what SQLite keeps beside it, to NAME.damaged."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        damaged = path.with_name(path.name + suffix)
-        if damaged.exists():
-            os.replace(damaged, path.with_name(f"{path.name}.damaged{suffix}"))
-
-
 def _is_sound(database: Database) -> bool:
     try:
-        return database.connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+        return bool(database.connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
     except sqlite3.DatabaseError:
         return False
 

@@ -17,11 +17,13 @@ from uuid import UUID
 
 from veneurpy.errors import VeneurpyError
 from veneurpy.spool.codec import Unreadable, decode, encode
+from veneurpy.spool.damaged import is_damage, set_aside
 from veneurpy.spool.database import Also, Database, nothing_else
 from veneurpy.spool.notes import Note
 from veneurpy.spool.pair import Pair
+from veneurpy.spool.positions import Positions
 from veneurpy.spool.record import LateRow, Owed, Record
-from veneurpy.spool.spare import Held, Spare, set_aside
+from veneurpy.spool.spare import Held, Spare
 
 COMMIT_TIMEOUT_S = 5.0
 MARK_TIMEOUT_S = 5.0
@@ -64,8 +66,7 @@ class Spool:
         spare: Spare | None = None,
     ) -> None:
         self._path = None if directory is None else directory / "spool.db"
-        # While it is there, whatever a sink has written beyond its position is in the spool too.
-        self._complete = None if directory is None else directory / "positions-complete"
+        self._positions = Positions(directory)
         self._is_owner = is_owner
         self._spare = spare
         self._most_bytes = most_bytes
@@ -182,11 +183,11 @@ class Spool:
 
         Empty when something may have been written since that the spool does not know.
         """
-        return await self._ask("read", self._positions, {})
+        return await self._ask("read", self._positions.read, {})
 
     async def place(self, positions: dict[str, str]) -> None:
         """Keeps how far each sink has written; from now on the positions are complete."""
-        await self._ask("place", lambda db: self._place(db, positions), None)
+        await self._ask("place", lambda db: self._positions.place(db, positions), None)
 
     async def begin(self, uuid: UUID, sink: str, number: int) -> None:
         """Returns when it is on record that a call is under way, or the disk took too long."""
@@ -212,7 +213,7 @@ class Spool:
         def work(_: Database) -> None:
             if self._pair.settle_in_spare(uuid, sink, number):
                 # What the sink has written meanwhile is not in the positions.
-                self._say_incomplete()
+                self._positions.say_incomplete()
                 return
             self._unsettled.append((uuid, sink, number, position))
             try:
@@ -255,7 +256,7 @@ class Spool:
                 self._database = Database(self._path, is_owner=self._is_owner)
                 self.held = self._database.held()
             except sqlite3.DatabaseError as exc:
-                if isinstance(exc, sqlite3.OperationalError):
+                if not is_damage(exc):
                     raise
                 self._set_aside(str(exc))
                 self._database = Database(self._path, is_owner=self._is_owner)
@@ -272,10 +273,9 @@ class Spool:
         assert self._spare is not None
         try:
             self._spare.find(self._open_database)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            self._spare.set_aside()
+        except sqlite3.DatabaseError as exc:
+            if is_damage(exc):
+                self._spare.set_aside()
             raise
 
     def _set_aside(self, error: str) -> None:
@@ -285,7 +285,7 @@ class Spool:
 
     def _close(self) -> None:
         # After an orderly end there is nothing to be taken back.
-        self._say_incomplete()
+        self._positions.say_incomplete()
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -360,24 +360,9 @@ class Spool:
             self._unsettled.popleft()
         self._count()
 
-    def _positions(self, database: Database) -> dict[str, str]:
-        is_complete = self._complete is not None and self._complete.exists()
-        return database.positions() if is_complete else {}
-
-    def _place(self, database: Database, positions: dict[str, str]) -> None:
-        for sink, position in positions.items():
-            database.place(sink, position)
-        if self._complete is not None:
-            self._complete.touch()
-
     def _fail(self, what: str, error: str) -> None:
-        self._say_incomplete()
+        self._positions.say_incomplete()
         self._failed(what, error)
-
-    def _say_incomplete(self) -> None:
-        with contextlib.suppress(OSError):
-            if self._complete is not None:
-                self._complete.unlink(missing_ok=True)
 
     def _guarded(self, what: str, work: Callable[[], _T], otherwise: _T) -> _T:
         try:

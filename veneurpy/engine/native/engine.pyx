@@ -604,7 +604,7 @@ cdef class NativeEngine:
         """See veneurpy.engine.Engine."""
         cdef u64 heap = load_acquire(&self._meter.meter.heap)
         cdef u64 total = load_acquire(&self._meter.meter.total)
-        return types.MemoryUse(self.options.store_max_bytes, max(total - heap, 0), heap,
+        return types.MemoryUse(self.options.store_max_bytes, total - heap if total > heap else 0, heap,
                                load_acquire(&self._meter.meter.peak))
 
     def close(self, *, bint leave_arenas=False):
