@@ -244,7 +244,7 @@ class EngineOptions:
     """A reader that receives by itself may sleep for up to 1 ms, for datagrams to gather."""
     capture_bytes: int = 0
     """What each reader keeps of what it received last, as it came; 0: nothing. It is a part of
-    `store_max_bytes`."""
+    `store_max_bytes`, all readers together a quarter of it at the most: the last ones keep less."""
     side_log_max_bytes: int = 4 << 20
     """Bytes of events and service checks that one reader keeps in one interval, and once more of
     changes of gauges."""

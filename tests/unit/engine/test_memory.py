@@ -142,6 +142,27 @@ def test_change_of_traffic(first: str, second: str) -> None:
     assert 0.8 * alone[-1] <= after[-1]
 
 
+def test_more_readers_than_expected() -> None:
+    """What is kept for captures leaves room to receive, however many readers there are."""
+    without, _ = _of_many_readers(capture_bytes=0)
+    series, use = _of_many_readers(capture_bytes=4 * MIB)
+
+    assert 0.4 * without <= series
+    assert use.peak <= use.limit
+
+
+def _of_many_readers(capture_bytes: int) -> tuple[int, MemoryUse]:
+    engine = _open(EngineOptions(store_max_bytes=32 * MIB, capture_bytes=capture_bytes))
+    readers = [engine.open_reader(str(i)) for i in range(12)]
+    _feed(readers, _datagrams(SHAPES["counters"]), 600)
+    closed = engine.rotate(START_MS)
+    series = closed.series
+    _flush(closed)
+    use = engine.memory
+    engine.close()
+    return series, use
+
+
 def test_columns_that_are_kept_count() -> None:
     """A sink that keeps columns of many intervals leaves less for the store, and no more in all."""
     engine = _open(EngineOptions(store_max_bytes=8 * MIB))

@@ -45,6 +45,7 @@ from veneurpy.engine.arena_dir import ArenaDir, boot_id
 cdef enum:
     WAIT_NS = 100_000                   # between two looks at a reader that is to swap
     LEAST_ARENA = 256 * 1024
+    RINGS_SHARE = 4                     # of the store, for what readers keep for captures
     FIXED_CARRIED = 8 * RESERVE_STEP    # what carrying gauges takes at the least
     FLUSH_RATIO = 12                    # what the flush of a recovered arena may take, as a multiple of it
 
@@ -80,7 +81,7 @@ cdef class NativeReader:
         memset(self._arenas, 0, sizeof(self._arenas))
 
     def __init__(self, NativeEngine engine, str listener, int number, Py_ssize_t max_datagram_bytes=0,
-                 object grammar=None):
+                 object grammar=None, u64 ring_bytes=0):
         cdef object options = engine.options
         cdef Py_ssize_t most_bytes = max_datagram_bytes or options.max_datagram_bytes
         cdef bytes proc = os.fsencode(options.proc_dir)
@@ -109,7 +110,7 @@ cdef class NativeReader:
                            grammar.is_statsd):
             raise MemoryError
         self._r.parser.max_bytes = most_bytes
-        if not ring_open(&self._r.ring, &engine._meter.meter, options.capture_bytes):
+        if not ring_open(&self._r.ring, &engine._meter.meter, ring_bytes):
             raise MemoryError
         # Both arenas now: a file system that is full is to be noticed at the start, not at the first rotation.
         self._r.arena = self._prepare(engine)
@@ -303,6 +304,7 @@ cdef class NativeEngine:
     cdef MemoryMeter _meter
     cdef Weights _weights
     cdef Py_ssize_t _longest            # datagram, in bytes
+    cdef i64 _ring_bytes                # of what all readers keep for captures
     cdef u64 _limit                     # of each arena that is about to begin
     cdef ImportBudget _imports
     cdef i64 _gauge_ttl_ns
@@ -386,8 +388,14 @@ cdef class NativeEngine:
         self._limit = <u64>max(limit, LEAST_ARENA)
 
     cdef i64 _usable(self):
-        cdef i64 rings = self.options.capture_bytes * self._n_readers
-        return self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self._longest - rings
+        return self.options.store_max_bytes - FIXED_BYTES - FIXED_FOR_TAG * self._longest - self._ring_bytes
+
+    cdef u64 _share_of_rings(self):
+        """What the next reader may keep for captures: how many there will be, nobody knows before."""
+        cdef i64 left = self.options.store_max_bytes // RINGS_SHARE - self._ring_bytes
+        cdef i64 share = min(self.options.capture_bytes, max(left, 0))
+        self._ring_bytes += share
+        return <u64>share
 
     cdef u64 _carried_weight(self):
         """What the gauges that were carried into the open interval take until they are carried on."""
@@ -511,11 +519,12 @@ cdef class NativeEngine:
         with self._lock:
             self._n_readers += 1
             self._longest = max(self._longest, max_datagram_bytes)
+            ring_bytes = self._share_of_rings()
             # What was recovered is closed together with what comes first: half of the rest is for that.
             self._share_out((self._usable() + self._resumed_weight()) // 2)
             for other in self._readers:
                 (<NativeReader>other)._r.arena.limit = min((<NativeReader>other)._r.arena.limit, self._limit)
-            reader = NativeReader(self, listener, self._n_readers - 1, max_datagram_bytes, grammar)
+            reader = NativeReader(self, listener, self._n_readers - 1, max_datagram_bytes, grammar, ring_bytes)
             self._readers.append(reader)
             return reader
 
