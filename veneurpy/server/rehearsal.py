@@ -50,6 +50,7 @@ class Outcome:
             self._count("lines", accounts.lines)
             self._count("events and checks", accounts.pending)
             self._count("values folded", accounts.folded)
+            self._count("values filtered", accounts.filtered)
             for reason, count in accounts.rejected.items():
                 self._count(f"lines rejected: {reason}", count)
             for reason, count in accounts.values_rejected.items():

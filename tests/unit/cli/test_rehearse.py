@@ -103,3 +103,18 @@ def test_what_cannot_be_told(capture: Path, content: bytes | None, new: str, mes
 
     assert message in result.output
     assert 2 == result.exit_code
+
+
+@engine_kinds
+def test_a_mapping(capture: Path, kind: EngineKind) -> None:
+    """Names are mapped as they would be, by the file beside the configuration; drops are shown."""
+    (capture.parent / "rules.yaml").write_text(
+        "mappings:\n- {match: calls, name: requests}\n- {match: load, action: drop}\n"
+    )
+    result = rehearse(capture, f"{OLD}engine: {kind}\nname_mapping: rules.yaml\n")
+
+    rows = [" ".join(row) for row in table(result)]
+    assert "1 - 2 calls{code:200} counter" in rows
+    assert "- 1 2 requests{code:200} counter" in rows
+    assert "0.5 - 1 load gauge" in rows
+    assert "0 1 1 values filtered" in rows

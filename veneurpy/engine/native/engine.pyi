@@ -25,6 +25,7 @@ class NativeReader:
         number: int,
         max_datagram_bytes: int = 0,
         grammar: Grammar | None = None,
+        ring_bytes: int = 0,
     ) -> None: ...
     def feed(
         self,
