@@ -135,7 +135,7 @@ def set_aside(path: Path) -> None:
 
 def _is_sound(database: Database) -> bool:
     try:
-        return database.connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+        return bool(database.connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
     except sqlite3.DatabaseError:
         return False
 

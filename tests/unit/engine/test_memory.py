@@ -105,7 +105,7 @@ MAPPED: dict[str, Shape] = {
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("shape", MAPPED)
 def test_peak_of_mapped_names(shape: str, rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same of names that get many labels, and of gauges that stay, Python's objects included."""
+    """The same of names that get many labels, and of gauges that stay; with Python's objects."""
     monkeypatch.setattr("veneurpy.rules.rewriter.REMEMBERED", 1)
     options = EngineOptions(
         store_max_bytes=8 * MIB,

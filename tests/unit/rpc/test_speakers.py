@@ -62,9 +62,7 @@ async def test_a_relay_may_send_in_any_name(tmp_path: Path, authority: trustme.C
         assert await answer(node, p1, "h1") == HELD
 
 
-async def test_a_new_member_of_the_ring_may_relay(
-    tmp_path: Path, authority: trustme.CA
-) -> None:
+async def test_a_new_member_of_the_ring_may_relay(tmp_path: Path, authority: trustme.CA) -> None:
     """Whoever is made a member while the node runs may pass on what hosts send to it."""
     ours = Files(tmp_path / "ours", authority, "127.0.0.1")
     g4 = client(Files(tmp_path / "g4", authority, "g4").paths())
