@@ -44,34 +44,13 @@ SENDERS = (("10.0.0.1", None), (None, Process(0, 7)), (None, None))
 MUCH: compare.Weights = defaultdict(lambda: 1e6)
 """Values are whole: sums differ by nothing or by much."""
 
-_names = st.sampled_from(
-    [
-        "a",
-        "a.x",
-        "a.y",
-        "b.x",
-        "b.x,k=9",
-        "a.y;k=8;j=1",
-        "a[k=7].x",
-        "c",
-        "c#k=1,a=2",
-        "a.veneurlocalonly",
-    ]
+NAMES = "a a.x a.y b.x b.x,k=9 a.y;k=8;j=1 a[k=7].x c c#k=1,a=2 a.veneurlocalonly"
+FIELDS = (
+    " |#k:5 |#k:6,a:1 |#a:1,a:2,z |#veneurlocalonly |#veneurglobalonly,k:1 |#veneursinkonly:s "
+    "|T1500000003 |c:ci-abc |e:cn-n,pu-p|card:low"
 )
-_fields = st.sampled_from(
-    [
-        "",
-        "|#k:5",
-        "|#k:6,a:1",
-        "|#a:1,a:2,z",
-        "|#veneurlocalonly",
-        "|#veneurglobalonly,k:1",
-        "|#veneursinkonly:s",
-        "|T1500000003",
-        "|c:ci-abc",
-        "|e:cn-n,pu-p|card:low",
-    ]
-)
+_names = st.sampled_from(NAMES.split())
+_fields = st.sampled_from(FIELDS.split(" "))
 _changes = st.sampled_from(["1", "2", "+1", "-4", "+8:-16", "32:+64"])
 _values = st.sampled_from(["1", "2", "4:8", "-3"])
 _lines = st.builds("{}:{}|g{}".format, _names, _changes, _fields) | st.builds(
