@@ -19,8 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, BinaryIO, cast
 
-import zstandard
-
 from veneurpy.engine.reference_protobuf import VARINT, Malformed, fields, signed
 from veneurpy.engine.reference_protobuf import varint as encode_varint
 from veneurpy.errors import VeneurpyError
@@ -89,7 +87,7 @@ class CaptureFile:
         except OSError as exc:
             raise CaptureError(f"{path} cannot be read: {exc.strerror or exc}") from exc
         try:
-            self._file = _decompressed(opened)
+            self._file, self._errors = _decompressed(opened)
             self.version = self._read_header()
         except BaseException:
             opened.close()
@@ -186,26 +184,31 @@ class CaptureFile:
         """At most so many bytes; fewer only at the end of the file."""
         try:
             return self._file.read(size)
-        except (zstandard.ZstdError, OSError) as exc:
+        except self._errors as exc:
             raise self._damaged(str(exc)) from exc
 
     def _damaged(self, why: str) -> CaptureError:
         return CaptureError(f"{self._path} is damaged after {self._read} datagrams: {why}")
 
 
-def _decompressed(opened: IO[bytes]) -> IO[bytes]:
-    """What is in the file, whether it is compressed or not."""
+def _decompressed(opened: IO[bytes]) -> tuple[IO[bytes], tuple[type[Exception], ...]]:
+    """What is in the file, whether it is compressed or not, and what reading it may raise."""
     magic = opened.read(len(_ZSTD_MAGIC))
     opened.seek(0)
     if magic != _ZSTD_MAGIC:
-        return opened
+        return opened, (OSError,)
+    # A daemon, which only writes, does without it.
+    import zstandard
+
     reader = zstandard.ZstdDecompressor().stream_reader(
         opened, read_across_frames=True, closefd=True
     )
-    return io.BufferedReader(cast(io.RawIOBase, reader))
+    return io.BufferedReader(cast(io.RawIOBase, reader)), (zstandard.ZstdError, OSError)
 
 
 def compressing(target: BinaryIO) -> BinaryIO:
     """A file that writes to `target` with zstd; closing it leaves `target` open."""
+    import zstandard
+
     writer = zstandard.ZstdCompressor().stream_writer(target, closefd=False)
     return cast(BinaryIO, writer)
