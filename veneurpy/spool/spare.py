@@ -133,13 +133,6 @@ def set_aside(path: Path) -> None:
             os.replace(damaged, path.with_name(f"{path.name}.damaged{suffix}"))
 
 
-def _is_sound(database: Database) -> bool:
-    try:
-        return bool(database.connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
-    except sqlite3.DatabaseError:
-        return False
-
-
 def _uuids(database: Database) -> list[UUID]:
     return [UUID(bytes=raw) for (raw,) in database.connection.execute(_UUIDS)]
 
@@ -177,3 +170,10 @@ def _held(database: Database) -> Held:
         for table in ("intervals", "batches")
     ]
     return Held(count, sum(sums))
+
+
+def _is_sound(database: Database) -> bool:
+    try:
+        return bool(database.connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.DatabaseError:
+        return False
