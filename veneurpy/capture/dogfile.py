@@ -31,6 +31,8 @@ _VERSION_AT = 4
 _FIRST_WITH_STATE = 2
 _FIRST_IN_NANOSECONDS = 3
 _NS_PER_S = 1_000_000_000
+_NO_TIME = 1 << 62
+"""In nanoseconds: more than a hundred years from now."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _MISSED_FIELD = 1000
 """Of ours, in TaggerState, where the Agent passes over it: bytes that were lost to the capture."""
@@ -126,8 +128,10 @@ class CaptureFile:
             raise self._damaged(f"a message that is none: {exc}") from exc
         if 0 < size < len(payload):
             payload = payload[:size]
-        unit = 1 if self.version >= _FIRST_IN_NANOSECONDS else _NS_PER_S
-        return Datagram(time * unit, payload, pid)
+        time *= 1 if self.version >= _FIRST_IN_NANOSECONDS else _NS_PER_S
+        if not 0 <= time < _NO_TIME:
+            raise self._damaged("a time that is none")
+        return Datagram(time, payload, pid)
 
     def _size(self) -> int:
         """Of the next message; 0 at the end."""
@@ -187,7 +191,7 @@ class CaptureFile:
 
 
 def _decompressed(opened: IO[bytes]) -> IO[bytes]:
-    """What is in the file, whether it is compressed or not."""
+    """What is in the file, whether it is compressed or not, and what reading it may raise."""
     magic = opened.read(len(_ZSTD_MAGIC))
     opened.seek(0)
     if magic != _ZSTD_MAGIC:

@@ -125,13 +125,6 @@ def holds(database: Database, uuid: UUID) -> bool:
     return database.connection.execute(query, (uuid.bytes,)).fetchone() is not None
 
 
-def _is_sound(database: Database) -> bool:
-    try:
-        return bool(database.connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
-    except sqlite3.DatabaseError:
-        return False
-
-
 def _uuids(database: Database) -> list[UUID]:
     return [UUID(bytes=raw) for (raw,) in database.connection.execute(_UUIDS)]
 
@@ -169,3 +162,10 @@ def _held(database: Database) -> Held:
         for table in ("intervals", "batches")
     ]
     return Held(count, sum(sums))
+
+
+def _is_sound(database: Database) -> bool:
+    try:
+        return bool(database.connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.DatabaseError:
+        return False

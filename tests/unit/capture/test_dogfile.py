@@ -102,6 +102,7 @@ def test_what_was_missed(tmp_path: Path) -> None:
         pytest.param(HEADER, "damaged after 0 datagrams: it is cut short", id="header alone"),
         pytest.param(GOLDEN[:-1], "damaged after 1 datagrams: it is cut", id="state cut"),
         pytest.param(GOLDEN[:20], "damaged after 0 datagrams: it is cut", id="message cut"),
+        pytest.param(HEADER + encode_datagram(1 << 62, b"x"), "a time that is none", id="time"),
         pytest.param(GOLDEN + b"x", "damaged after 1 datagrams", id="more than the end"),
         pytest.param(HEADER + b"\xff" * 4, "a message of 4294967295 bytes", id="huge"),
         pytest.param(HEADER + b"\2\0\0\0\x0b\x0b", "a message that is none", id="no protobuf"),
