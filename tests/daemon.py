@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -78,9 +79,7 @@ class Daemon:
 
     def rows(self) -> list[dict[str, Any]]:
         """What it has flushed so far, in the order of the file."""
-        if not self.points_file.exists():
-            return []
-        return [json.loads(line) for line in self.points_file.read_text().splitlines()]
+        return rows_in(self.points_file)
 
     def _defaults(self) -> dict[str, Any]:
         sink = {"kind": "localfile", "config": {"flush_file": str(self.points_file)}}
@@ -102,6 +101,20 @@ class Daemon:
                 if self.log[-1].get("event") == "started":
                     self._started.set()
         self._started.set()
+
+
+def rows_in(points_file: Path) -> list[dict[str, Any]]:
+    """What was flushed to a file so far, in its order."""
+    if not points_file.exists():
+        return []
+    return [json.loads(line) for line in points_file.read_text().splitlines()]
+
+
+def send_lines(port: int, *lines: str) -> None:
+    """Sends lines to a UDP port of this machine, each in a datagram of its own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for line in lines:
+            client.sendto(line.encode(), ("127.0.0.1", port))
 
 
 @contextmanager

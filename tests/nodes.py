@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -13,10 +12,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.daemon import Daemon
+from tests.daemon import Daemon, send_lines
 
 INTERVAL = "500ms"
-WITHIN_S = 40.0
 
 
 class Series(NamedTuple):
@@ -59,9 +57,7 @@ class Node:
 
     def send(self, *lines: str) -> None:
         """Sends it lines of DogStatsD, each in a datagram of its own."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            for line in lines:
-                client.sendto(line.encode(), ("127.0.0.1", self.daemon.port))
+        send_lines(self.daemon.port, *lines)
 
     def status(self) -> dict[str, Any]:
         """Its status page."""
@@ -121,14 +117,6 @@ def nodes() -> Iterator[Callable[..., Node]]:
             return node
 
         yield new
-
-
-def eventually(holds: Callable[[], bool], what: str, *, within_s: float = WITHIN_S) -> None:
-    """Returns once something holds. Raises AssertionError if it does not in time."""
-    give_up_s = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < give_up_s, what
-        time.sleep(0.05)
 
 
 def free_address() -> str:

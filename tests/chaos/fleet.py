@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from tests.chaos.links import Link, Network, network
-from tests.chaos.process import Node, wait_until
+from tests.chaos.process import Node
+from tests.waiting import wait_until
 
 INTERVAL_S = 0.2
 SETTLE_S = 90.0

@@ -8,9 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ import yaml
 from benchmarks.held import start
 from benchmarks.process import udp_drops, udp_queued_bytes
 from tests.chaos.node import OFFSET
+from tests.daemon import rows_in, send_lines
+from tests.waiting import wait_until
 
 START_S = 60.0
 END_S = 30.0
@@ -113,9 +114,7 @@ class Node:
 
     def send(self, *lines: str) -> None:
         """Sends it lines, each in a datagram of its own."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            for line in lines:
-                client.sendto(line.encode(), ("127.0.0.1", self.port))
+        send_lines(self.port, *lines)
 
     def kill(self) -> None:
         """Ends its life by SIGKILL."""
@@ -189,9 +188,7 @@ class Node:
 
     def rows(self) -> list[dict[str, Any]]:
         """What its file holds now."""
-        if not self.points_file.exists():
-            return []
-        return [json.loads(line) for line in self.points_file.read_text().splitlines()]
+        return rows_in(self.points_file)
 
     def close(self) -> None:
         """Ends whatever is left of it."""
@@ -220,15 +217,6 @@ class Node:
             "store_max_bytes": "64MiB",
             "log_format": "json",
         }
-
-
-def wait_until(holds: Callable[[], bool], what: str, seconds: float) -> None:
-    """Returns when something holds. Raises TimeoutError, which says what did not."""
-    deadline_s = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline_s:
-            raise TimeoutError(f"not within {seconds:g} s: {what}")
-        time.sleep(0.02)
 
 
 def _udp_socket() -> socket.socket:

@@ -7,10 +7,10 @@ import pytest
 from tests.chaos.disk import can_mount
 from tests.chaos.fleet import fleet
 from tests.chaos.oracle import verdicts
-from tests.chaos.process import wait_until
 from tests.chaos.rounds import INTERVAL_MS, Watch, run, small_disks
 from tests.chaos.workload import workload
 from tests.engines import needs_native
+from tests.waiting import wait_until
 
 pytestmark = [needs_native, pytest.mark.timeout(240)]
 

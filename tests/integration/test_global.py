@@ -10,7 +10,8 @@ import trustme
 
 from tests.engines import needs_native
 from tests.interop.veneurs import Repeated, needs_veneur, veneur_global, veneur_host
-from tests.nodes import Node, eventually, free_address, nodes
+from tests.nodes import Node, free_address, nodes
+from tests.waiting import wait_until
 
 pytestmark = needs_native
 
@@ -44,7 +45,7 @@ def test_a_host_forwards_to_an_owner(tmp_path: Path, new_node: NewNode) -> None:
     host = new_node(tmp_path / "h1", forward_address=owner.status()["grpc"]["address"])
     host.send(*(f"t:{value}|ms" for value in range(1, 6)))
     host.send("c:2.5|c|#veneurglobalonly", "u:a|s", "u:b|s", "here:1|c")
-    eventually(lambda: owner.sum("u") == 2 and settled(host, owner), "it did not arrive")
+    wait_until(lambda: owner.sum("u") == 2 and settled(host, owner), "it did not arrive")
     ours = {series.name: value for series, value in owner.latest().items()}
     assert {"t.50percentile": 3, "c": 2.5, "u": 2} == ours
     theirs = {series.name: value for series, value in host.latest().items()}
@@ -60,7 +61,7 @@ def test_an_owner_publishes_its_own_samples_with_those_of_others(
     host = new_node(tmp_path / "h1", forward_address=owner.status()["grpc"]["address"])
     host.send("c:1|c|#veneurglobalonly")
     owner.send("c:2|c|#veneurglobalonly", "here:1|c")
-    eventually(lambda: owner.sum("c") == 3 and settled(host, owner), "it did not arrive")
+    wait_until(lambda: owner.sum("c") == 3 and settled(host, owner), "it did not arrive")
     assert 1 == owner.sum("here")
     assert [] == broken(host, owner)
 
@@ -74,11 +75,11 @@ def test_deaths_lose_nothing_and_count_nothing_twice(tmp_path: Path, new_node: N
         for _ in range(20):
             host.send("c:1|c|#veneurglobalonly")
             sent += 1
-        eventually(lambda: host.ledger()["total"]["listeners"] != {}, "nothing was read")
-        eventually(lambda: host.status()["forward"]["accounts"]["encoded"]["batches"] > 0, "encode")
+        wait_until(lambda: host.ledger()["total"]["listeners"] != {}, "nothing was read")
+        wait_until(lambda: host.status()["forward"]["accounts"]["encoded"]["batches"] > 0, "encode")
         dying.kill()
         dying.start()
-    eventually(lambda: owner.sum("c") == sent and settled(host, owner), f"not {sent}")
+    wait_until(lambda: owner.sum("c") == sent and settled(host, owner), f"not {sent}")
     assert [] == broken(host, owner)
 
 
@@ -98,7 +99,7 @@ def test_a_ring_behind_a_proxy(tmp_path: Path, new_node: NewNode) -> None:
     def published() -> int:
         return sum(len(owner.latest()) for owner in owners)
 
-    eventually(lambda: published() == len(names) and settled(host, proxy, *owners), "not all")
+    wait_until(lambda: published() == len(names) and settled(host, proxy, *owners), "not all")
     assert all(owner.latest() for owner in owners)
     assert names == sorted(
         (series.name for owner in owners for series in owner.latest()), key=lambda n: int(n[1:])
@@ -118,10 +119,10 @@ def test_the_ring_grows_in_traffic(tmp_path: Path, new_node: NewNode) -> None:
     old.send(*(f"{name}:1|c|#veneurglobalonly" for name in names))
     page = old.post("/api/v1/ring/apply", {"members": ["g1", "g2"], "lead_s": 10})
     assert 2 == page["epoch"]["number"]
-    eventually(lambda: new.status()["forward"]["epoch"] == 2, "the epoch did not begin")
+    wait_until(lambda: new.status()["forward"]["epoch"] == 2, "the epoch did not begin")
     for node in (old, new):
         node.send(*(f"{name}:1|c|#veneurglobalonly" for name in names))
-    eventually(lambda: all(old.sum(n) + new.sum(n) == 3 for n in names), "not all arrived")
+    wait_until(lambda: all(old.sum(n) + new.sum(n) == 3 for n in names), "not all arrived")
     assert new.latest()
     assert [] == broken(old, new)
 
@@ -133,7 +134,7 @@ def test_a_veneur_forwards_to_an_owner(tmp_path: Path, new_node: NewNode) -> Non
     with veneur_host(tmp_path, owner.status()["grpc"]["address"]) as host:
         host.send(*(f"t:{value}|ms" for value in (1, 2, 7, 8, 100)))
         host.send("c:3|c|#veneurglobalonly", "u:a|s", "u:b|s")
-        eventually(
+        wait_until(
             lambda: {"t.50percentile", "c", "u"} <= {s.name for s in owner.latest()},
             "it did not arrive",
         )
@@ -150,7 +151,7 @@ def test_a_host_forwards_to_a_veneur(tmp_path: Path, new_node: NewNode) -> None:
         host = new_node(tmp_path / "h1", forward_address=there.grpc_address)
         host.send("c:3|c|#veneurglobalonly", *(f"t:{value}|ms" for value in (1, 2, 7, 8, 100)))
         lines = sink.until("c", "t.50percentile")
-        eventually(lambda: host.is_idle, "it still waits")
+        wait_until(lambda: host.is_idle, "it still waits")
     sink.close()
     assert {"c:3|c|#", "t.50percentile:6|g|#"} <= lines
     assert [] == broken(host)
@@ -163,10 +164,10 @@ def test_who_keeps_nothing_waits_at_the_end(tmp_path: Path, new_node: NewNode) -
     address = owner.status()["grpc"]["address"]
     host = new_node(tmp_path / "h1", forward_address=address, interval="500ms", **in_memory)
     host.send("c:7|c|#veneurglobalonly")
-    eventually(lambda: host.daemon.get("/api/v1/top")["names"] != [] or owner.sum("c") > 0, "read")
+    wait_until(lambda: host.daemon.get("/api/v1/top")["names"] != [] or owner.sum("c") > 0, "read")
     assert 0 == host.daemon.stop()
     assert [] == host.daemon.logged("batches_lost")
-    eventually(lambda: owner.sum("c") == 7, "it did not arrive")
+    wait_until(lambda: owner.sum("c") == 7, "it did not arrive")
     assert [] == broken(owner)
 
 
@@ -196,9 +197,9 @@ def test_mutual_tls(tmp_path: Path, new_node: NewNode) -> None:
     nobody.send("c:100|c|#veneurglobalonly")
     liar.send("c:10|c|#veneurglobalonly")
     host.send("c:1|c|#veneurglobalonly")
-    eventually(lambda: owner.sum("c") > 0, "it did not arrive")
-    eventually(lambda: nobody.daemon.logged("peer_failed") != [], "it was not refused")
-    eventually(lambda: liar.daemon.logged("owner_refuses") != [], "it was not refused")
+    wait_until(lambda: owner.sum("c") > 0, "it did not arrive")
+    wait_until(lambda: nobody.daemon.logged("peer_failed") != [], "it was not refused")
+    wait_until(lambda: liar.daemon.logged("owner_refuses") != [], "it was not refused")
     assert {("127.0.0.1,h1", "h2")} == {
         (line["certificate"], line["sender"]) for line in owner.daemon.logged("sender_forged")
     }

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.fleet import SHM
-from tests.chaos.process import Node, wait_until
+from tests.chaos.process import Node
 from tests.engines import needs_native
 from tests.interop.veneurs import (
     Repeated,
@@ -21,6 +21,7 @@ from tests.interop.veneurs import (
     veneur_host,
     veneur_proxy,
 )
+from tests.waiting import wait_until
 
 pytestmark = [needs_veneur, needs_native, pytest.mark.timeout(120)]
 

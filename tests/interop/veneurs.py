@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.daemon import send_lines
+
 PROGRAMS = Path(__file__).parents[2] / "build" / "peers"
 READY_S = 30.0
 INTERVAL = "500ms"
@@ -37,9 +39,7 @@ class Veneur:
 
     def send(self, *lines: str) -> None:
         """Sends it DogStatsD lines, each in a datagram of its own."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            for line in lines:
-                client.sendto(line.encode(), ("127.0.0.1", self.statsd_port))
+        send_lines(self.statsd_port, *lines)
 
     def wait_for(self, text: str, seconds: float = 20.0) -> None:
         """Returns once it has logged this."""

@@ -6,7 +6,7 @@ No I/O but the database's. Everything runs on the spool's thread, but for what s
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -15,6 +15,7 @@ from veneurpy.accounts import HostAccounts, Loss, LossWord
 from veneurpy.engine import Encoded
 from veneurpy.forward.answer import FORGOTTEN, Answer, Kind
 from veneurpy.forward.batch import Batch, BatchId
+from veneurpy.forward.books import Books
 from veneurpy.forward.encode import divided
 from veneurpy.forward.epochs import Epoch, EpochInvalid
 from veneurpy.forward.give_up import drop, give_up
@@ -31,9 +32,6 @@ from veneurpy.telemetry.events import (
     Event,
     OwnerRefuses,
 )
-
-BOOKED_REMEMBERED = 64
-"""Intervals of which it is remembered that they were booked."""
 
 Divide = Callable[[Batch, Epoch], Sequence[Encoded]]
 """Cuts a payload anew for the members of another epoch. Raises ValueError if it cannot be read."""
@@ -76,8 +74,7 @@ class Dispatch:
         self._emit = emit
         self._new_uuid = new_uuid
         self._spare = spare
-        self._unspooled: list[Batch] = []
-        self._booked: deque[UUID] = deque(maxlen=BOOKED_REMEMBERED)
+        self._books = Books(self.accounts)
         self._held: defaultdict[str, set[BatchId]] = defaultdict(set)
         self._first_time: set[BatchId] = set()
         self._tried: defaultdict[str, set[BatchId]] = defaultdict(set)
@@ -91,9 +88,7 @@ class Dispatch:
         """Takes over what a process before this one left."""
         self._membership.restore(database)
         self.recount(database)
-        with self.accounts.lock:
-            pending = self.accounts.pending
-            self.accounts.restored.add(pending.batches, pending.series, pending.samples)
+        self._books.restored()
 
     def recount(self, database: Database) -> None:
         """Takes `pending` from the spool itself."""
@@ -101,52 +96,35 @@ class Dispatch:
         elsewhere = {} if spare is None else outbox.waiting(spare.connection)
         with self.accounts.lock:
             self.waiting = outbox.waiting(database.connection)
-            pending = self.accounts.pending
-            pending.batches = pending.series = pending.samples = 0
-            for each in (*self.waiting.values(), *elsewhere.values()):
-                pending.add(each.batches, each.series, each.samples)
-            for batch in self._unspooled:
-                pending.add(1, batch.series, batch.samples)
+            self._books.recount((*self.waiting.values(), *elsewhere.values()))
 
     def committed(self, batches: Sequence[Batch]) -> None:
         """Books batches that were committed just now."""
-        with self.accounts.lock:
-            self._book(batches)
-            self._unspooled = [batch for batch in self._unspooled if batch not in batches]
+        self._books.committed(batches)
 
     def hold_back(self, batches: Sequence[Batch]) -> None:
         """Books batches that the disk has not taken: none is sent before it does. Any thread.
 
         Nothing happens if it has, only later than anybody would wait.
         """
-        with self.accounts.lock:
-            if not self._book(batches):
-                return
-            self._unspooled += batches
-            held, size = self._unspooled, sum(len(batch.payload) for batch in self._unspooled)
-        self._emit(BatchesUnspooled(len(held), size))
+        held = self._books.hold_back(batches)
+        if held:
+            self._emit(BatchesUnspooled(len(held), _bytes(held)))
 
     def spool_held_back(self, database: Database) -> list[Loss]:
         """Tries again to keep what the disk did not take; returns what there is no room for.
 
         It may be there after all, if the disk was only slow.
         """
-        with self.accounts.lock:
-            held = list(self._unspooled)
+        held = self._books.unspooled
         try:
             if held:
                 with database.transaction() as db:
                     outbox.keep(db, held)
-            kept, lost = held, list[Batch]()
+            released, lost = held, list[Batch]()
         except sqlite3.Error:
-            size, kept, lost = sum(len(batch.payload) for batch in held), [], []
-            for batch in held:
-                if size <= self._options.max_bytes:
-                    break
-                lost.append(batch)
-                size -= len(batch.payload)
-        with self.accounts.lock:
-            self._unspooled = [b for b in self._unspooled if b not in kept and b not in lost]
+            released = lost = _beyond(self._options.max_bytes, held)
+        self._books.release(released)
         return self._lost([_loss(batch, "given_up", "disk") for batch in lost])
 
     def next(self, database: Database, owner: str) -> list[Batch]:
@@ -189,8 +167,7 @@ class Dispatch:
     def _doubt(self, database: Database, heads: Sequence[Head]) -> None:
         """Settles what was under way when the process before this one died."""
         for loss in self._lost(drop(database, [(head, "crash") for head in heads])):
-            sums = (1, loss.series, loss.samples)
-            self._emit(BatchesLost(loss.owner, loss.word, loss.reason, *sums, loss.start_ms))
+            self._tell(loss)
 
     def unsent(self, database: Database, batches: Sequence[Batch]) -> None:
         """Nothing of these has left this node, after all, as far as `next` gave them out."""
@@ -249,10 +226,7 @@ class Dispatch:
             with database.transaction() as db:
                 outbox.drop(db, [head.id for head in heads])
         self._held[owner] -= done
-        with self.accounts.lock:
-            for head in heads:
-                self.accounts.done.add(1, head.series, head.samples)
-                self.accounts.pending.add(-1, -head.series, -head.samples)
+        self._books.done(heads)
         return len(heads)
 
     def give_up(self, database: Database) -> list[Loss]:
@@ -277,46 +251,29 @@ class Dispatch:
         heads = outbox.oldest_first(database.connection)
         return self._lost(drop(database, [(head, reason) for head in heads]))
 
-    def _book(self, batches: Sequence[Batch]) -> bool:
-        """Books what was encoded, once; whether it was not booked before. Under the lock."""
-        uuids = {batch.id.uuid for batch in batches}
-        if not uuids or uuids & set(self._booked):
-            return False
-        self._booked.extend(uuids)
-        for batch in batches:
-            self.accounts.encoded.add(1, batch.series, batch.samples)
-            self.accounts.pending.add(1, batch.series, batch.samples)
-        return True
-
     def _done(self, database: Database, batch: Batch) -> None:
         if self._drop(database, batch):
-            with self.accounts.lock:
-                self.accounts.done.add(1, batch.series, batch.samples)
+            self._books.done([batch])
 
     def _settle(self, database: Database, batch: Batch, word: LossWord, reason: str) -> None:
         if self._drop(database, batch):
-            loss = _loss(batch, word, reason)
-            with self.accounts.lock:
-                self.accounts.lose(loss)
-            sums = (1, batch.series, batch.samples)
-            self._emit(BatchesLost(batch.owner, word, reason, *sums, batch.start_ms))
+            for loss in self._lost([_loss(batch, word, reason)]):
+                self._tell(loss)
 
     def _drop(self, database: Database, batch: Batch) -> bool:
         """Whether it was still there: what was given up meanwhile has its account already."""
         with database.transaction() as db:
             is_there = outbox.drop(db, [batch.id]) == 1
         self._held[batch.owner].discard(batch.id)
-        if is_there:
-            with self.accounts.lock:
-                self.accounts.pending.add(-1, -batch.series, -batch.samples)
         return is_there
 
     def _lost(self, losses: list[Loss]) -> list[Loss]:
-        with self.accounts.lock:
-            for loss in losses:
-                self.accounts.pending.add(-1, -loss.series, -loss.samples)
-                self.accounts.lose(loss)
+        self._books.lose(losses)
         return losses
+
+    def _tell(self, loss: Loss) -> None:
+        sums = (1, loss.series, loss.samples)
+        self._emit(BatchesLost(loss.owner, loss.word, loss.reason, *sums, loss.start_ms))
 
     def _refused(self, database: Database, batch: Batch, answer: Answer) -> bool:
         """Cuts it anew if the owner goes by a newer list than the batch; else it has to wait."""
@@ -347,16 +304,25 @@ class Dispatch:
             if not outbox.drop(db, [batch.id]):
                 return True
             outbox.keep(db, pieces)
-        with self.accounts.lock:
-            accounts = self.accounts
-            accounts.divided.add(1, batch.series, batch.samples)
-            accounts.pending.add(-1, -batch.series, -batch.samples)
-            for piece in pieces:
-                accounts.pieces.add(1, piece.series, piece.samples)
-                accounts.pending.add(1, piece.series, piece.samples)
+        self._books.divide(batch, pieces)
         return True
 
 
 def _loss(batch: Batch, word: LossWord, reason: str) -> Loss:
     uuid, part, _ = batch.id
     return Loss(word, reason, batch.owner, uuid, part, batch.start_ms, batch.series, batch.samples)
+
+
+def _bytes(batches: Sequence[Batch]) -> int:
+    return sum(len(batch.payload) for batch in batches)
+
+
+def _beyond(most_bytes: int, batches: Sequence[Batch]) -> list[Batch]:
+    """The oldest, as many as have to go until the rest has room."""
+    size, lost = _bytes(batches), list[Batch]()
+    for batch in batches:
+        if size <= most_bytes:
+            break
+        lost.append(batch)
+        size -= len(batch.payload)
+    return lost

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import veneurpy
@@ -17,7 +16,7 @@ from veneurpy.flush.late import LatePoints
 from veneurpy.flush.ticker import Ticker
 from veneurpy.ledger import Ledger
 from veneurpy.listeners.http import HttpListener
-from veneurpy.ports import Clock, Listener, Sink, SystemClock
+from veneurpy.ports import Clock, Sink, SystemClock
 from veneurpy.server.assembly import (
     host_of,
     new_engine,
@@ -31,10 +30,11 @@ from veneurpy.server.assembly import (
 from veneurpy.server.capturing import new_capture_page
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.durable import Durable
-from veneurpy.server.limits import Machine, check_arena_dir, check_memory
+from veneurpy.server.limits import Machine, misfits
 from veneurpy.server.listening import Listeners
 from veneurpy.server.node import Node
 from veneurpy.server.recovery import Recovery
+from veneurpy.server.stopping import CLOSING_S, Steps, stop_at_once
 from veneurpy.server.supervisor import Supervisor
 from veneurpy.server.tasks import feed_watchdog, flush_for_ever, watch_lag
 from veneurpy.systemd import Notifier, SocketStore
@@ -42,22 +42,16 @@ from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.events import (
     ClockSetBack,
     ConfigWarning,
-    Event,
     HandedOver,
     LedgerViolated,
-    LeftUnread,
     SocketsDropped,
     Started,
-    StopFailed,
     Stopped,
     Stopping,
 )
 
 if TYPE_CHECKING:
     from veneurpy.server.between import Between
-
-CLOSING_S = 1.0
-"""What sinks and the HTTP listener get to close, even when the time to shut down has run out."""
 
 
 class Server:
@@ -87,6 +81,7 @@ class Server:
         self._warnings = warnings
         self._machine = machine or Machine()
         self._supervisor = Supervisor(self.telemetry)
+        self._steps = Steps(self.telemetry)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="flush")
         self._routes: dict[str, Any] = {}
         self._sinks = new_sinks(config, self.clock, logger, self._routes, sink_class)
@@ -170,7 +165,8 @@ class Server:
     async def _start(self) -> None:
         for warning in self._warnings:
             self.telemetry.emit(ConfigWarning(warning))
-        self._check_limits()
+        for event in misfits(self._machine, self.config.store_max_bytes, self.config.arena_dir):
+            self.telemetry.emit(event)
         late = new_late_points(self.config)
         await self._start_sinks(late)
         self._ticker = Ticker(self.clock, interval_s=self.config.interval)
@@ -199,16 +195,6 @@ class Server:
             self.telemetry.emit(SocketsDropped(name))
         self._start_tasks()
         self._announce()
-
-    def _check_limits(self) -> None:
-        """Says what the store does not fit into."""
-        size = self.config.store_max_bytes
-        found: list[Event | None] = [check_memory(self._machine, size)]
-        if self.config.arena_dir:
-            found.append(check_arena_dir(Path(self.config.arena_dir), size))
-        for event in found:
-            if event is not None:
-                self.telemetry.emit(event)
 
     async def _assemble(self, engine: Engine, late: LatePoints) -> None:
         """Makes what flushes the engine and what shows it."""
@@ -319,7 +305,7 @@ class Server:
         await asyncio.wait([self._flushing], timeout=deadline.left_s)
         if self._between is not None:
             step = self._between.stop_receiving(CLOSING_S)
-            await self._attempt("gRPC listener", step, deadline)
+            await self._steps.attempt("gRPC listener", step, deadline)
         if self.config.hands_over:
             await self._leave(deadline)
         else:
@@ -339,29 +325,21 @@ class Server:
         """Stops to read and to deliver: the next process goes on with both."""
         self._leaves_arenas = True
         for listener in self._listeners:
-            await self._attempt(listener.name, listener.leave(), deadline)
+            await self._steps.attempt(listener.name, listener.leave(), deadline)
         for lane in self._lanes:
             lane.leave()
 
     async def _finish(self, deadline: Deadline) -> None:
         """Reads what the kernel had queued, flushes it, has it delivered."""
-        await asyncio.gather(*(self._stop_listener(each, deadline) for each in self._listeners))
+        await asyncio.gather(
+            *(self._steps.stop_listener(each, deadline) for each in self._listeners)
+        )
         last = self._flusher.flush(self._ticker.cut())
-        self._leaves_arenas = not await self._attempt("the last flush", last, deadline)
+        self._leaves_arenas = not await self._steps.attempt("the last flush", last, deadline)
         if self._between is not None:
             await self._between.drain(max(0.0, deadline.left_s - CLOSING_S))
         for lane in self._lanes:
             lane.close()
-
-    async def _stop_listener(self, listener: Listener, deadline: Deadline) -> None:
-        try:
-            # The other half is for the last flush and what it delivers.
-            left = await listener.stop(deadline.left_s / 2)
-        except Exception as exc:  # one listener's failure must not cost the others their last flush
-            self.telemetry.emit(StopFailed(listener.name, f"{type(exc).__name__}: {exc}"))
-            return
-        if left:
-            self.telemetry.emit(LeftUnread(listener.name, left))
 
     async def _close(self) -> None:
         """Closes everything that was opened, whatever fails on the way."""
@@ -371,26 +349,14 @@ class Server:
         if self._admin is not None:
             steps["HTTP listener"] = self._admin.stop()
         for listener in self._listeners:
-            steps[listener.name] = _stop_quietly(listener)
-        await asyncio.gather(*(self._attempt(what, step, deadline) for what, step in steps.items()))
+            steps[listener.name] = stop_at_once(listener)
+        await asyncio.gather(
+            *(self._steps.attempt(what, step, deadline) for what, step in steps.items())
+        )
         if self._between is not None:
-            await self._attempt("forwarding", self._between.close(), deadline)
+            await self._steps.attempt("forwarding", self._between.close(), deadline)
         if self._engine is not None:
             self._engine.close(leave_arenas=self._leaves_arenas)
         if self._durable is not None:
-            await self._attempt("spool", self._durable.close(), deadline)
+            await self._steps.attempt("spool", self._durable.close(), deadline)
         self._executor.shutdown(wait=False, cancel_futures=True)
-
-    async def _attempt(self, what: str, step: Awaitable[None], deadline: Deadline) -> bool:
-        """Awaits one step of the shutdown; the next one follows, whether it succeeds or not."""
-        try:
-            async with asyncio.timeout(max(CLOSING_S, deadline.left_s)):
-                await step
-        except Exception as exc:
-            self.telemetry.emit(StopFailed(what, f"{type(exc).__name__}: {exc}"))
-            return False
-        return True
-
-
-async def _stop_quietly(listener: Listener) -> None:
-    await listener.stop(0)

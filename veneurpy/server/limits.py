@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from veneurpy.telemetry.events import ArenaDirSmall, MemoryLimitSmall
+from veneurpy.telemetry.events import ArenaDirSmall, Event, MemoryLimitSmall
 
 PROCESS_BYTES = 96 << 20
 """What the process takes beside the store: code, sinks and their buffers."""
@@ -58,6 +58,14 @@ def check_arena_dir(folder: Path, store_max_bytes: int) -> ArenaDirSmall | None:
         return None
     free = system.f_bavail * system.f_frsize + taken
     return ArenaDirSmall(str(folder), free, store_max_bytes) if free < store_max_bytes else None
+
+
+def misfits(machine: Machine, store_max_bytes: int, arena_dir: str | None) -> Iterator[Event]:
+    """What is to be said of all that the store does not fit into."""
+    if (memory := check_memory(machine, store_max_bytes)) is not None:
+        yield memory
+    if arena_dir and (folder := check_arena_dir(Path(arena_dir), store_max_bytes)) is not None:
+        yield folder
 
 
 def _limit_files(machine: Machine) -> Iterator[Path]:

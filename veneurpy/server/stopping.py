@@ -1,0 +1,50 @@
+"""Steps of the way down: each has its time, and none keeps the next from its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+from veneurpy.ports import Listener
+from veneurpy.server.deadline import Deadline
+from veneurpy.telemetry import Telemetry
+from veneurpy.telemetry.events import LeftUnread, StopFailed
+
+CLOSING_S = 1.0
+"""What sinks and the HTTP listener get to close, even when the time to shut down has run out."""
+
+
+class Steps:
+    """Awaits steps, and tells of those that fail."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    async def attempt(self, what: str, step: Awaitable[None], deadline: Deadline) -> bool:
+        """Awaits one step; whether it succeeded in time."""
+        try:
+            async with asyncio.timeout(max(CLOSING_S, deadline.left_s)):
+                await step
+        except Exception as exc:
+            self._failed(what, exc)
+            return False
+        return True
+
+    async def stop_listener(self, listener: Listener, deadline: Deadline) -> None:
+        """Lets it read what the kernel has queued, for half of the time that is left."""
+        try:
+            # The other half is for the last flush and what it delivers.
+            left = await listener.stop(deadline.left_s / 2)
+        except Exception as exc:  # one listener's failure must not cost the others their last flush
+            self._failed(listener.name, exc)
+            return
+        if left:
+            self._telemetry.emit(LeftUnread(listener.name, left))
+
+    def _failed(self, what: str, exc: Exception) -> None:
+        self._telemetry.emit(StopFailed(what, f"{type(exc).__name__}: {exc}"))
+
+
+async def stop_at_once(listener: Listener) -> None:
+    """What it has not read stays unread, and is not told."""
+    await listener.stop(0)
