@@ -191,7 +191,7 @@ class CaptureFile:
 
 
 def _decompressed(opened: IO[bytes]) -> IO[bytes]:
-    """What is in the file, whether it is compressed or not, and what reading it may raise."""
+    """What is in the file, whether it is compressed or not."""
     magic = opened.read(len(_ZSTD_MAGIC))
     opened.seek(0)
     if magic != _ZSTD_MAGIC:
