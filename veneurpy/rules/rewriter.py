@@ -27,6 +27,11 @@ class MappingRewriter:
     def tag_growth(self) -> tuple[int, int]:
         return self._mapping.tag_growth
 
+    @property
+    def most_texts(self) -> int:
+        """A key to remove and a tag to add, for each of the rule."""
+        return max((2 * len(rule.tags) for rule in self._mapping.rules), default=0)
+
     def of(self, name: bytes, type_: MetricType) -> Rewrite | None:
         """See Rewriter."""
         known = self._known.get((name, type_))
@@ -49,4 +54,4 @@ def _rewrite(mapped: Mapped | None) -> Rewrite | None:
     added = tuple(f"{key}:{value}".encode() for key, value in mapped.tags)
     if mapped.rule.keeps_tags:
         return Rewrite(name, added=added, yields=True)
-    return Rewrite(name, tuple(key.encode() for key, _ in mapped.tags), added)
+    return Rewrite(name, tuple(key.encode() for key, _ in mapped.tags), added=added)

@@ -23,6 +23,7 @@ from veneurpy.engine import (
     Statistic,
     open_engine,
 )
+from veneurpy.rules import Filter, FilterRewriter, Filters
 
 pytestmark = needs_native
 
@@ -84,6 +85,22 @@ def test_peak_of_more(shape: str) -> None:
     use = _peak(SHAPES[shape], options, readers=3)
 
     assert 64 * MIB // 4 <= use.peak <= 64 * MIB == use.limit
+
+
+@pytest.mark.parametrize("shape", ["names of their own", "timers of their own names", "timers"])
+def test_peak_with_filters(shape: str) -> None:
+    """The same where each name has a rewrite of many patterns and tags."""
+    many = Filter(
+        stripped=tuple(f"tmp_{i}_*" for i in range(60)),
+        added=tuple(f"added_{i}:of-some-length" for i in range(20)),
+    )
+    longer = Filter("prefix", "n", rename="a.much.longer.name.than.it.was.$1")
+    options = EngineOptions(
+        store_max_bytes=8 * MIB, rewriter=FilterRewriter(Filters((many, longer)))
+    )
+    use = _peak(SHAPES[shape], options)
+
+    assert 8 * MIB // 8 <= use.peak <= 8 * MIB == use.limit
 
 
 @pytest.mark.parametrize(

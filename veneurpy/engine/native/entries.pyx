@@ -13,6 +13,7 @@ from veneurpy.engine.native.arena cimport (
 from veneurpy.engine.native.compat cimport barrier, prefetch, store_pair, u16, u32, u64
 from veneurpy.engine.native.forms cimport FORM_OTHER, Form, form_make
 from veneurpy.engine.native.hash cimport hash_mark, hash_tags
+from veneurpy.engine.native.meter cimport METER_HEAD
 from veneurpy.engine.native.names cimport Name
 from veneurpy.engine.native.pair cimport counted
 from veneurpy.engine.native.reserve cimport Reserve
@@ -29,7 +30,7 @@ cdef enum:
     FOLD_FLUSH_SHARE = 16               # of the limit, kept for the flush of folded series
     MOST_FOR_FLUSH = 1 << 22
     GROWTH_SHARE = 32                   # of the limit, for series that are known when it comes near
-    REWRITE_TAGS = 8                    # slices for the tags that a rewrite adds, and for those it removes
+    REWRITE_ARRAYS = 3                  # of slices, each with one more than it needs
     NUMBER_BYTES = 4                    # of the series' name, among those that are rewritten
     FIRST_KEPT = 2                      # smaller blocks cannot hold a digest
     WRITE_AHEAD = 512                   # bytes: some four entries
@@ -144,7 +145,8 @@ cdef u64 _flush_bytes(const Arena* a, const Item* it, TagFacts facts, const Name
     if name == NULL:
         total += new_name_weight()
         if w.rewrites:
-            total += new_name_weight() + sizeof(Rewrite) + 2 * REWRITE_TAGS * sizeof(Slice)
+            total += new_name_weight() + sizeof(Rewrite) + w.rewrite_slices * sizeof(Slice)
+            total += REWRITE_ARRAYS * (sizeof(Slice) + METER_HEAD)
     else:
         named = is_distribution(entry_at(a, <u64>name.entry << 4).type) == is_distribution(it.type)
     if not named:
