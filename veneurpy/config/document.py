@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from veneurpy.config.called import Called
 from veneurpy.config.dump import effective
 from veneurpy.config.explain import find_model
+from veneurpy.config.filters import FilterEntry
 from veneurpy.config.model import BudgetEntry, Config, SinkEntry
 from veneurpy.config.quantity import format_size
 from veneurpy.config.ring import IgnoredTag
@@ -30,6 +31,8 @@ GROUPS = (
     ("Stopping", "shutdown"),
 )
 """Headings, each with the first key below it; the keys are in the model's order."""
+
+_ITEMS: dict[str, type[BaseModel]] = {"budgets": BudgetEntry, "filters": FilterEntry}
 
 _INTRODUCTION = """\
 # Configuration
@@ -71,10 +74,10 @@ def document() -> str:
                 "[sinks.md](sinks.md).\n"
             )
             parts.extend(_item_keys(SinkEntry))
-        if key == "budgets":
+        if key in _ITEMS:
             parts.append("\nEach item has these keys.\n")
-            parts.extend(_item_keys(BudgetEntry))
-        elif key not in ("metric_sinks", "budgets") and (section := find_model(field.annotation)):
+            parts.extend(_item_keys(_ITEMS[key]))
+        elif key != "metric_sinks" and (section := find_model(field.annotation)):
             parts.append(_section(key, section))
     return "".join(parts)
 
@@ -134,7 +137,12 @@ def _kind(annotation: Any) -> str:
     if get_origin(annotation) is dict:
         return f"mapping of {_kind(arguments[0])} to {_kind(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        names_of = {SinkEntry: "sink", BudgetEntry: "budget", IgnoredTag: "tag"}
+        names_of = {
+            SinkEntry: "sink",
+            BudgetEntry: "budget",
+            FilterEntry: "filter",
+            IgnoredTag: "tag",
+        }
         return names_of.get(annotation, "mapping")
     names: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number"}
     names |= {str: "text", Secret: "secret text"}
@@ -151,7 +159,7 @@ def _range(field: FieldInfo, shown: Callable[[Any], str]) -> Iterator[str]:
 
 
 def _shown(default: Any) -> str:
-    if default in ("", [], {}, None):
+    if default in ("", [], (), {}, None):
         return "empty"
     if isinstance(default, dict):
         return "as below"

@@ -16,6 +16,7 @@ from veneurpy.config.durability import check_durability
 from veneurpy.config.encryption import check_encryption
 from veneurpy.config.environment import apply_environment, apply_overrides
 from veneurpy.config.explain import explain
+from veneurpy.config.filters import check_filters
 from veneurpy.config.mapping import load_mapping
 from veneurpy.config.model import Config
 from veneurpy.config.place import Places
@@ -83,6 +84,7 @@ def parse_config(
     resolve_sinks(data, kinds, report)
     config = _validate(data, report)
     check_budgets(config, report)
+    check_filters(config.filters, report)
     check_durability(config, report)
     check_encryption(config, report)
     check_between_nodes(config, report)

@@ -27,6 +27,7 @@ from veneurpy.config.checks import (
     check_sent_tag,
     check_tag,
 )
+from veneurpy.config.filters import FilterEntry
 from veneurpy.config.listen import GrpcListenAddress, ListenAddress
 from veneurpy.config.listen_options import Dialect, NameTagStyles
 from veneurpy.config.mode import UnixMode
@@ -156,6 +157,9 @@ class Config(Section):
     extend_tags: Annotated[tuple[Tag, ...], BeforeValidator(as_tuple)] = ()
     """Tags given to everything received. One replaces a sent tag of equal key. Empty ones are
     ignored."""
+    filters: Annotated[tuple[FilterEntry, ...], BeforeValidator(as_tuple)] = ()
+    """Which names are dropped or renamed, and which tags are stripped from them or added, before
+    `name_mapping`."""
     name_mapping: Annotated[str, AfterValidator(check_plain)] = ""
     """A file of rules that turn dotted names into names and tags, as Prometheus' statsd_exporter
     has them; a relative path begins at the folder of the configuration. Empty: names stay as they

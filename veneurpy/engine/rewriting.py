@@ -17,6 +17,8 @@ class Rewrite(NamedTuple):
     name: bytes
     removed: tuple[bytes, ...] = ()
     """Keys of sent tags that go."""
+    stripped: tuple[bytes, ...] = ()
+    """Patterns of sent tags that go: see `fits`."""
     added: tuple[bytes, ...] = ()
     yields: bool = False
     """Whether an added tag is left out where a sent one of its key stays."""
@@ -25,9 +27,12 @@ class Rewrite(NamedTuple):
 
     def tags(self, sent: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """The tags that become of those that were sent, in normal form."""
-        kept = [tag for tag in sent if _key(tag) not in self.removed]
+        kept = [tag for tag in sent if not self._removes(tag)]
         keys = set(map(_key, kept)) if self.yields else set()
         return tuple(sorted({*kept, *(tag for tag in self.added if _key(tag) not in keys)}))
+
+    def _removes(self, tag: bytes) -> bool:
+        return _key(tag) in self.removed or any(fits(pattern, tag) for pattern in self.stripped)
 
 
 class Rewriter(Protocol):
@@ -43,9 +48,32 @@ class Rewriter(Protocol):
         """What tags may be added: so many bytes and so many times the length of the name."""
         ...
 
+    @property
+    def most_texts(self) -> int:
+        """How many keys, patterns and tags a rewrite has at most."""
+        ...
+
     def of(self, name: bytes, type_: MetricType) -> Rewrite | None:
         """None: the series of that name stay as they are."""
         ...
+
+
+def fits(pattern: bytes, tag: bytes) -> bool:
+    """Whether a pattern is of the tag, or without a colon of its key. `*` is any text, or none."""
+    first, *others = pattern.split(b"*")
+    text = tag if b":" in pattern else _key(tag)
+    if not others:
+        return text == first
+    *inner, last = others
+    if not text.startswith(first) or len(text) < len(first) + len(last) or not text.endswith(last):
+        return False
+    position, end = len(first), len(text) - len(last)
+    for piece in inner:
+        found = text.find(piece, position, end)
+        if found < 0:
+            return False
+        position = found + len(piece)
+    return True
 
 
 def _key(tag: bytes) -> bytes:

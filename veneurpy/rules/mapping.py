@@ -118,11 +118,12 @@ def _filled(rule: Rule, places: dict[str, str]) -> Mapped:
     if rule.drops:
         return Mapped(rule, "")
     # A comma would end the tag.
-    tags = tuple((key, _fill(value, places).replace(",", "_")) for key, value in rule.tags)
-    return Mapped(rule, _fill(rule.name, places), tags)
+    tags = tuple((key, fill(value, places).replace(",", "_")) for key, value in rule.tags)
+    return Mapped(rule, fill(rule.name, places), tags)
 
 
-def _fill(template: str, places: dict[str, str]) -> str:
+def fill(template: str, places: dict[str, str]) -> str:
+    """A template with what its captures stood for."""
     return _PLACE.sub(lambda found: places.get(found[1] or found[2], ""), template)
 
 

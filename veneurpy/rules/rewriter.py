@@ -5,11 +5,8 @@ from __future__ import annotations
 from veneurpy.engine import MetricType
 from veneurpy.engine.rewriting import Rewrite
 from veneurpy.rules.mapping import Mapped, Mapping
+from veneurpy.rules.remembered import Remembered
 
-REMEMBERED = 100_000
-"""Names and types; beyond it all are forgotten at once."""
-REMEMBERED_BYTES = 16 << 20
-"""Of their texts, likewise: who sends long names does not decide what is remembered of them."""
 LONGEST_NAME = 16_384
 """Bytes of a name; one that would become longer stays as it is."""
 
@@ -19,8 +16,7 @@ class MappingRewriter:
 
     def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
-        self._known: dict[tuple[bytes, MetricType], tuple[Rewrite | None]] = {}
-        self._known_bytes = 0
+        self._remembered = Remembered(self._rewrite)
 
     @property
     def name_growth(self) -> tuple[int, int]:
@@ -30,21 +26,17 @@ class MappingRewriter:
     def tag_growth(self) -> tuple[int, int]:
         return self._mapping.tag_growth
 
+    @property
+    def most_texts(self) -> int:
+        """A key to remove and a tag to add, for each of the rule."""
+        return max((2 * len(rule.tags) for rule in self._mapping.rules), default=0)
+
     def of(self, name: bytes, type_: MetricType) -> Rewrite | None:
         """See Rewriter."""
-        known = self._known.get((name, type_))
-        if known is None:
-            if len(self._known) >= REMEMBERED or self._known_bytes >= REMEMBERED_BYTES:
-                self._known.clear()
-                self._known_bytes = 0
-            known = (_rewrite(self._mapping.of(name.decode(), type_)),)
-            self._known[name, type_] = known
-            self._known_bytes += len(name) + _text_bytes(known[0])
-        return known[0]
+        return self._remembered.of(name, type_)
 
-
-def _text_bytes(rewrite: Rewrite | None) -> int:
-    return 0 if rewrite is None else len(rewrite.name) + sum(map(len, rewrite.added))
+    def _rewrite(self, name: bytes, type_: MetricType) -> Rewrite | None:
+        return _rewrite(self._mapping.of(name.decode(), type_))
 
 
 def _rewrite(mapped: Mapped | None) -> Rewrite | None:
@@ -58,4 +50,4 @@ def _rewrite(mapped: Mapped | None) -> Rewrite | None:
     added = tuple(f"{key}:{value}".encode() for key, value in mapped.tags)
     if mapped.rule.keeps_tags:
         return Rewrite(name, added=added, yields=True)
-    return Rewrite(name, tuple(key.encode() for key, _ in mapped.tags), added)
+    return Rewrite(name, tuple(key.encode() for key, _ in mapped.tags), added=added)

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from veneurpy.config import Config, ListenOptions, SinkEntry
+from veneurpy.config.filters import filters_of
 from veneurpy.config.mapping import load_mapping
 from veneurpy.engine import Budget, Engine, EngineOptions, Grammar, NameTags, OriginTag, Overflow
 from veneurpy.engine.arena_dir import ArenaDirTaken
+from veneurpy.engine.rewriting import Rewriter
 from veneurpy.errors import SinkError, VeneurpyError
 from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.forwarder import Forwarder
@@ -22,7 +24,7 @@ from veneurpy.flush.late import LatePoints
 from veneurpy.flush.summarise import plan_of
 from veneurpy.ledger import Ledger
 from veneurpy.ports import Clock, Sink
-from veneurpy.rules import MappingRewriter
+from veneurpy.rules import FilterRewriter, MappingRewriter
 from veneurpy.server.capturing import capture_share
 from veneurpy.server.context import NodeContext
 from veneurpy.telemetry import Logger, Telemetry
@@ -68,11 +70,14 @@ def engine_options(config: Config) -> EngineOptions:
     )
 
 
-def rewriter_of(config: Config) -> MappingRewriter | None:
+def rewriter_of(config: Config) -> Rewriter | None:
     """Who says what becomes of names."""
-    if not config.name_mapping:
-        return None
-    return MappingRewriter(load_mapping(Path(config.name_mapping))[0])
+    mapping = None
+    if config.name_mapping:
+        mapping = MappingRewriter(load_mapping(Path(config.name_mapping))[0])
+    if config.filters:
+        return FilterRewriter(filters_of(config.filters), mapping)
+    return mapping
 
 
 def grammar_of(config: Config, options: ListenOptions) -> Grammar:

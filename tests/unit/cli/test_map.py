@@ -61,3 +61,22 @@ def test_mistakes_are_told(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["map", "x", "--mapping", str(rules)])
     assert 1 == shown.exit_code
     assert f"{rules}:2:" in shown.output
+
+
+def test_filters_act_before_the_mapping(tmp_path: Path) -> None:
+    """It says which filters a name meets, and which rule its new name meets."""
+    rules, config = tmp_path / "rules.yaml", tmp_path / "host.yaml"
+    rules.write_text(RULES)
+    config.write_text(
+        f"name_mapping: {rules}\n"
+        "filters:\n"
+        '- {name: {prefix: old.}, rename: "web.$1.hits", strip_tags: [host]}\n'
+        "- {name: {exact: x}, drop: true}\n"
+    )
+    shown = CliRunner().invoke(main, ["map", "old.fra", "x", "y", "--file", str(config)])
+    assert [
+        f"old.fra  becomes hits  #site:fra  without host  "
+        f"({config}: filters[0], {rules}:2: web.*.hits)",
+        f"x  is dropped  ({config}: filters[1])",
+        "y  stays as it is: no rule matches",
+    ] == shown.output.splitlines()

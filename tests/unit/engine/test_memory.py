@@ -25,7 +25,7 @@ from veneurpy.engine import (
     Statistic,
     open_engine,
 )
-from veneurpy.rules import Mapping, MappingRewriter, Rule
+from veneurpy.rules import Filter, FilterRewriter, Filters, Mapping, MappingRewriter, Rule
 
 pytestmark = needs_native
 
@@ -106,7 +106,7 @@ MAPPED: dict[str, Shape] = {
 @pytest.mark.parametrize("shape", MAPPED)
 def test_peak_of_mapped_names(shape: str, rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of names that get many labels, and gauges that stay, Python's objects included."""
-    monkeypatch.setattr("veneurpy.rules.rewriter.REMEMBERED", 1)
+    monkeypatch.setattr("veneurpy.rules.remembered.REMEMBERED", 1)
     options = EngineOptions(
         store_max_bytes=8 * MIB,
         rewriter=MappingRewriter(Mapping((RULES[rule],))),
@@ -122,6 +122,22 @@ def test_peak_of_mapped_names(shape: str, rule: str, monkeypatch: pytest.MonkeyP
 
     assert 8 * MIB // 8 <= use.peak
     assert use.peak + objects <= 8 * MIB
+
+
+@pytest.mark.parametrize("shape", ["names of their own", "timers of their own names", "timers"])
+def test_peak_with_filters(shape: str) -> None:
+    """The same where each name has a rewrite of many patterns and tags."""
+    many = Filter(
+        stripped=tuple(f"tmp_{i}_*" for i in range(60)),
+        added=tuple(f"added_{i}:of-some-length" for i in range(20)),
+    )
+    longer = Filter("prefix", "n", rename="a.much.longer.name.than.it.was.$1")
+    options = EngineOptions(
+        store_max_bytes=8 * MIB, rewriter=FilterRewriter(Filters((many, longer)))
+    )
+    use = _peak(SHAPES[shape], options)
+
+    assert 8 * MIB // 8 <= use.peak <= 8 * MIB == use.limit
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import tracemalloc
 import pytest
 
 from veneurpy.engine import MetricType
-from veneurpy.rules import Mapping, MappingRewriter, Rule, rewriter
+from veneurpy.rules import Mapping, MappingRewriter, Rule, remembered
 
 
 def test_long_names_are_not_remembered_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the names are that clients make up, what is remembered of them is bounded."""
-    monkeypatch.setattr(rewriter, "REMEMBERED_BYTES", 1 << 20)
+    monkeypatch.setattr(remembered, "REMEMBERED_BYTES", 1 << 20)
     asked = MappingRewriter(Mapping((Rule("a.*", "b", (("x", "$1"),)),)))
     tracemalloc.start()
     try:

@@ -329,6 +329,7 @@ cdef class NativeEngine:
         if options.rewriter is not None:
             self._weights.rewrites = True
             self._weights.rewrite_bytes, self._weights.rewrite_ratio = options.rewriter.tag_growth
+            self._weights.rewrite_slices = options.rewriter.most_texts
             self._weights.name_bytes, self._weights.name_ratio = options.rewriter.name_growth
         self._imports = ImportBudget(options.import_max_bytes)
         self._rules = CompiledRules(options)

@@ -13,6 +13,7 @@ from veneurpy.engine.native.arena cimport (
 from veneurpy.engine.native.compat cimport barrier, prefetch, store_pair, u16, u32, u64
 from veneurpy.engine.native.forms cimport FORM_OTHER, Form, form_make
 from veneurpy.engine.native.hash cimport hash_mark, hash_tags
+from veneurpy.engine.native.meter cimport METER_HEAD
 from veneurpy.engine.native.names cimport Name
 from veneurpy.engine.native.pair cimport counted
 from veneurpy.engine.native.reserve cimport Reserve
@@ -29,8 +30,7 @@ cdef enum:
     FOLD_FLUSH_SHARE = 16               # of the limit, kept for the flush of folded series
     MOST_FOR_FLUSH = 1 << 22
     GROWTH_SHARE = 32                   # of the limit, for series that are known when it comes near
-    SHORTEST_TAG = 3                    # a key, its colon, a comma: so many tags at the most are in a rewrite's bytes
-    REWRITE_TAG_BYTES = 120             # of a tag that is added and its key that is removed: slices, Python objects
+    REWRITE_TEXT_BYTES = 120            # of a key, a pattern or a tag of one: slices, Python objects
     REWRITE_BYTES = 320                 # of a rewrite's other Python objects
     NUMBER_BYTES = 4                    # of the series' name, among those that are rewritten
     FIRST_KEPT = 2                      # smaller blocks cannot hold a digest
@@ -148,7 +148,7 @@ cdef u64 _flush_bytes(const Arena* a, const Item* it, TagFacts facts, const Name
         total += new_name_weight()
         if w.rewrites:
             total += new_name_weight() + sizeof(Rewrite) + REWRITE_BYTES + name_len + 2 * added
-            total += w.rewrite_bytes // SHORTEST_TAG * REWRITE_TAG_BYTES
+            total += w.rewrite_slices * REWRITE_TEXT_BYTES
     else:
         named = is_distribution(entry_at(a, <u64>name.entry << 4).type) == is_distribution(it.type)
     if not named:

@@ -10,8 +10,10 @@ from veneurpy.engine.native.slice cimport Slice
 cdef struct Rewrite:
     Slice name
     Slice* removed                      # keys
+    Slice* stripped                     # patterns
     Slice* added                        # tags
     int n_removed
+    int n_stripped
     int n_added
     bint acts                           # False: the series stay as they are
     bint dropped

@@ -6,7 +6,7 @@ from veneurpy.engine.native.arena cimport Entry, Walk, entry_key, next_entry, wa
 from veneurpy.engine.native.hash cimport hash_bytes
 from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
 from veneurpy.engine.native.meter cimport meter_calloc, meter_free, meter_malloc
-from veneurpy.engine.native.slice cimport cut, equal, find
+from veneurpy.engine.native.slice cimport cut, equal, find, next_part
 
 from veneurpy.engine import types
 
@@ -14,12 +14,45 @@ cdef enum:
     FIRST_NAMES = 8
 
 
+cdef Py_ssize_t _end_of(Slice piece, Slice text) noexcept nogil:
+    """Where the first such piece of the text ends, or -1."""
+    cdef Py_ssize_t end
+    for end in range(piece.size, text.size + 1):
+        if equal(cut(text.data, text.size, end - piece.size, end), piece):
+            return end
+    return -1
+
+
+cdef bint _matches(Slice pattern, Slice text) noexcept nogil:
+    """Is it the pattern's text, where `*` is any text."""
+    cdef Slice piece = next_part(&pattern, c'*')
+    cdef Py_ssize_t end
+    if pattern.size < 0:
+        return equal(piece, text)
+    if not equal(cut(text.data, text.size, 0, piece.size), piece):
+        return False
+    text = cut(text.data, text.size, piece.size, text.size)
+    while True:
+        piece = next_part(&pattern, c'*')
+        if pattern.size < 0:
+            return equal(cut(text.data, text.size, text.size - piece.size, text.size), piece)
+        end = _end_of(piece, text)
+        if end < 0:
+            return False
+        text = cut(text.data, text.size, end, text.size)
+
+
 cdef bint removes(const Rewrite* r, Slice tag) noexcept nogil:
-    """Is the tag's key one of those that are removed."""
+    """Is the tag's key one of those that are removed, or does a pattern fit it."""
+    cdef Slice key = cut(tag.data, tag.size, 0, find(tag, c':'))
+    cdef Slice pattern
     cdef int i
-    tag.size = find(tag, c':')
     for i in range(r.n_removed):
-        if equal(r.removed[i], tag):
+        if equal(r.removed[i], key):
+            return True
+    for i in range(r.n_stripped):
+        pattern = r.stripped[i]
+        if _matches(pattern, key if find(pattern, c':') == pattern.size else tag):
             return True
     return False
 
@@ -52,6 +85,7 @@ cdef class NativeRewrites:
             if r.of[i] != NULL:
                 for number in range(r.names[i].count):
                     meter_free(&self.meter.meter, r.of[i][number].removed)
+                    meter_free(&self.meter.meter, r.of[i][number].stripped)
                     meter_free(&self.meter.meter, r.of[i][number].added)
             meter_free(&self.meter.meter, r.of[i])
             interner_close(&r.names[i])
@@ -115,12 +149,14 @@ cdef class NativeRewrites:
 
     cdef _take(self, Rewrite* out, object rewrite):
         cdef bytes name = rewrite.name
-        cdef tuple removed = rewrite.removed, added = rewrite.added
+        cdef tuple removed = rewrite.removed, stripped = rewrite.stripped, added = rewrite.added
         self._kept.append(rewrite)
         out.name.data = <const unsigned char*><const char*>name
         out.name.size = len(name)
         out.removed = self._slices(removed)
         out.n_removed = len(removed)
+        out.stripped = self._slices(stripped)
+        out.n_stripped = len(stripped)
         out.added = self._slices(added)
         out.n_added = len(added)
         out.dropped = rewrite.is_dropped

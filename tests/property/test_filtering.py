@@ -1,0 +1,123 @@
+"""Filters at the merge: any of them, before any mapping, any traffic, both engines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.engines import Datagram, Outcome, broken_equations, engine_kinds, needs_native, run
+from tests.property.compare import PLAN, differences, weights
+from veneurpy.engine import EngineKind, EngineOptions, MetricType
+from veneurpy.rules import Filter, FilterRewriter, Filters, Mapping, MappingRewriter, Rule
+
+_TAGS = st.lists(
+    st.sampled_from(["a:1", "a:12", "b:1", "a", "ab:1", "aab", "veneurlocalonly", ":", "é:*", ""]),
+    max_size=4,
+)
+_PATTERNS = st.text("ab1:*é", min_size=1, max_size=4)
+_MATCHES = {
+    "any": [""],
+    "exact": ["a", "a.b"],
+    "prefix": ["a", "a."],
+    "glob": ["a.*", "*", "*.b"],
+    "regex": ["(a)", r"^(\w+)\.b"],
+}
+
+
+@st.composite
+def _line(draw: st.DrawFn) -> str:
+    name = ".".join(draw(st.lists(st.sampled_from(["a", "b", "é"]), min_size=1, max_size=2)))
+    type_ = draw(st.sampled_from(["c", "g", "ms", "h", "s"]))
+    tags = draw(_TAGS)
+    return f"{name}:{draw(st.integers(-9, 50))}|{type_}" + (f"|#{','.join(tags)}" if tags else "")
+
+
+@st.composite
+def _filter(draw: st.DrawFn) -> Filter:
+    kind = draw(st.sampled_from(list(_MATCHES)))
+    return Filter(
+        kind,  # type: ignore[arg-type]
+        draw(st.sampled_from(_MATCHES[kind])),
+        drops=draw(st.integers(0, 7)) == 0,
+        rename=draw(st.sampled_from(["", "", "b", "n.$1", "$1"])),
+        stripped=tuple(draw(st.lists(_PATTERNS, max_size=3))),
+        added=tuple(draw(st.lists(st.sampled_from(["a:9", "b", "c:1"]), max_size=2))),
+    )
+
+
+_TRAFFIC = st.lists(
+    st.builds(
+        lambda lines, reader: Datagram("\n".join(lines).encode(), reader),
+        st.lists(_line(), min_size=1, max_size=5),
+        st.integers(0, 1),
+    ),
+    max_size=8,
+)
+_FILTERS = st.lists(_filter(), max_size=4).map(tuple)
+_MAPPING = Mapping(
+    (
+        Rule("n.*", "b", (("a", "$1"),)),
+        Rule("b", "b", (("a", "0"), ("c", "0")), keeps_tags=True),
+        Rule("a.b", drops=True),
+    )
+)
+
+
+def _options(filters: tuple[Filter, ...], *, maps: bool, extend: bool = False) -> EngineOptions:
+    onward = MappingRewriter(_MAPPING) if maps else None
+    rewriter = FilterRewriter(Filters(filters), onward)
+    return EngineOptions(rewriter=rewriter, extend_tags=("b:implicit",) if extend else ())
+
+
+@needs_native
+@given(_TRAFFIC, _FILTERS, st.booleans(), st.booleans())
+def test_native_equals_reference(
+    traffic: list[Datagram], filters: tuple[Filter, ...], maps: bool, extend: bool
+) -> None:
+    """Whatever the filters are, both engines make the same points of the same lines."""
+    options = _options(filters, maps=maps, extend=extend)
+    native = run("native", traffic, PLAN, options, readers=2)
+    reference = run("python", traffic, PLAN, options, readers=2)
+    assert reference.accounts == native.accounts
+    assert [] == differences(native, reference, weights(traffic, options))
+    assert reference.series == native.series
+
+
+@needs_native
+@given(st.text("ab:*", max_size=12), st.text("ab:*", min_size=1, max_size=6))
+def test_patterns_fit_the_same_tags(tag: str, pattern: str) -> None:
+    """A pattern strips the same tags in both engines."""
+    options = _options((Filter(stripped=(pattern,)),), maps=False)
+    traffic = [Datagram(f"a:1|c|#{tag}".encode(), 0)]
+    native = run("native", traffic, PLAN, options, readers=1)
+    reference = run("python", traffic, PLAN, options, readers=1)
+    assert reference.rows == native.rows
+
+
+@engine_kinds
+@given(traffic=_TRAFFIC, filters=_FILTERS)
+def test_counters_are_conserved(
+    kind: EngineKind, traffic: list[Datagram], filters: tuple[Filter, ...]
+) -> None:
+    """Without a drop, filters change where counters are, and not their sum."""
+    kept = tuple(replace(each, drops=False) for each in filters)
+    plain = run(kind, traffic, PLAN, EngineOptions(), readers=2)
+    filtered = run(kind, traffic, PLAN, _options(kept, maps=False), readers=2)
+    assert _sum(plain) == _sum(filtered)
+    assert 0 == filtered.total.filtered
+
+
+@engine_kinds
+@given(traffic=_TRAFFIC, filters=_FILTERS, maps=st.booleans())
+def test_the_ledger_balances(
+    kind: EngineKind, traffic: list[Datagram], filters: tuple[Filter, ...], maps: bool
+) -> None:
+    """What is dropped is `filtered`: values = aggregated + filtered + rejected."""
+    outcome = run(kind, traffic, PLAN, _options(filters, maps=maps, extend=True), readers=2)
+    assert [] == [line for _, part in outcome.accounts for line in broken_equations(part)]
+
+
+def _sum(outcome: Outcome) -> float:
+    return sum(row.value for row in outcome.rows if row.series_type is MetricType.COUNTER)
