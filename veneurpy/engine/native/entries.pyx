@@ -13,7 +13,6 @@ from veneurpy.engine.native.arena cimport (
 from veneurpy.engine.native.compat cimport barrier, prefetch, store_pair, u16, u32, u64
 from veneurpy.engine.native.forms cimport FORM_OTHER, Form, form_make
 from veneurpy.engine.native.hash cimport hash_mark, hash_tags
-from veneurpy.engine.native.meter cimport METER_HEAD
 from veneurpy.engine.native.names cimport Name
 from veneurpy.engine.native.pair cimport counted
 from veneurpy.engine.native.reserve cimport Reserve
