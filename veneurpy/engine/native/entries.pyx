@@ -30,7 +30,7 @@ cdef enum:
     FOLD_FLUSH_SHARE = 16               # of the limit, kept for the flush of folded series
     MOST_FOR_FLUSH = 1 << 22
     GROWTH_SHARE = 32                   # of the limit, for series that are known when it comes near
-    REWRITE_ARRAYS = 3                  # of slices, each with one more than it needs
+    REWRITE_ARRAYS = 4                  # of slices, each with one more than it needs
     NUMBER_BYTES = 4                    # of the series' name, among those that are rewritten
     FIRST_KEPT = 2                      # smaller blocks cannot hold a digest
     WRITE_AHEAD = 512                   # bytes: some four entries
