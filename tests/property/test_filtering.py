@@ -42,6 +42,7 @@ def _filter(draw: st.DrawFn) -> Filter:
         draw(st.sampled_from(_MATCHES[kind])),
         drops=draw(st.integers(0, 7)) == 0,
         rename=draw(st.sampled_from(["", "", "b", "n.$1", "$1"])),
+        unwanted=tuple(draw(st.lists(_PATTERNS, max_size=1))),
         stripped=tuple(draw(st.lists(_PATTERNS, max_size=3))),
         added=tuple(draw(st.lists(st.sampled_from(["a:9", "b", "c:1"]), max_size=2))),
     )
@@ -88,12 +89,14 @@ def test_native_equals_reference(
 @needs_native
 @given(st.text("ab:*", max_size=12), st.text("ab:*", min_size=1, max_size=6))
 def test_patterns_fit_the_same_tags(tag: str, pattern: str) -> None:
-    """A pattern strips the same tags in both engines."""
-    options = _options((Filter(stripped=(pattern,)),), maps=False)
-    traffic = [Datagram(f"a:1|c|#{tag}".encode(), 0)]
+    """A pattern strips the same tags, and drops the same series, in both engines."""
+    filters = Filter(stripped=(pattern,)), Filter("exact", "dropped", unwanted=(pattern,))
+    options = _options(filters, maps=False)
+    traffic = [Datagram(f"a:1|c|#{tag}\ndropped:1|c|#{tag}".encode(), 0)]
     native = run("native", traffic, PLAN, options, readers=1)
     reference = run("python", traffic, PLAN, options, readers=1)
     assert reference.rows == native.rows
+    assert reference.accounts == native.accounts
 
 
 @engine_kinds
@@ -102,7 +105,7 @@ def test_counters_are_conserved(
     kind: EngineKind, traffic: list[Datagram], filters: tuple[Filter, ...]
 ) -> None:
     """Without a drop, filters change where counters are, and not their sum."""
-    kept = tuple(replace(each, drops=False) for each in filters)
+    kept = tuple(replace(each, drops=False, unwanted=()) for each in filters)
     plain = run(kind, traffic, PLAN, EngineOptions(), readers=2)
     filtered = run(kind, traffic, PLAN, _options(kept, maps=False), readers=2)
     assert _sum(plain) == _sum(filtered)

@@ -91,4 +91,5 @@ def _result(rewrite: Rewrite | None) -> str:
         return "is dropped"
     tags = ",".join(tag.decode() for tag in rewrite.tags(()))
     stripped = "".join(f"  without {pattern.decode()}" for pattern in rewrite.stripped)
+    stripped += "".join(f"  dropped with {each.decode()}" for each in rewrite.unwanted)
     return f"becomes {rewrite.name.decode()}{f'  #{tags}' if tags else ''}{stripped}"

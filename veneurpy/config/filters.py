@@ -84,6 +84,11 @@ class FilterEntry(Section):
     rename: Annotated[str, AfterValidator(_check_new_name)] = ""
     """What they are called from then on. `$1` or `${1}` is what the first `*` or group stood for,
     or what follows a prefix. The first filter that renames a name counts."""
+    drop_tags: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_tag), Called("pattern")], ...],
+        BeforeValidator(as_tuple),
+    ] = ()
+    """Series that were sent with such a tag are dropped; patterns as in `strip_tags`."""
     strip_tags: Annotated[
         tuple[Annotated[str, AfterValidator(_check_tag), Called("pattern")], ...],
         BeforeValidator(as_tuple),
@@ -117,6 +122,7 @@ def _filter(number: int, entry: FilterEntry) -> Filter:
         *_kind_and_text(entry.name),
         drops=entry.drop,
         rename=entry.rename,
+        unwanted=entry.drop_tags,
         stripped=entry.strip_tags,
         added=entry.add_tags,
         number=number,
@@ -124,9 +130,9 @@ def _filter(number: int, entry: FilterEntry) -> Filter:
 
 
 def _mistakes(entry: FilterEntry) -> Iterator[tuple[tuple[str, ...], str]]:
-    changes = bool(entry.rename or entry.strip_tags or entry.add_tags)
+    changes = bool(entry.rename or entry.drop_tags or entry.strip_tags or entry.add_tags)
     if not (entry.drop or changes):
-        yield (), "it does nothing: give it drop, rename, strip_tags or add_tags"
+        yield (), "it does nothing: give it drop, rename, drop_tags, strip_tags or add_tags"
     if entry.drop and changes:
         yield ("drop",), "what is dropped cannot be changed as well: leave the other keys out"
     if entry.name is None and (entry.drop or entry.rename):

@@ -235,7 +235,7 @@ class Store:
         rewrite = rewriter.of(key.name, key.type)
         if rewrite is None:
             return key
-        if rewrite.is_dropped:
+        if rewrite.drops(key.tags):
             return None
         return key._replace(name=rewrite.name, tags=rewrite.tags(key.tags))
 

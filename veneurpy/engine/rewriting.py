@@ -19,11 +19,17 @@ class Rewrite(NamedTuple):
     """Keys of sent tags that go."""
     stripped: tuple[bytes, ...] = ()
     """Patterns of sent tags that go: see `fits`."""
+    unwanted: tuple[bytes, ...] = ()
+    """Patterns of sent tags whose series are dropped, as below."""
     added: tuple[bytes, ...] = ()
     yields: bool = False
     """Whether an added tag is left out where a sent one of its key stays."""
     is_dropped: bool = False
     """All their samples are `filtered`."""
+
+    def drops(self, sent: tuple[bytes, ...]) -> bool:
+        """Whether a series that was sent with these tags is dropped."""
+        return self.is_dropped or any(fits(each, tag) for each in self.unwanted for tag in sent)
 
     def tags(self, sent: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """The tags that become of those that were sent, in normal form."""

@@ -38,7 +38,9 @@ class FilterRewriter:
     @property
     def most_texts(self) -> int:
         then = 0 if self._onward is None else self._onward.most_texts
-        return then + sum(len(f.stripped) + 2 * len(f.added) for f in self._filters.filters)
+        return then + sum(
+            len(f.unwanted) + len(f.stripped) + 2 * len(f.added) for f in self._filters.filters
+        )
 
     def of(self, name: bytes, type_: MetricType) -> Rewrite | None:
         """See Rewriter."""
@@ -78,6 +80,7 @@ def _with_tags(before: Rewrite, each: Filter) -> Rewrite:
         if _key(tag) not in keys and not any(fits(pattern, tag) for pattern in stripped)
     ]
     return before._replace(
+        unwanted=(*before.unwanted, *(pattern.encode() for pattern in each.unwanted)),
         removed=tuple(dict.fromkeys((*before.removed, *map(_key, new)))),
         stripped=tuple(dict.fromkeys((*before.stripped, *stripped))),
         added=(*kept, *new),
@@ -93,6 +96,7 @@ def _both(first: Rewrite, then: Rewrite) -> Rewrite:
     return then._replace(
         removed=tuple(dict.fromkeys((*first.removed, *then.removed))),
         stripped=(*first.stripped, *then.stripped),
+        unwanted=(*first.unwanted, *then.unwanted),
         added=(*kept, *(tag for tag in then.added if _key(tag) not in keys)),
     )
 

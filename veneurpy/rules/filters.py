@@ -27,6 +27,8 @@ class Filter:
     drops: bool = False
     rename: str = ""
     """A template; empty: the name stays. `$1` of a prefix is what follows it."""
+    unwanted: tuple[str, ...] = ()
+    """Patterns, as below: series with such a tag are dropped."""
     stripped: tuple[str, ...] = ()
     """Patterns, see `veneurpy.engine.rewriting.fits`."""
     added: tuple[str, ...] = ()

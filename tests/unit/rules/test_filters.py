@@ -96,6 +96,18 @@ def test_patterns_of_tags(pattern: str, tag: str, expected: bool) -> None:
     assert expected == fits(pattern.encode(), tag.encode())
 
 
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [((b"env:dev1", b"x"), True), ((b"env:prod", b"x"), False), ((), False), ((b"host",), True)],
+)
+def test_series_are_dropped_for_a_tag(tags: tuple[bytes, ...], expected: bool) -> None:
+    """One tag that a pattern of `drop_tags` fits is enough, also where it is stripped."""
+    filters = 'filters: [{drop_tags: ["env:dev*", host], strip_tags: [host]}]'
+    rewrite = _of(_rewriter(filters, 'mappings: [{match: "a.*", name: b}]'), "a.x")
+    assert rewrite is not None
+    assert expected == rewrite.drops(tags)
+
+
 def test_the_mapping_sees_the_new_name() -> None:
     """Filters act first; a label of the mapping replaces their tag, unless it honours others."""
     filters = 'filters: [{name: {prefix: a.}, rename: "b.$1", add_tags: [k:1], strip_tags: [s]}]'
@@ -124,7 +136,7 @@ def test_growth_is_a_bound(name: str) -> None:
     assert rewrite is not None
     (name_bytes, name_ratio), (tag_bytes, tag_ratio) = rewriter.name_growth, rewriter.tag_growth
     assert len(rewrite.name) <= name_bytes + name_ratio * len(name)
-    texts = (*rewrite.removed, *rewrite.stripped, *rewrite.added)
+    texts = (*rewrite.removed, *rewrite.stripped, *rewrite.unwanted, *rewrite.added)
     assert len(texts) <= rewriter.most_texts
     assert len(b",".join(rewrite.added)) <= tag_bytes + tag_ratio * len(name)
 

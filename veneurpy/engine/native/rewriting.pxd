@@ -11,9 +11,11 @@ cdef struct Rewrite:
     Slice name
     Slice* removed                      # keys
     Slice* stripped                     # patterns
+    Slice* unwanted                     # patterns
     Slice* added                        # tags
     int n_removed
     int n_stripped
+    int n_unwanted
     int n_added
     bint acts                           # False: the series stay as they are
     bint dropped
@@ -36,6 +38,7 @@ cdef inline const Rewrite* rewrite_of(const Rewrites* r, int arena, u64 position
     return found if found.acts else NULL
 
 
+cdef bint drops(const Rewrite* r, Slice tags) noexcept nogil
 cdef bint removes(const Rewrite* r, Slice tag) noexcept nogil
 
 

@@ -7,6 +7,7 @@ from veneurpy.engine.native.hash cimport hash_bytes
 from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
 from veneurpy.engine.native.meter cimport meter_calloc, meter_free, meter_malloc
 from veneurpy.engine.native.slice cimport cut, equal, find, next_part
+from veneurpy.engine.native.tags cimport PLAIN, tag_word
 
 from veneurpy.engine import types
 
@@ -42,19 +43,36 @@ cdef bint _matches(Slice pattern, Slice text) noexcept nogil:
         text = cut(text.data, text.size, end, text.size)
 
 
+cdef bint _fits_any(const Slice* patterns, int n, Slice tag) noexcept nogil:
+    """Is one of the patterns of the tag, or without a colon of its key."""
+    cdef Slice key = cut(tag.data, tag.size, 0, find(tag, c':'))
+    cdef int i
+    for i in range(n):
+        if _matches(patterns[i], key if find(patterns[i], c':') == patterns[i].size else tag):
+            return True
+    return False
+
+
+cdef bint drops(const Rewrite* r, Slice tags) noexcept nogil:
+    """Are series with these tags, as sent, dropped."""
+    cdef Slice tag
+    if r.dropped or r.n_unwanted == 0:
+        return r.dropped
+    while tags.size >= 0:
+        tag = next_part(&tags, c',')
+        if tag.size and tag_word(tag) == PLAIN and _fits_any(r.unwanted, r.n_unwanted, tag):
+            return True
+    return False
+
+
 cdef bint removes(const Rewrite* r, Slice tag) noexcept nogil:
     """Is the tag's key one of those that are removed, or does a pattern fit it."""
     cdef Slice key = cut(tag.data, tag.size, 0, find(tag, c':'))
-    cdef Slice pattern
     cdef int i
     for i in range(r.n_removed):
         if equal(r.removed[i], key):
             return True
-    for i in range(r.n_stripped):
-        pattern = r.stripped[i]
-        if _matches(pattern, key if find(pattern, c':') == pattern.size else tag):
-            return True
-    return False
+    return r.n_stripped and _fits_any(r.stripped, r.n_stripped, tag)
 
 
 cdef u64 _entries(const Arena* a) noexcept nogil:
@@ -86,6 +104,7 @@ cdef class NativeRewrites:
                 for number in range(r.names[i].count):
                     meter_free(&self.meter.meter, r.of[i][number].removed)
                     meter_free(&self.meter.meter, r.of[i][number].stripped)
+                    meter_free(&self.meter.meter, r.of[i][number].unwanted)
                     meter_free(&self.meter.meter, r.of[i][number].added)
             meter_free(&self.meter.meter, r.of[i])
             interner_close(&r.names[i])
@@ -149,7 +168,8 @@ cdef class NativeRewrites:
 
     cdef _take(self, Rewrite* out, object rewrite):
         cdef bytes name = rewrite.name
-        cdef tuple removed = rewrite.removed, stripped = rewrite.stripped, added = rewrite.added
+        cdef tuple removed = rewrite.removed, stripped = rewrite.stripped
+        cdef tuple unwanted = rewrite.unwanted, added = rewrite.added
         self._kept.append(rewrite)
         out.name.data = <const unsigned char*><const char*>name
         out.name.size = len(name)
@@ -157,6 +177,8 @@ cdef class NativeRewrites:
         out.n_removed = len(removed)
         out.stripped = self._slices(stripped)
         out.n_stripped = len(stripped)
+        out.unwanted = self._slices(unwanted)
+        out.n_unwanted = len(unwanted)
         out.added = self._slices(added)
         out.n_added = len(added)
         out.dropped = rewrite.is_dropped
