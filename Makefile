@@ -75,7 +75,8 @@ PACKAGES := clang libclang-rt-dev libnet-statsd-perl netcat-openbsd ruby-statsd 
 PROGRAMS := tests/clients/programs
 
 build/clients/node_modules: $(PROGRAMS)/package.json
-	@mkdir -p $(@D) && cp $< $(@D) && cd $(@D) && npm install --no-audit --no-fund --loglevel=error
+	@mkdir -p $(@D) && cp $< $(@D) && cd $(@D) && npm install --no-audit --no-fund --loglevel=error \
+		$(if $(wildcard /usr/include/node/node.h),--nodedir=/usr)
 	@touch $@
 
 build/clients/datadog_go: $(wildcard $(PROGRAMS)/datadog_go/*)
