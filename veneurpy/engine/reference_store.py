@@ -228,9 +228,16 @@ class Store:
         return sum(series.samples for series in dropped)
 
     def becomes(self, key: SeriesKey) -> SeriesKey | None:
-        """What a series is merged as; None: it is dropped. What no reader had stays as it is."""
+        """What a series is merged as; None: it is dropped. What no reader had stays as it is.
+
+        A gauge without samples had only changes that found no room.
+        """
         rewriter = self._options.rewriter
-        if rewriter is None or self._reader < 0:
+        if self._reader < 0:
+            return key
+        if key.type is MetricType.GAUGE and not self.series[key].samples:
+            return None
+        if rewriter is None:
             return key
         rewrite = rewriter.of(key.name, key.type)
         if rewrite is None:
