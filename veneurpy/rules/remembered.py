@@ -37,4 +37,5 @@ class Remembered:
 def _text_bytes(rewrite: Rewrite | None) -> int:
     if rewrite is None:
         return 0
-    return len(rewrite.name) + sum(map(len, (*rewrite.added, *rewrite.removed, *rewrite.stripped)))
+    texts = (*rewrite.added, *rewrite.removed, *rewrite.stripped, *rewrite.unwanted)
+    return len(rewrite.name) + sum(map(len, texts))
