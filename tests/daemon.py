@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -108,6 +109,14 @@ def rows_in(points_file: Path) -> list[dict[str, Any]]:
     if not points_file.exists():
         return []
     return [json.loads(line) for line in points_file.read_text().splitlines()]
+
+
+def sums_of(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], float]:
+    """By name and tags, whatever the pieces they were flushed in."""
+    sums: dict[tuple[str, str], float] = defaultdict(float)
+    for row in rows:
+        sums[row["name"], ",".join(row["tags"])] += row["value"]
+    return dict(sums)
 
 
 def send_lines(port: int, *lines: str) -> None:

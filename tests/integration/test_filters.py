@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 
-from tests.daemon import running_daemon
+from tests.daemon import running_daemon, send_lines, sums_of
 from tests.engines import needs_native
 
 FILTERS = [
@@ -25,15 +24,10 @@ def test_names_and_tags_are_filtered(tmp_path: Path, engine: str) -> None:
         for i in range(60):
             lines = f"old.x:1|c|#request:{i}\nx:1|c\nhits:1|c|#host:a,host:b\nhits:1|c|#env:dev"
             lines += "\ndebug.x:1|c"
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-                client.sendto(lines.encode(), ("127.0.0.1", daemon.port))
+            send_lines(daemon.port, lines)
         assert daemon.stop() == 0
-        rows = daemon.rows()
+        sums = sums_of(daemon.rows())
         (stopped,) = daemon.logged("stopped")
-    sums: dict[tuple[str, str], float] = {}
-    for row in rows:
-        key = row["name"], ",".join(row["tags"])
-        sums[key] = sums.get(key, 0) + row["value"]
     assert 300 == stopped["lines"]
     assert {("x", ""): 120, ("hits", "host:b,team:core"): 60} == sums
     assert [] == daemon.logged("ledger_violated")

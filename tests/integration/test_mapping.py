@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 
-from tests.daemon import running_daemon
+from tests.daemon import running_daemon, send_lines, sums_of
 from tests.engines import needs_native
 
 RULES = """\
@@ -26,15 +25,10 @@ def test_names_are_mapped_and_what_is_dropped_is_accounted_for(tmp_path: Path, e
     with running_daemon(tmp_path, engine=engine, name_mapping=str(rules), num_readers=2) as daemon:
         for i in range(60):
             lines = f"web.fra.hits:1|c\nhits:1|c|#site:fra\nweb.nyc.took:{i}|ms\ndebug.x:1|c"
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-                client.sendto(lines.encode(), ("127.0.0.1", daemon.port))
+            send_lines(daemon.port, lines)
         assert daemon.stop() == 0
-        rows = daemon.rows()
+        sums = sums_of(daemon.rows())
         (stopped,) = daemon.logged("stopped")
-    sums: dict[tuple[str, str], float] = {}
-    for row in rows:
-        key = row["name"], ",".join(row["tags"])
-        sums[key] = sums.get(key, 0) + row["value"]
     assert 240 == stopped["lines"]
     assert 120 == sums["hits", "site:fra"]
     assert 60 == sums["took.count", "site:nyc"]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.engines import Datagram, Outcome, broken_equations, engine_kinds, needs_native, run
 from tests.property.compare import PLAN, differences, weights
+from tests.property.traffic import traffic_of
 from veneurpy.engine import EngineKind, EngineOptions, MetricType
 from veneurpy.rules import Filter, FilterRewriter, Filters, Mapping, MappingRewriter, Rule
 
@@ -48,14 +49,7 @@ def _filter(draw: st.DrawFn) -> Filter:
     )
 
 
-_TRAFFIC = st.lists(
-    st.builds(
-        lambda lines, reader: Datagram("\n".join(lines).encode(), reader),
-        st.lists(_line(), min_size=1, max_size=5),
-        st.integers(0, 1),
-    ),
-    max_size=8,
-)
+_TRAFFIC = traffic_of(_line())
 _FILTERS = st.lists(_filter(), max_size=4).map(tuple)
 _MAPPING = Mapping(
     (

@@ -122,3 +122,15 @@ datagrams = st.lists(
     max_size=8,
 )
 """Traffic for several readers, with clocks that step back."""
+
+
+def traffic_of(line: st.SearchStrategy[str]) -> st.SearchStrategy[list[Datagram]]:
+    """Good lines of the test's own choice, in a few datagrams for two readers."""
+    return st.lists(
+        st.builds(
+            lambda lines, reader: Datagram("\n".join(lines).encode(), reader),
+            st.lists(line, min_size=1, max_size=5),
+            st.integers(0, 1),
+        ),
+        max_size=8,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from veneurpy.engine.tags import key_of
 from veneurpy.engine.types import MetricType
 
 
@@ -34,11 +35,11 @@ class Rewrite(NamedTuple):
     def tags(self, sent: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """The tags that become of those that were sent, in normal form."""
         kept = [tag for tag in sent if not self._removes(tag)]
-        keys = set(map(_key, kept)) if self.yields else set()
-        return tuple(sorted({*kept, *(tag for tag in self.added if _key(tag) not in keys)}))
+        keys = set(map(key_of, kept)) if self.yields else set()
+        return tuple(sorted({*kept, *(tag for tag in self.added if key_of(tag) not in keys)}))
 
     def _removes(self, tag: bytes) -> bool:
-        return _key(tag) in self.removed or any(fits(pattern, tag) for pattern in self.stripped)
+        return key_of(tag) in self.removed or any(fits(pattern, tag) for pattern in self.stripped)
 
 
 class Rewriter(Protocol):
@@ -67,7 +68,7 @@ class Rewriter(Protocol):
 def fits(pattern: bytes, tag: bytes) -> bool:
     """Whether a pattern is of the tag, or without a colon of its key. `*` is any text, or none."""
     first, *others = pattern.split(b"*")
-    text = tag if b":" in pattern else _key(tag)
+    text = tag if b":" in pattern else key_of(tag)
     if not others:
         return text == first
     *inner, last = others
@@ -80,7 +81,3 @@ def fits(pattern: bytes, tag: bytes) -> bool:
             return False
         position = found + len(piece)
     return True
-
-
-def _key(tag: bytes) -> bytes:
-    return tag.partition(b":")[0]

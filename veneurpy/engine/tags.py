@@ -43,7 +43,7 @@ def counted_values(section: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def counted_key(tag: bytes) -> bytes:
     """The key that `counted_values` has for a tag."""
-    return _key(tag) if b":" in tag else b""
+    return key_of(tag) if b":" in tag else b""
 
 
 def is_clean(text: bytes) -> bool:
@@ -94,15 +94,16 @@ class ImplicitTags:
 
     def __init__(self, extend_tags: Sequence[str]) -> None:
         self._tags = frozenset(tag.encode() for tag in extend_tags if tag)
-        self._keys = frozenset(map(_key, self._tags))
+        self._keys = frozenset(map(key_of, self._tags))
 
     def extend(self, tags: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """The sorted tags with the implicit ones in their place."""
         if not self._tags:
             return tags
-        kept = (tag for tag in tags if _key(tag) not in self._keys)
+        kept = (tag for tag in tags if key_of(tag) not in self._keys)
         return tuple(sorted(self._tags.union(kept)))
 
 
-def _key(tag: bytes) -> bytes:
+def key_of(tag: bytes) -> bytes:
+    """What is before the first colon, or all of it."""
     return tag.partition(b":")[0]

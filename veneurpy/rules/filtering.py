@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from veneurpy.engine import MetricType
 from veneurpy.engine.rewriting import Rewrite, Rewriter, fits
+from veneurpy.engine.tags import key_of
 from veneurpy.rules.filters import Filter, Filters
 from veneurpy.rules.remembered import Remembered
 from veneurpy.rules.rewriter import LONGEST_NAME
@@ -73,15 +74,15 @@ def _with_tags(before: Rewrite, each: Filter) -> Rewrite:
     """And then the tags of one filter."""
     stripped = tuple(pattern.encode() for pattern in each.stripped)
     new = tuple(tag.encode() for tag in each.added)
-    keys = {_key(tag) for tag in new}
+    keys = {key_of(tag) for tag in new}
     kept = [
         tag
         for tag in before.added
-        if _key(tag) not in keys and not any(fits(pattern, tag) for pattern in stripped)
+        if key_of(tag) not in keys and not any(fits(pattern, tag) for pattern in stripped)
     ]
     return before._replace(
         unwanted=(*before.unwanted, *(pattern.encode() for pattern in each.unwanted)),
-        removed=tuple(dict.fromkeys((*before.removed, *map(_key, new)))),
+        removed=tuple(dict.fromkeys((*before.removed, *map(key_of, new)))),
         stripped=tuple(dict.fromkeys((*before.stripped, *stripped))),
         added=(*kept, *new),
     )
@@ -92,14 +93,10 @@ def _both(first: Rewrite, then: Rewrite) -> Rewrite:
     if then.is_dropped:
         return then
     kept = then._replace(added=()).tags(first.added)
-    keys = set(map(_key, kept)) if then.yields else set()
+    keys = set(map(key_of, kept)) if then.yields else set()
     return then._replace(
         removed=tuple(dict.fromkeys((*first.removed, *then.removed))),
         stripped=(*first.stripped, *then.stripped),
         unwanted=(*first.unwanted, *then.unwanted),
-        added=(*kept, *(tag for tag in then.added if _key(tag) not in keys)),
+        added=(*kept, *(tag for tag in then.added if key_of(tag) not in keys)),
     )
-
-
-def _key(tag: bytes) -> bytes:
-    return tag.partition(b":")[0]

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from veneurpy.rules.globs import Globs
-from veneurpy.rules.mapping import captures_in, fill
+from veneurpy.rules.mapping import captures_in, fill, numbered, places_of
 
 NameMatch = Literal["any", "exact", "prefix", "glob", "regex"]
 
@@ -113,13 +113,10 @@ def _captures(
     """What its template may name; None where it is not about the name."""
     if isinstance(pattern, re.Pattern):
         found = pattern.search(name)
-        if found is None:
-            return None
-        groups = {str(i): text or "" for i, text in enumerate(found.groups(), 1)}
-        return groups | {"0": found[0]} | {k: v or "" for k, v in found.groupdict().items()}
+        return None if found is None else places_of(found)
     if pattern is not None:
         for match in pattern.matches(name):
-            return {str(i): text for i, text in enumerate(match.captures, 1)}
+            return numbered(match.captures)
         return None
     if each.kind == "prefix":
         return {"1": name.removeprefix(each.match)} if name.startswith(each.match) else None

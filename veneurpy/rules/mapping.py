@@ -6,7 +6,7 @@ Globs come before regular expressions; within each the first rule of the file th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -76,11 +76,10 @@ class Mapping:
         """What a name becomes; None if no rule matches."""
         if (match := self._glob(name, _TYPES[type_])) is not None:
             rule = self.rules[match.number]
-            return _filled(rule, {str(i): text for i, text in enumerate(match.captures, 1)})
+            return _filled(rule, numbered(match.captures))
         for rule, pattern in self._patterns:
             if rule.type in ("", _TYPES[type_]) and (found := pattern.search(name)):
-                places = {str(i): text or "" for i, text in enumerate(found.groups(), 1)}
-                return _filled(rule, places | {"0": found[0]} | _without_none(found.groupdict()))
+                return _filled(rule, places_of(found))
         return None
 
     def _glob(self, name: str, type_: MatchedType) -> GlobMatch | None:
@@ -110,16 +109,23 @@ def _anything_first(match: GlobMatch) -> list[bool]:
     return [not literal for literal in match.literals]
 
 
-def _without_none(groups: dict[str, str | None]) -> dict[str, str]:
-    return {name: text or "" for name, text in groups.items()}
-
-
 def _filled(rule: Rule, places: dict[str, str]) -> Mapped:
     if rule.drops:
         return Mapped(rule, "")
     # A comma would end the tag.
     tags = tuple((key, fill(value, places).replace(",", "_")) for key, value in rule.tags)
     return Mapped(rule, fill(rule.name, places), tags)
+
+
+def numbered(captures: Iterable[str | None]) -> dict[str, str]:
+    """Captures by the numbers that templates give them, from 1; what took no part is empty."""
+    return {str(i): text or "" for i, text in enumerate(captures, 1)}
+
+
+def places_of(found: re.Match[str]) -> dict[str, str]:
+    """What a template may name of a regular expression's match."""
+    named = {name: text or "" for name, text in found.groupdict().items()}
+    return numbered(found.groups()) | {"0": found[0]} | named
 
 
 def fill(template: str, places: dict[str, str]) -> str:
