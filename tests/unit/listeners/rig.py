@@ -46,7 +46,7 @@ class EngineRig:
         """Lets the readers work until the open accounts are as wanted."""
         async with asyncio.timeout(self.patience_s):
             while not holds(accounts := self.open_accounts()):  # noqa: ASYNC110 - threads tell no one
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)  # a loop that never sleeps starves them of the GIL
         return accounts
 
     def open_accounts(self) -> Accounts:
@@ -106,7 +106,7 @@ class Rig(EngineRig):
         """Lets the loop run until a number is reached."""
         async with asyncio.timeout(20):
             while self.telemetry.value(metric, **labels) < value:  # noqa: ASYNC110
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
 
     async def until_closed(self, listener: Listener, reason: str, count: int = 1) -> None:
         """Lets the loop run until so many connections have ended for a reason."""

@@ -91,7 +91,7 @@ async def test_standard_input(transports: Rig) -> None:
     await transports.until(lambda a: a.accepted == 2)
     async with asyncio.timeout(10):
         while not transports.ended:  # noqa: ASYNC110 - the end is told by a call
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
     await listener.stop(1)
     os.close(ours)
 
