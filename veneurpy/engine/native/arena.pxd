@@ -24,7 +24,7 @@ cdef enum:
     MESSAGES_AT = 4096                  # what the kernel says of the datagrams that it hands over: a page
     RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
     RESERVE_AHEAD = 1 << 20             # what the reserver keeps ready in front of the reader
-    HUGE_AT_ONCE = 1 << 24              # so much is moved into huge pages an interval
+    HUGE_AN_INTERVAL = 16               # so many huge pages a reader's arena gets
     SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
     DIGEST_CLASS = 9
     BLOCK_CLASSES = 10
@@ -309,7 +309,7 @@ cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* 
 cdef void arena_close(Arena* a) noexcept nogil
 cdef void arena_snapshot(Arena* a) noexcept nogil
 cdef void arena_reserve_ahead(Arena* a) noexcept nogil
-cdef void arena_collapse(Arena* a) noexcept nogil
+cdef bint arena_collapse(Arena* a) noexcept nogil
 cdef bint arena_weigh(Arena* a, u64 flush_bytes) noexcept nogil
 cdef bint arena_room_low(Arena* a, u64 bytes) noexcept nogil
 cdef u64 arena_take_high(Arena* a, u64 bytes) noexcept nogil

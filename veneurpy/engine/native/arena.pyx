@@ -8,6 +8,7 @@ from veneurpy.engine.native.compat cimport (
 )
 from veneurpy.engine.native.heap cimport heap_add, heap_extra, heap_give, heap_mark, heap_take
 from veneurpy.engine.native.meter cimport Meter, meter_count
+from veneurpy.engine.native.names cimport names_wanted
 from veneurpy.engine.native.reserve cimport reserve_take
 from veneurpy.engine.native.table cimport table_put, table_room
 
@@ -130,10 +131,11 @@ cdef u64 arena_take_high(Arena* a, u64 bytes_) noexcept nogil:
 
 
 cdef inline u64 _wanted_high(const Arena* a) noexcept nogil:
-    """What the high end should have ready: the next table too, when it will be needed soon."""
+    """What the high end should have ready: the next tables too, when they will be needed soon."""
+    cdef u64 bytes_ = RESERVE_AHEAD
     if a.table.next == NULL and a.table.count >= table_room(a.table.bits) // 16 * RESERVE_AT:
-        return RESERVE_AHEAD + (<u64>16 << a.table.bits)
-    return RESERVE_AHEAD
+        bytes_ += <u64>16 << a.table.bits
+    return bytes_ + names_wanted(&a.names)
 
 
 cdef inline bint _is_low_on_memory(const Arena* a) noexcept nogil:
@@ -141,23 +143,37 @@ cdef inline bint _is_low_on_memory(const Arena* a) noexcept nogil:
             or a.header.hi_used - a.hi_ready < _wanted_high(a) - RESERVE_AHEAD // 2)
 
 
+cdef bint _reserve_low(Arena* a) noexcept nogil:
+    """Puts a step of what the low end should have ready behind it; False: it has it, or there is none."""
+    cdef u64 ready = a.lo_ready, wanted = _pages(a.header.lo_used + RESERVE_AHEAD)
+    if ready >= wanted or arena_weight(a) + 3 * RESERVE_STEP > a.limit:
+        return False
+    return _raise_low(a, wanted if wanted - ready < RESERVE_STEP else ready + RESERVE_STEP)
+
+
+cdef bint _reserve_high(Arena* a) noexcept nogil:
+    """The same for the high end."""
+    cdef u64 ready = a.hi_ready, used = a.header.hi_used, high = _wanted_high(a), wanted
+    if used <= high:
+        return False
+    wanted = (used - high) & ~<u64>4095
+    if ready <= wanted or arena_weight(a) + 3 * RESERVE_STEP > a.limit:
+        return False
+    return _lower_high(a, wanted if ready - wanted < RESERVE_STEP else ready - RESERVE_STEP)
+
+
 cdef void arena_reserve_ahead(Arena* a) noexcept nogil:
-    """Done by a thread beside the reader's, so that it meets no page faults. Leaves the last of the limit to it."""
-    cdef u64 low, high
-    cdef u64 used = a.header.lo_used
-    cdef u64 least = a.header.hi_used
-    if not move_mark(&a.reserving, 0, 1):
-        # The reader is giving memory back: it will ring again.
-        store_release(&a.low_on_memory, 0)
-        return
-    low = _pages(used + RESERVE_AHEAD)
-    if arena_weight(a) + RESERVE_AHEAD + 2 * RESERVE_STEP <= a.limit:
-        _raise_low(a, low)
-    high = _wanted_high(a)
-    if least > high and arena_weight(a) + high + 2 * RESERVE_STEP <= a.limit:
-        _lower_high(a, (least - high) & ~<u64>4095)
+    """Done by a thread beside the reader's, so that it meets no page faults. Leaves the last of the limit to it.
+
+    Step by step: who puts memory behind an end holds up whoever does it to the other, and the low end, of which a
+    reader takes all the time, does not wait for a table.
+    """
+    cdef bint more = True
+    while more and move_mark(&a.reserving, 0, 1):
+        more = _reserve_low(a) or _reserve_high(a)
+        store_release(&a.reserving, 0)
+    # Where the reader is giving memory back, it will ring again.
     store_release(&a.low_on_memory, 0)
-    store_release(&a.reserving, 0)
 
 
 cdef void _forget_huge(Arena* a) noexcept nogil:
@@ -166,26 +182,27 @@ cdef void _forget_huge(Arena* a) noexcept nogil:
     a.huge_high = ((first + a.size) & ~<u64>(HUGE_PAGE - 1)) - first
 
 
-cdef void arena_collapse(Arena* a) noexcept nogil:
-    """Moves a bounded part of an arena that nobody uses into huge pages, so that it is addressed faster.
+cdef bint arena_collapse(Arena* a) noexcept nogil:
+    """Moves a page's worth of an arena that nobody uses into a huge page, so that it is addressed faster.
 
-    Only what has memory is moved, so that what is counted remains what there is. Asked of memory before it is used,
-    huge pages would make the reader wait: to fill one takes milliseconds on some machines.
+    False: there is none. Only what has memory is moved, so that what is counted remains what there is. Asked of memory
+    before it is used, huge pages would make the reader wait: to fill one takes milliseconds on some machines.
     """
     cdef u64 first = <u64><size_t>a.base, low, high
     if a.fd >= 0:
-        return
+        return False
     # Addresses are aligned, offsets are not.
     low = ((first + a.lo_ready) & ~<u64>(HUGE_PAGE - 1)) - first
     if a.lo_ready >= HUGE_PAGE and low > a.huge_low:
-        low = low if low - a.huge_low <= HUGE_AT_ONCE else a.huge_low + HUGE_AT_ONCE
-        collapse(a.base + a.huge_low, low - a.huge_low)
-        a.huge_low = low
+        collapse(a.base + a.huge_low, HUGE_PAGE)
+        a.huge_low += HUGE_PAGE
+        return True
     high = ((first + a.hi_ready + HUGE_PAGE - 1) & ~<u64>(HUGE_PAGE - 1)) - first
     if a.size - a.hi_ready >= HUGE_PAGE and high < a.huge_high:
-        high = high if a.huge_high - high <= HUGE_AT_ONCE else a.huge_high - HUGE_AT_ONCE
-        collapse(a.base + high, a.huge_high - high)
-        a.huge_high = high
+        a.huge_high -= HUGE_PAGE
+        collapse(a.base + a.huge_high, HUGE_PAGE)
+        return True
+    return False
 
 
 cdef int arena_open(Arena* a, Meter* meter, int fd, u64 size, u64 digest_bytes) noexcept nogil:

@@ -9,8 +9,8 @@ cimport cython
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    ARENA_FREE, NAME_CARRIED, NAME_KEEPS_GAUGES, RESERVE_STEP, TOO_LONG, Arena, ArenaName, Header, Weights, arena_begin,
-    arena_close, arena_collapse, arena_committed, arena_open, arena_reserve_ahead,
+    ARENA_FREE, HUGE_AN_INTERVAL, NAME_CARRIED, NAME_KEEPS_GAUGES, RESERVE_STEP, TOO_LONG, Arena, ArenaName, Header,
+    Weights, arena_begin, arena_close, arena_collapse, arena_committed, arena_open, arena_reserve_ahead,
 )
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.budget cimport CompiledRules
@@ -292,7 +292,7 @@ cdef class NativeEngine:
     cdef ArenaName _name
     cdef object _uuid
     cdef bint _held
-    cdef bint _collapse_next            # an arena has been given back
+    cdef int _huge_left                 # how many huge pages an arena that has been given back may still get
     cdef bint _closed
     cdef object _dir                    # ArenaDir, or None
     cdef NativeInterval _resumed
@@ -364,19 +364,36 @@ cdef class NativeEngine:
         return name
 
     cdef _reserve_ahead(self):
+        """Reserves, and moves some memory into huge pages: between two of them it reserves again.
+
+        To fill one keeps everybody from reserving, and a rotation waits for the lock.
+        """
+        cdef bint more = True
+        while more:
+            with self._lock:
+                self._reserve_step()
+                more = self._huge_left > 0 and not self._held
+                if more:
+                    self._huge_left = self._huge_left - 1 if self._collapse_step() else 0
+
+    cdef _reserve_step(self):
         cdef NativeReader reader
         cdef Arena* arena
-        with self._lock:
-            for reader in self._readers:
-                arena = reader._r.arena
-                with nogil:
-                    arena_reserve_ahead(arena)
-            if self._collapse_next and not self._held:
-                self._collapse_next = False
-                for reader in self._readers:
-                    arena = &reader._arenas[1 if reader._r.arena == &reader._arenas[0] else 0]
-                    with nogil:
-                        arena_collapse(arena)
+        for reader in self._readers:
+            arena = reader._r.arena
+            with nogil:
+                arena_reserve_ahead(arena)
+
+    cdef bint _collapse_step(self):
+        """A huge page for each reader's arena that nobody uses; False: there is nothing left to move."""
+        cdef NativeReader reader
+        cdef Arena* arena
+        cdef bint moved = False
+        for reader in self._readers:
+            arena = &reader._arenas[1 if reader._r.arena == &reader._arenas[0] else 0]
+            with nogil:
+                moved = arena_collapse(arena) or moved
+        return moved
 
     cdef _share_out(self, u64 closing):
         """Sets the limit of the arenas that begin next; `closing` is that of those which are closed then.
@@ -566,7 +583,7 @@ cdef class NativeEngine:
         self._held = False
         if self._last is not None and not self._last._left:
             self._last = None
-        self._collapse_next = True
+        self._huge_left = HUGE_AN_INTERVAL
         if self._bell >= 0:
             bell_ring(self._bell)
 

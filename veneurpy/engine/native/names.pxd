@@ -25,3 +25,11 @@ cdef struct Names:
 cdef inline u32 name_home(const Names* t, u64 hash_) noexcept nogil:
     """The slot where the search for a name begins."""
     return <u32>(hash_ >> 32) >> (32 - t.bits)
+
+
+cdef inline u64 names_wanted(const Names* t) noexcept nogil:
+    """What the next table takes, when it will be needed within milliseconds; else 0."""
+    cdef u64 size = <u64>1 << t.bits
+    if t.slots == NULL or t.bits >= t.last_bits or t.count < size // 128 * 63:
+        return 0
+    return 2 * size * sizeof(Name)
