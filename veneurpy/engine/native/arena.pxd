@@ -19,7 +19,7 @@ from veneurpy.engine.native.table cimport Table
 
 cdef enum:
     ARENA_MAGIC = 0x414E5056            # "VPNA"
-    ARENA_VERSION = 5
+    ARENA_VERSION = 6
     HEADER_BYTES = 8192
     MESSAGES_AT = 4096                  # what the kernel says of the datagrams that it hands over: a page
     RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
@@ -27,7 +27,9 @@ cdef enum:
     HUGE_AN_INTERVAL = 16               # so many huge pages a reader's arena gets
     SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
     DIGEST_CLASS = 9
-    BLOCK_CLASSES = 10
+    FIRST_SET_CLASS = 10                # 8 slots
+    LAST_SET_CLASS = 42                 # 2,048 slots; registers take as much
+    BLOCK_CLASSES = 43
     LINE_REASONS = 11
     VALUE_REASONS = 4
     IGNORED_KINDS = 4
@@ -261,7 +263,18 @@ cdef inline Entry* next_entry(Walk* w) noexcept nogil:
 
 
 cdef inline u64 class_bytes(const Arena* a, int size_class) noexcept nogil:
+    cdef int s = size_class - FIRST_SET_CLASS
+    if s >= 0:
+        return 16 + (<u64>(16 * (4 + (s & 3))) << (s >> 2))
     return a.digest_bytes if size_class == DIGEST_CLASS else 16 + (<u64>64 << size_class)
+
+
+cdef inline int set_class_after(int size_class) noexcept nogil:
+    """The class that a set's table grows into: by small steps where most memory would be wasted by large ones."""
+    cdef int s = size_class - FIRST_SET_CLASS
+    if size_class >= LAST_SET_CLASS:
+        return LAST_SET_CLASS
+    return size_class + (4 if s < 12 else 1 if s < 20 else 2)
 
 
 cdef inline Block* block_at(const Arena* a, u64 reference) noexcept nogil:

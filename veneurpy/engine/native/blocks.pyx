@@ -4,7 +4,8 @@ from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    DIGEST_CLASS, Arena, Block, Entry, block_at, block_free, block_new, block_reference, class_bytes,
+    DIGEST_CLASS, FIRST_SET_CLASS, LAST_SET_CLASS, Arena, Block, Entry, block_at, block_free, block_new,
+    block_reference, class_bytes, set_class_after,
 )
 from veneurpy.engine.native.compat cimport barrier, likely, store_pair, u8, u16, u32, u64, unlikely
 from veneurpy.engine.native.hll cimport (
@@ -21,7 +22,6 @@ cdef enum:
     SHORTEST_TAIL = 64
     RAW_LAST_CLASS = 6                  # 512 values
     PAIRS_LAST_CLASS = 7                # 512 pairs
-    EXACT_LAST_CLASS = 8                # 2,048 slots
     LONGEST_TAIL = 1024
 
 
@@ -241,8 +241,10 @@ cdef bint timer_add(Arena* a, Entry* e, Scratch* s, double value, double weight)
 
 
 cdef inline u32 _members_limit(const Block* b) noexcept nogil:
-    """The most members of an EXACT block: 7/8 of the slots, of the last class 3/4."""
-    return HLL_EXACT_MAX if b.size_class == EXACT_LAST_CLASS else b.capacity - b.capacity // 8
+    """The most members of an EXACT block: 15/16 of the slots, of the last class 3/4."""
+    if b.size_class == LAST_SET_CLASS:
+        return HLL_EXACT_MAX
+    return b.capacity - (b.capacity // 16 if b.capacity >= 16 else 1)
 
 
 cdef Block* _new_exact(Arena* a, int size_class) noexcept nogil:
@@ -258,8 +260,8 @@ cdef Block* _new_exact(Arena* a, int size_class) noexcept nogil:
 cdef Block* _grow_set(Arena* a, Entry* e, Block* old, u32 members) noexcept nogil:
     """The same members in a larger table, or in registers; NULL when full."""
     cdef Block* b
-    if old.size_class == EXACT_LAST_CLASS:
-        b = block_new(a, EXACT_LAST_CLASS)
+    if old.size_class == LAST_SET_CLASS:
+        b = block_new(a, LAST_SET_CLASS)
         if b == NULL:
             return NULL
         b.kind = DENSE
@@ -267,7 +269,7 @@ cdef Block* _grow_set(Arena* a, Entry* e, Block* old, u32 members) noexcept nogi
         memset(block_slots(b), 0, HLL_REGISTERS)
         hll_dense_from_exact(block_slots(old), old.capacity, <u8*>block_slots(b))
     else:
-        b = _new_exact(a, old.size_class + 1)
+        b = _new_exact(a, set_class_after(old.size_class))
         if b == NULL:
             return NULL
         hll_exact_rehash(block_slots(old), old.capacity, block_slots(b), b.capacity)
@@ -292,7 +294,7 @@ cdef bint set_add(Arena* a, Entry* e, u64 hash_) noexcept nogil:
     cdef u32 members = word_length(e.lo)
     cdef Block* b
     if reference == 0:
-        b = _new_exact(a, 0)
+        b = _new_exact(a, FIRST_SET_CLASS)
         if b == NULL:
             return False
         _publish(e, block_reference(a, b), 0)

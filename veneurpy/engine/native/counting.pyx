@@ -2,7 +2,8 @@
 """The table of names, and the watches on those of many spellings. All of their memory is the arena's."""
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    arena_reuse, arena_take_high, block_free, block_new, block_reference, class_bytes, entry_at, entry_key,
+    FIRST_SET_CLASS, LAST_SET_CLASS, arena_reuse, arena_take_high, block_free, block_new, block_reference, class_bytes,
+    entry_at, entry_key, set_class_after,
 )
 from veneurpy.engine.native.hll cimport (
     HLL_EXACT_MAX, hll_dense_add, hll_dense_estimate, hll_dense_from_exact, hll_exact_contains,
@@ -18,7 +19,6 @@ cdef enum:
     SHARE = 32                          # of the arena, at the most: one for the names, one for the watches
     WATCH_CLASS = 0
     KEY_CLASS = 1
-    EXACT_LAST_CLASS = 8                # 2,048 slots, or the registers
     ESTIMATE_EVERY = 256
 
 
@@ -188,16 +188,16 @@ cdef Block* _room_for_value(Arena* a, TagKey* k) noexcept nogil:
     cdef Block* old = block_at(a, k.values) if k.values else NULL
     cdef Block* b
     if old == NULL:
-        b = _take(a, 0)
+        b = _take(a, FIRST_SET_CLASS)
     elif not _is_exact(old) or k.distinct < (
-            HLL_EXACT_MAX if old.size_class == EXACT_LAST_CLASS else old.capacity - old.capacity // 8):
+            HLL_EXACT_MAX if old.size_class == LAST_SET_CLASS else old.capacity - old.capacity // 8):
         return old
     else:
-        b = _take(a, old.size_class + (old.size_class < EXACT_LAST_CLASS))
+        b = _take(a, set_class_after(old.size_class))
     if b == NULL:
         return NULL
     if old != NULL:
-        if old.size_class == EXACT_LAST_CLASS:
+        if old.size_class == LAST_SET_CLASS:
             hll_dense_from_exact(_words(old), old.capacity, <u8*>_words(b))
             b.kind = 1
         else:

@@ -1,7 +1,7 @@
 """Sets of 64-bit member hashes: exact while small, HyperLogLog registers beyond.
 
 The caller owns the memory: an open-addressing table of u64 (0 is an empty slot, so the hash 0 counts as
-1), a power of two of slots from HLL_MIN_SLOTS to HLL_MAX_SLOTS, and beyond HLL_EXACT_MAX members
+1) of HLL_MIN_SLOTS to HLL_MAX_SLOTS slots, and beyond HLL_EXACT_MAX members
 HLL_REGISTERS bytes. What a set is worth depends on its distinct hashes only: not on their order, nor on
 how they were split and merged.
 """
@@ -95,31 +95,34 @@ cdef inline uint32_t hll_exact_limit(uint32_t n_slots) noexcept nogil:
     return n_slots - n_slots // 4
 
 
+# Where the search for a hash begins.
+cdef inline uint32_t _home(uint32_t n_slots, uint64_t h) noexcept nogil:
+    return <uint32_t>((h & 0xFFFFFFFFu) * n_slots >> 32)
+
+
 # Is the hash in the table, which has a free slot.
 cdef inline bint hll_exact_contains(const uint64_t* slots, uint32_t n_slots, uint64_t h) noexcept nogil:
-    cdef uint32_t mask = n_slots - 1
     cdef uint32_t i
     if h == 0:
         h = 1
-    i = <uint32_t>h & mask
+    i = _home(n_slots, h)
     while slots[i] != 0:
         if slots[i] == h:
             return True
-        i = (i + 1) & mask
+        i = i + 1 if i + 1 < n_slots else 0
     return False
 
 
 # Inserts a hash with one 8-byte store: 0 = known, 1 = inserted. The table must have a free slot.
 cdef inline int hll_exact_insert(uint64_t* slots, uint32_t n_slots, uint64_t h) noexcept nogil:
-    cdef uint32_t mask = n_slots - 1
     cdef uint32_t i
     if h == 0:
         h = 1
-    i = <uint32_t>h & mask
+    i = _home(n_slots, h)
     while slots[i] != 0:
         if slots[i] == h:
             return 0
-        i = (i + 1) & mask
+        i = i + 1 if i + 1 < n_slots else 0
     slots[i] = h
     return 1
 

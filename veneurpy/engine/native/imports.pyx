@@ -2,9 +2,9 @@
 """Import stores: reserving and merging."""
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
-    COUNTER, DIGEST_CLASS, ENTRY_CANONICAL, GAUGE, SET, Arena, ArenaName, Block, Entry, Header, arena_begin,
-    arena_close, arena_open, arena_room_low, arena_take_high, block_at, block_free, block_new, block_reference,
-    class_bytes, entry_at, entry_bytes, entry_key, table_step,
+    COUNTER, DIGEST_CLASS, ENTRY_CANONICAL, GAUGE, LAST_SET_CLASS, SET, Arena, ArenaName, Block, Entry, Header,
+    arena_begin, arena_close, arena_open, arena_room_low, arena_take_high, block_at, block_free, block_new, block_reference,
+    class_bytes, entry_at, entry_bytes, entry_key, set_class_after, table_step,
 )
 from veneurpy.engine.native.blocks cimport (
     DENSE, DIGEST, DIGEST_WEIGHTED, EXACT, block_slots, scratch_close, scratch_open, set_add, timer_add, totals_clear,
@@ -37,7 +37,6 @@ cdef enum:
     PREFIX_BYTES = 5                    # of a message in a stream: a flag, and its length
     MAX_MESSAGE_BYTES = 4 << 20         # as in engine.exchange
     MARK_SCOPE = 1 << 10
-    LAST_SET_CLASS = 8                  # a table of 2,048 slots; registers take as much
     LAST_PAIRS_CLASS = 7
     # Tables and blocks grow by factors: what a value may take, all blocks that it outgrows together.
     BYTES_A_MEMBER = 64
@@ -94,7 +93,7 @@ cdef u64 _set_growth(const Arena* a, const Entry* e, const Metric* m) noexcept n
     if b == NULL or b.kind == DENSE:
         return total
     # The next larger table, or registers; and one of the same size, to hold what keys tell.
-    return total + class_bytes(a, b.size_class if b.size_class == LAST_SET_CLASS else b.size_class + 1) * 2
+    return total + class_bytes(a, set_class_after(b.size_class)) * 2
 
 
 cdef u64 _timer_growth(const Arena* a, const Entry* e, const Metric* m) noexcept nogil:

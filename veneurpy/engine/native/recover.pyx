@@ -7,8 +7,8 @@ from posix.types cimport off_t
 from posix.unistd cimport lseek
 from veneurpy.engine.native.arena cimport (
     ARENA_CLOSED, ARENA_FREE, ARENA_MAGIC, ARENA_OPEN, ARENA_VERSION, BLOCK_CLASSES, COUNTER, DIGEST_CLASS,
-    ENTRY_CANONICAL, ENTRY_CHANGED, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, LINE_REASONS, MESSAGES_AT, RECEIVES,
-    SCOPE_MASK, SERIES_TYPES, SET, SNAPSHOT_EVERY, VALUE_REASONS, Arena, Block, Counters, Entry, Header, Identity,
+    ENTRY_CANONICAL, ENTRY_CHANGED, ENTRY_TIMESTAMP, FIRST_SET_CLASS, GAUGE, HEADER_BYTES, LINE_REASONS, MESSAGES_AT,
+    RECEIVES, SCOPE_MASK, SERIES_TYPES, SET, SNAPSHOT_EVERY, VALUE_REASONS, Arena, Block, Counters, Entry, Header, Identity,
     SideRecord, Snapshot, class_bytes, entry_at, entry_bytes, entry_key, gauge_times,
 )
 from veneurpy.engine.native.blocks cimport (
@@ -125,7 +125,7 @@ cdef bint _is_timer(const Arena* a, const Entry* e) noexcept nogil:
     cdef Block* b = _block_of(a, e)
     cdef u32 n = word_length(e.lo), i
     cdef bint pairs
-    if b == NULL or not RAW <= b.kind <= DIGEST_WEIGHTED:
+    if b == NULL or b.size_class > DIGEST_CLASS or not RAW <= b.kind <= DIGEST_WEIGHTED:
         return False
     pairs = b.kind == WEIGHTED or b.kind == DIGEST_WEIGHTED
     if b.kind == DIGEST or b.kind == DIGEST_WEIGHTED:
@@ -157,7 +157,7 @@ cdef bint _mend_set(const Arena* a, Entry* e) noexcept nogil:
             if (<u8*>block_slots(b))[i] > LARGEST_REGISTER:
                 return False
         return True
-    if b.kind != EXACT or b.size_class == DIGEST_CLASS:
+    if b.kind != EXACT or b.size_class < FIRST_SET_CLASS:
         return False
     if b.capacity != (class_bytes(a, b.size_class) - sizeof(Block)) // 8:
         return False
@@ -202,7 +202,7 @@ cdef void _finish_set_sample(Arena* a) noexcept nogil:
     if b.kind == DENSE and class_bytes(a, b.size_class) >= sizeof(Block) + HLL_REGISTERS:
         hll_dense_add(<u8*>block_slots(b), a.header.journal.hash)
         e.hi += 1
-    elif b.kind == EXACT and b.size_class != DIGEST_CLASS and _has_free_slot(a, b):
+    elif b.kind == EXACT and b.size_class >= FIRST_SET_CLASS and _has_free_slot(a, b):
         hll_exact_insert(block_slots(b), b.capacity, a.header.journal.hash)
         e.hi += 1
 

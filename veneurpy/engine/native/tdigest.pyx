@@ -18,17 +18,38 @@ cdef int td_capacity(double compression) noexcept nogil:
     return <int>(2.0 * compression) + 2
 
 
-cdef inline double _width(double q, double scale) noexcept nogil:
-    """The share of all samples that a centroid around the quantile q may take.
+# The most samples a centroid may take, by where it is: a cubic in the square of its distance from the median, the
+# quantile less 1/2.
+cdef struct Widths:
+    double c0
+    double c1
+    double c2
+    double c3
+    double inverse                      # of all samples
 
-    q * (1 - q) alone spends too much on the tails and, the more samples there are, ever more centroids. The
-    denominator gives back to the middle, and the summand bounds the number of centroids. Both constants are
-    measured: p50 to p99.9 are then about as good beside other digests of that size (docs/accuracy.md).
+
+cdef inline Widths _widths(double total, double scale) noexcept nogil:
+    """Close to x = q * (1 - q) as the share of all samples, but for two things.
+
+    That alone spends too much on the tails and, the more samples there are, ever more centroids: it is
+    (x + 0.005) / (1 + 2 * x), whose denominator gives back to the middle, and whose summand bounds the number of
+    centroids. Both constants are measured: p50 to p99.9 are then about as good beside other digests of that size
+    (docs/accuracy.md). The cubic is within 0.6 % of it, and known sooner: no centroid begins before its width is.
     """
-    cdef double x
-    q = q if q < 1.0 else 1.0
-    x = q * (1.0 - q)
-    return scale * (x + 0.005) / (1.0 + 2.0 * x)
+    cdef Widths w
+    cdef double all_ = total * scale
+    w.c0 = 0.17013 * all_
+    w.c1 = -0.45339 * all_
+    w.c2 = -0.37094 * all_
+    w.c3 = -1.82859 * all_
+    w.inverse = 1.0 / total
+    return w
+
+
+cdef inline double _width(double from_median, const Widths* w) noexcept nogil:
+    cdef double v = from_median * from_median
+    v = v if v < 0.25 else 0.25
+    return (w.c0 + w.c1 * v) + (v * v) * (w.c2 + w.c3 * v)
 
 
 cdef inline Centroid _centroid(double first, double offset, double weight, double last) noexcept nogil:
@@ -50,13 +71,14 @@ cdef int _compress(
     """
     cdef double first = items[kept].mean, weight = items[kept].weight
     cdef double offset = 0.0  # sum of weight * (mean - first); never negative, so nothing cancels
-    cdef double before = 0.0, inverse = 1.0 / total, width, end
+    cdef Widths widths = _widths(total, scale)
+    cdef double before = 0.0, width, end
     cdef Py_ssize_t count = kept, i
     memcpy(out, items, kept * sizeof(Centroid))
     for i in range(kept):
         before += items[i].weight
-    width = _width(before * inverse, scale)
-    end = before + total * width
+    width = _width(before * widths.inverse - 0.5, &widths)
+    end = before + width
     for i in range(kept + 1, n - kept):
         if before + weight + 0.75 * items[i].weight <= end:
             weight += items[i].weight
@@ -70,8 +92,8 @@ cdef int _compress(
         first = items[i].mean
         weight = items[i].weight
         offset = 0.0
-        width = _width(before * inverse + 0.5 * width, scale)
-        end = before + total * width
+        width = _width(before * widths.inverse + (0.5 * width * widths.inverse - 0.5), &widths)
+        end = before + width
     out[count] = _centroid(first, offset, weight, items[n - kept - 1].mean)
     memcpy(out + count + 1, items + n - kept, kept * sizeof(Centroid))
     return <int>(count + 1 + kept)
