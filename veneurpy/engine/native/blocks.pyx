@@ -18,7 +18,7 @@ from veneurpy.engine.native.sort cimport (
 from veneurpy.engine.native.tdigest cimport td_capacity, td_compress
 
 cdef enum:
-    DIGEST_BYTES = 4608                 # with its entry and slot a digested timer stays below 5 kB
+    DIGEST_BYTES = 4736                 # with its entry and slot a digested timer stays below 5 kB
     SHORTEST_TAIL = 64
     RAW_LAST_CLASS = 6                  # 512 values
     PAIRS_LAST_CLASS = 7                # 512 pairs
@@ -154,9 +154,8 @@ cdef Py_ssize_t _merge_tail(Block* b, u32 n, const Centroid* centroids, Py_ssize
             totals_add(totals, s.pairs[i].mean, s.pairs[i].weight)
         td_sort_centroids(s.pairs, n, s.more_pairs)
         return td_merge_centroids(centroids, m, s.pairs, n, s.merged)
-    memcpy(s.values, block_values(b), 8 * <size_t>n)
-    totals_add_values(totals, s.values, n)
-    td_sort_doubles(s.values, n, s.more_values)
+    totals_add_values(totals, block_values(b), n)
+    td_sort_doubles(block_values(b), n, s.values, s.more_values)
     return td_merge_values(centroids, m, s.values, n, s.merged)
 
 

@@ -9,8 +9,8 @@ cdef struct Centroid:
     double weight
 
 
-# Sorts ascending, -0.0 before 0.0. `scratch` holds n values.
-cdef void td_sort_doubles(double* values, Py_ssize_t n, double* scratch) noexcept nogil
+# Sorts ascending, -0.0 before 0.0, into `out`, which may be `values`. `out` and `scratch` hold n values.
+cdef void td_sort_doubles(const double* values, Py_ssize_t n, double* out, double* scratch) noexcept nogil
 
 # Sorts by mean, equal means by weight. `scratch` holds n centroids.
 cdef void td_sort_centroids(Centroid* centroids, Py_ssize_t n, Centroid* scratch) noexcept nogil

@@ -97,11 +97,12 @@ cdef void _sort_keys(td_key* keys, Py_ssize_t n, td_key* scratch, bint to_scratc
         _merge_halves(scratch, n, keys)
 
 
-cdef void td_sort_doubles(double* values, Py_ssize_t n, double* scratch) noexcept nogil:
-    cdef td_key* keys = <td_key*>values
+cdef void td_sort_doubles(const double* values, Py_ssize_t n, double* out, double* scratch) noexcept nogil:
+    cdef const td_key* bits = <const td_key*>values
+    cdef td_key* keys = <td_key*>out
     cdef Py_ssize_t i
     for i in range(n):
-        keys[i] = _flip(keys[i])
+        keys[i] = _flip(bits[i])
     _sort_keys(keys, n, <td_key*>scratch, False)
     for i in range(n):
         keys[i] = _flip(keys[i])

@@ -161,9 +161,8 @@ cdef bint _gather_all(Workspace* w, const Merge* m, const Series* s, Gathered* o
 cdef void _gather_raw(Workspace* w, const Merge* m, const Part* p, Block* b, Gathered* out) noexcept nogil:
     """The common case: one block of samples of weight 1."""
     cdef u32 n = word_length(p.entry.lo), i
-    memcpy(w.values, block_values(b), n * sizeof(double))
-    totals_add_values(&out.all, w.values, n)
-    td_sort_doubles(w.values, n, w.more_values)
+    totals_add_values(&out.all, block_values(b), n)
+    td_sort_doubles(block_values(b), n, w.values, w.more_values)
     for i in range(n):
         w.pairs[i].mean = w.values[i]
         w.pairs[i].weight = 1.0

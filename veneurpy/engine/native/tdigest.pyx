@@ -18,35 +18,32 @@ cdef int td_capacity(double compression) noexcept nogil:
     return <int>(2.0 * compression) + 2
 
 
-# The most samples a centroid may take, by where it is: a cubic in the square of its distance from the median, the
-# quantile less 1/2.
+# Half of the share of all samples that a centroid may take, by where it is: a cubic in the square of its distance from
+# the median, the quantile less 1/2.
 cdef struct Widths:
     double c0
     double c1
     double c2
     double c3
-    double inverse                      # of all samples
 
 
-cdef inline Widths _widths(double total, double scale) noexcept nogil:
-    """Close to x = q * (1 - q) as the share of all samples, but for two things.
+cdef inline Widths _widths(double scale) noexcept nogil:
+    """The share is close to x = q * (1 - q), but for two things.
 
     That alone spends too much on the tails and, the more samples there are, ever more centroids: it is
     (x + 0.005) / (1 + 2 * x), whose denominator gives back to the middle, and whose summand bounds the number of
     centroids. Both constants are measured: p50 to p99.9 are then about as good beside other digests of that size
-    (docs/accuracy.md). The cubic is within 0.6 % of it, and known sooner: no centroid begins before its width is.
+    (docs/accuracy.md). The cubic is within 0.6 % of it, and known sooner: no centroid ends before its width is.
     """
     cdef Widths w
-    cdef double all_ = total * scale
-    w.c0 = 0.17013 * all_
-    w.c1 = -0.45339 * all_
-    w.c2 = -0.37094 * all_
-    w.c3 = -1.82859 * all_
-    w.inverse = 1.0 / total
+    w.c0 = 0.085065 * scale
+    w.c1 = -0.226695 * scale
+    w.c2 = -0.18547 * scale
+    w.c3 = -0.914295 * scale
     return w
 
 
-cdef inline double _width(double from_median, const Widths* w) noexcept nogil:
+cdef inline double _half_width(double from_median, const Widths* w) noexcept nogil:
     cdef double v = from_median * from_median
     v = v if v < 0.25 else 0.25
     return (w.c0 + w.c1 * v) + (v * v) * (w.c2 + w.c3 * v)
@@ -69,18 +66,21 @@ cdef int _compress(
     enough). An item is folded in when three quarters of it are before the end: to ask for all of it leaves single
     samples stranded between full centroids, to ask for half makes centroids of very different widths.
     """
+    cdef Widths widths = _widths(scale)
     cdef double first = items[kept].mean, weight = items[kept].weight
     cdef double offset = 0.0  # sum of weight * (mean - first); never negative, so nothing cancels
-    cdef Widths widths = _widths(total, scale)
-    cdef double before = 0.0, width, end
+    cdef double inverse = 1.0 / total, share, at = 0.0, half, end
     cdef Py_ssize_t count = kept, i
     memcpy(out, items, kept * sizeof(Centroid))
     for i in range(kept):
-        before += items[i].weight
-    width = _width(before * widths.inverse - 0.5, &widths)
-    end = before + width
+        at += items[i].weight * inverse
+    half = _half_width(at - 0.5, &widths)
+    end = at + 2.0 * half
+    at += weight * inverse
     for i in range(kept + 1, n - kept):
-        if before + weight + 0.75 * items[i].weight <= end:
+        share = items[i].weight * inverse
+        if at + 0.75 * share <= end:
+            at += share
             weight += items[i].weight
             offset += items[i].weight * (items[i].mean - first)
             continue
@@ -88,12 +88,12 @@ cdef int _compress(
             return -1
         out[count] = _centroid(first, offset, weight, items[i - 1].mean)
         count += 1
-        before += weight
+        half = _half_width(at - 0.5 + half, &widths)
+        end = at + 2.0 * half
+        at += share
         first = items[i].mean
         weight = items[i].weight
         offset = 0.0
-        width = _width(before * widths.inverse + (0.5 * width * widths.inverse - 0.5), &widths)
-        end = before + width
     out[count] = _centroid(first, offset, weight, items[n - kept - 1].mean)
     memcpy(out + count + 1, items + n - kept, kept * sizeof(Centroid))
     return <int>(count + 1 + kept)
@@ -375,7 +375,7 @@ cdef class TDigest:
         cdef Centroid scratch[MAX_CAPACITY + RAW]
         cdef double doubles[RAW]
         cdef Py_ssize_t n
-        td_sort_doubles(self._values, self._n_values, doubles)
+        td_sort_doubles(self._values, self._n_values, self._values, doubles)
         if self._n_pairs == 0:
             return td_merge_values(self._centroids, self._n_centroids, self._values, self._n_values, out)
         td_sort_centroids(self._pairs, self._n_pairs, scratch)
