@@ -62,19 +62,20 @@ cdef int _compress(
 ) noexcept nogil:
     """Folds neighbours greedily but for the `kept` on each side; -1 when that takes more than `cap` centroids.
 
-    A centroid is as wide as is allowed in its middle (where that is, the width of the one before tells well
-    enough). An item is folded in when three quarters of it are before the end: to ask for all of it leaves single
+    A centroid is as wide as is allowed in its middle. Where that is, the width of the one before the last tells well
+    enough, and is there when it is asked for. An item is folded in when three quarters of it are before the end: to ask for all of it leaves single
     samples stranded between full centroids, to ask for half makes centroids of very different widths.
     """
     cdef Widths widths = _widths(scale)
     cdef double first = items[kept].mean, weight = items[kept].weight
     cdef double offset = 0.0  # sum of weight * (mean - first); never negative, so nothing cancels
-    cdef double inverse = 1.0 / total, share, at = 0.0, half, end
+    cdef double inverse = 1.0 / total, share, at = 0.0, half, older, next_, end
     cdef Py_ssize_t count = kept, i
     memcpy(out, items, kept * sizeof(Centroid))
     for i in range(kept):
         at += items[i].weight * inverse
     half = _half_width(at - 0.5, &widths)
+    older = half
     end = at + 2.0 * half
     at += weight * inverse
     for i in range(kept + 1, n - kept):
@@ -88,7 +89,9 @@ cdef int _compress(
             return -1
         out[count] = _centroid(first, offset, weight, items[i - 1].mean)
         count += 1
-        half = _half_width(at - 0.5 + half, &widths)
+        next_ = _half_width(at - 0.5 + older, &widths)
+        older = half
+        half = next_
         end = at + 2.0 * half
         at += share
         first = items[i].mean
@@ -232,7 +235,7 @@ cdef void td_quantiles(
 
 
 cdef enum:
-    TAIL = 216
+    TAIL = 232
     RAW = 512
     MAX_CAPACITY = 2048
 
@@ -240,7 +243,7 @@ cdef enum:
 cdef class TDigest:
     """A digest of a stream of numbers that answers quantiles.
 
-    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 216 samples. The
+    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 232 samples. The
     compression / 8 smallest and largest samples stay exact.
     Merging is deterministic, and its order changes the answers within the digest's error only.
     """
