@@ -18,7 +18,7 @@ from veneurpy.engine.native.sort cimport (
 from veneurpy.engine.native.tdigest cimport td_capacity, td_compress
 
 cdef enum:
-    DIGEST_BYTES = 4736                 # with its entry and slot a digested timer stays below 5 kB
+    DIGEST_BYTES = 4720                 # with its entry and slot a digested timer stays below 5 kB
     SHORTEST_TAIL = 64
     RAW_LAST_CLASS = 6                  # 512 values
     PAIRS_LAST_CLASS = 7                # 512 pairs

@@ -234,12 +234,6 @@ static inline void vnp_bell_wait(int bell) {
     }
 }
 
-static inline int64_t vnp_monotonic_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static inline int vnp_receive_buffer(int fd) {
     int bytes = 0;
     socklen_t n = sizeof bytes;

@@ -28,7 +28,6 @@ cdef extern from "compat.h" nogil:
     int bell_new "vnp_bell_new"()
     void bell_ring "vnp_bell_ring"(int)
     void bell_wait "vnp_bell_wait"(int)
-    i64 monotonic_ns "vnp_monotonic_ns"()
     int receive_buffer "vnp_receive_buffer"(int)
     int clz64 "vnp_clz64"(u64)
     i64 realtime_ns "vnp_realtime_ns"()

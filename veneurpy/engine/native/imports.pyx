@@ -3,8 +3,8 @@
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
     COUNTER, DIGEST_CLASS, ENTRY_CANONICAL, GAUGE, LAST_SET_CLASS, SET, Arena, ArenaName, Block, Entry, Header,
-    arena_begin, arena_close, arena_open, arena_room_low, arena_take_high, block_at, block_free, block_new, block_reference,
-    class_bytes, entry_at, entry_bytes, entry_key, set_class_after, table_step,
+    arena_begin, arena_close, arena_open, arena_room_low, arena_take_high, block_at, block_free, block_new,
+    block_reference, class_bytes, entry_at, entry_bytes, entry_key, set_class_after, table_step,
 )
 from veneurpy.engine.native.blocks cimport (
     DENSE, DIGEST, DIGEST_WEIGHTED, EXACT, block_slots, scratch_close, scratch_open, set_add, timer_add, totals_clear,

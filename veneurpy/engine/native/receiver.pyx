@@ -8,7 +8,7 @@ from veneurpy.engine.native.clients cimport IP4, IP6, TEXT, Client, client_of, c
 from veneurpy.engine.native.compat cimport (
     MEM_DROPS, barrier, batch_ask_credentials, batch_clear, batch_credentials, batch_cut, batch_data, batch_len,
     batch_move, batch_name, batch_new, batch_receive, batch_sender, clz64, i64, is_unix, load_acquire, meminfo,
-    monotonic_ns, realtime_ns, receive_buffer, receive_timeout, sleep_ns, store_release, u8, u32, u64, unlikely,
+    realtime_ns, receive_buffer, receive_timeout, sleep_ns, store_release, u8, u32, u64, unlikely,
 )
 from veneurpy.engine.native.origin cimport NAME_BYTES, Sender, origin_name, origin_take
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
@@ -147,9 +147,10 @@ cdef void _take_by_client(Receiver* r, int n) noexcept nogil:
 
 
 cdef void _take_batch(Receiver* r, int n, i64 start_ns) noexcept nogil:
+    """What came at `start_ns`. One clock serves all: to read one takes a part of a datagram's time that shows."""
     cdef int i
     cdef Header* h = r.arena.header
-    r.parser.now_ns = realtime_ns()
+    r.parser.now_ns = start_ns
     h.last_ns = r.parser.now_ns
     if unlikely(_is_named(r)):
         _take_by_client(r, n)
@@ -166,7 +167,7 @@ cdef void _take_batch(Receiver* r, int n, i64 start_ns) noexcept nogil:
     barrier()
     h.read = h.applied
     _take_snapshot(r.arena)
-    _count_busy(r, monotonic_ns() - start_ns)
+    _count_busy(r, realtime_ns() - start_ns)
     r.since_short += <u64>n
     if n < FULL_BATCH:
         _measure_pace(r, start_ns)
@@ -182,7 +183,7 @@ cdef inline void _take_snapshot(Arena* a) noexcept nogil:
 
 
 cdef inline void _count_busy(Receiver* r, i64 ns) noexcept nogil:
-    cdef int bucket = 64 - clz64(<u64>ns | 1)
+    cdef int bucket = 64 - clz64((<u64>ns if ns > 0 else 0) | 1)    # a clock may be set back
     r.busy[bucket if bucket < BUSY_BUCKETS else BUSY_BUCKETS - 1] += 1
 
 
@@ -250,7 +251,7 @@ cdef void receiver_run(Receiver* r) noexcept nogil:
             batch_name(r.batch, is_named)
             was_named = is_named
         n = batch_receive(r.batch, r.fd, not draining)
-        start_ns = monotonic_ns()
+        start_ns = realtime_ns()
         # After the receive and before the parse: what was received after the request is in the new interval.
         if load_acquire(&r.asked) == SWAP_ASKED:
             receiver_swap(r)

@@ -7,9 +7,9 @@ from posix.types cimport off_t
 from posix.unistd cimport lseek
 from veneurpy.engine.native.arena cimport (
     ARENA_CLOSED, ARENA_FREE, ARENA_MAGIC, ARENA_OPEN, ARENA_VERSION, BLOCK_CLASSES, COUNTER, DIGEST_CLASS,
-    ENTRY_CANONICAL, ENTRY_CHANGED, ENTRY_TIMESTAMP, FIRST_SET_CLASS, GAUGE, HEADER_BYTES, LINE_REASONS, MESSAGES_AT,
-    RECEIVES, SCOPE_MASK, SERIES_TYPES, SET, SNAPSHOT_EVERY, VALUE_REASONS, Arena, Block, Counters, Entry, Header, Identity,
-    SideRecord, Snapshot, class_bytes, entry_at, entry_bytes, entry_key, gauge_times,
+    ENTRY_CANONICAL, ENTRY_CHANGED, ENTRY_TIMESTAMP, FIRST_SET_CLASS, GAUGE, HEADER_BYTES, LINE_REASONS,
+    MESSAGES_AT, RECEIVES, SCOPE_MASK, SERIES_TYPES, SET, SNAPSHOT_EVERY, VALUE_REASONS, Arena, Block, Counters,
+    Entry, Header, Identity, SideRecord, Snapshot, class_bytes, entry_at, entry_bytes, entry_key, gauge_times,
 )
 from veneurpy.engine.native.blocks cimport (
     DENSE, DIGEST, DIGEST_WEIGHTED, EXACT, RAW, WEIGHTED, Totals, block_centroids, block_pairs, block_slots,

@@ -15,6 +15,7 @@ cdef struct Ring:
     u64 size
     u64 tail                            # atomic: where the oldest block begins
     u64 head                            # atomic: where the newest one ends
+    u64 lap                             # the writer's: the multiple of the size that `head` has reached
 
 
 cdef bint ring_open(Ring* r, Meter* meter, u64 size) noexcept nogil

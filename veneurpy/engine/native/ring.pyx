@@ -29,7 +29,7 @@ cdef bint ring_open(Ring* r, Meter* meter, u64 size) noexcept nogil:
     """
     r.base = NULL
     r.size = size // PAGE * PAGE
-    r.tail = r.head = 0
+    r.tail = r.head = r.lap = 0
     if r.size == 0:
         return True
     r.base = <u8*>map_memory(r.size)
@@ -57,8 +57,7 @@ cdef inline u64 _put(Ring* r, u64 offset, const void* source, u64 n) noexcept no
     return n - first
 
 
-cdef void _get(const Ring* r, u64 position, u8* out, u64 n) noexcept nogil:
-    cdef u64 offset = position % r.size
+cdef void _get(const Ring* r, u64 offset, u8* out, u64 n) noexcept nogil:
     cdef u64 first = r.size - offset
     if n <= first:
         memcpy(out, r.base + offset, n)
@@ -76,7 +75,7 @@ cdef u64 _begin(Ring* r, i64 now_ns, u32 count, u64 bytes_) noexcept nogil:
     cdef BlockHead head
     cdef u64 tail = r.tail
     while r.head + bytes_ - tail > r.size:
-        _get(r, tail, <u8*>&head, HEAD)
+        _get(r, tail - r.lap if tail >= r.lap else tail + r.size - r.lap, <u8*>&head, HEAD)
         tail += head.bytes_
     if tail != r.tail:
         store_release(&r.tail, tail)
@@ -85,7 +84,14 @@ cdef u64 _begin(Ring* r, i64 now_ns, u32 count, u64 bytes_) noexcept nogil:
     head.now_ns = now_ns
     head.bytes_ = <u32>bytes_
     head.count = count
-    return _put(r, r.head % r.size, &head, HEAD)
+    return _put(r, r.head - r.lap, &head, HEAD)
+
+
+cdef inline void _end(Ring* r, u64 bytes_) noexcept nogil:
+    """Shows the block. To divide by the size takes a part of a datagram's time that shows."""
+    store_release(&r.head, r.head + bytes_)
+    if r.head - r.lap >= r.size:
+        r.lap += r.size
 
 
 cdef inline u64 _whole(const u8* data, u64 size, bint is_cut) noexcept nogil:
@@ -111,7 +117,7 @@ cdef void ring_take(Ring* r, const u8* data, u64 size, bint is_cut, i64 now_ns) 
         return
     offset = _begin(r, now_ns, 1, bytes_)
     _put_datagram(r, offset, data, <u32>size)
-    store_release(&r.head, r.head + bytes_)
+    _end(r, bytes_)
 
 
 cdef void ring_take_batch(Ring* r, const Batch* batch, int n, i64 now_ns) noexcept nogil:
@@ -136,7 +142,7 @@ cdef void ring_take_batch(Ring* r, const Batch* batch, int n, i64 now_ns) noexce
         offset = _begin(r, now_ns, <u32>(i - first), _block_bytes(content))
         for j in range(first, i):
             offset = _put_datagram(r, offset, batch_data(batch, j), sizes[j])
-        store_release(&r.head, r.head + _block_bytes(content))
+        _end(r, _block_bytes(content))
 
 
 cdef u64 _copy(Ring* r, u64* start, u8* out, u64 most) noexcept nogil:
@@ -148,7 +154,7 @@ cdef u64 _copy(Ring* r, u64* start, u8* out, u64 most) noexcept nogil:
     # The writer may have gone round since the tail was read: what it overwrote is left out below.
     if n > r.size:
         n = r.size
-    _get(r, start[0], out, n)
+    _get(r, start[0] % r.size, out, n)
     fence()
     tail = load_acquire(&r.tail)
     if tail > start[0]:

@@ -63,8 +63,9 @@ cdef int _compress(
     """Folds neighbours greedily but for the `kept` on each side; -1 when that takes more than `cap` centroids.
 
     A centroid is as wide as is allowed in its middle. Where that is, the width of the one before the last tells well
-    enough, and is there when it is asked for. An item is folded in when three quarters of it are before the end: to ask for all of it leaves single
-    samples stranded between full centroids, to ask for half makes centroids of very different widths.
+    enough, and is there when it is asked for. An item is folded in when three quarters of it are before the end: to ask
+    for all of it leaves single samples stranded between full centroids, to ask for half makes centroids of very
+    different widths.
     """
     cdef Widths widths = _widths(scale)
     cdef double first = items[kept].mean, weight = items[kept].weight
@@ -235,7 +236,7 @@ cdef void td_quantiles(
 
 
 cdef enum:
-    TAIL = 232
+    TAIL = 230
     RAW = 512
     MAX_CAPACITY = 2048
 
@@ -243,7 +244,7 @@ cdef enum:
 cdef class TDigest:
     """A digest of a stream of numbers that answers quantiles.
 
-    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 232 samples. The
+    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 230 samples. The
     compression / 8 smallest and largest samples stay exact.
     Merging is deterministic, and its order changes the answers within the digest's error only.
     """
