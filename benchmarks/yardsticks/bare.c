@@ -3,8 +3,8 @@
  *   bare PORT|PATH RCVBUF_BYTES SLEEP_US [times]
  *
  * A path, which begins with a slash, is that of a Unix socket. SLEEP_US 0 is `bare`; 1000 is `bare_coalesced`: it sleeps that long after a batch that was not full. With "times"
- * it also counts its batches by the time from one's arrival until it was counted ("busy": item i holds those below
- * 2^i ns), which takes two looks at the clock.
+ * it also counts its batches by the time from one's arrival until it was counted ("busy": item i holds i ns,
+ * from 8 on an eighth of an octave), which takes two looks at the clock.
  * Prints "ready PORT" when it listens (PORT 0: any) and, at SIGTERM, one JSON object.
  */
 #define _GNU_SOURCE
@@ -21,7 +21,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-enum { BATCH = 64, BUFFER = 8192, BUSY_BUCKETS = 40 };
+enum { BATCH = 64, BUFFER = 8192, BUSY_BUCKETS = 304 };
 
 static volatile sig_atomic_t stopping;
 static char buffers[BATCH][BUFFER];
@@ -73,7 +73,8 @@ static uint64_t now_ns(void) {
 }
 
 static void count_busy(uint64_t ns) {
-    int bucket = 64 - __builtin_clzll(ns | 1);
+    int top = 63 - __builtin_clzll(ns | 8);
+    int bucket = 8 * (top - 3) + (int)(ns >> (top - 3));
     busy[bucket < BUSY_BUCKETS ? bucket : BUSY_BUCKETS - 1]++;
 }
 

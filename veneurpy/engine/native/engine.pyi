@@ -17,7 +17,7 @@ class NativeReader:
     def engine(self) -> NativeEngine: ...
     @property
     def busy(self) -> list[int]:
-        """Batches by the time they took: item i counts those of 2^(i-1) to 2^i nanoseconds."""
+        """Batches by the time they took, in nanoseconds: item i counts i, and from 8 on an eighth of an octave."""
     def __init__(
         self,
         engine: NativeEngine,

@@ -248,7 +248,7 @@ cdef class NativeReader:
 
     @property
     def busy(self):
-        """Batches by the time they took: item i counts those below 2^i nanoseconds and not below 2^(i-1)."""
+        """Batches by the time they took, in nanoseconds: item i counts i, and from 8 on an eighth of an octave."""
         return [self._r.busy[i] for i in range(BUSY_BUCKETS)]
 
     cdef Arena* _swap(self, NativeEngine engine) except NULL:

@@ -10,7 +10,7 @@ from veneurpy.engine.native.store cimport Store
 cdef enum:
     NOTHING_ASKED = 0
     SWAP_ASKED = 1
-    BUSY_BUCKETS = 40
+    BUSY_BUCKETS = 304                  # up to 18 minutes
     SAMPLED = 64
 
 cdef enum ReceiverState:
@@ -38,7 +38,7 @@ cdef struct Receiver:
     u64 since_short                     # datagrams taken since
     double pace                         # datagrams a millisecond, smoothed
     double most_asleep                  # how many may come while the reader sleeps
-    u64 busy[BUSY_BUCKETS]              # batches by the time they took: bucket i holds those below 2^i ns
+    u64 busy[BUSY_BUCKETS]              # batches by the time they took in ns: 8 buckets an octave
     u32 drops_seen                      # the kernel's counter at the last look
     u32 drops_left                      # those of a socket that is gone, until they are asked for
 

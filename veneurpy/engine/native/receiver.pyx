@@ -183,7 +183,9 @@ cdef inline void _take_snapshot(Arena* a) noexcept nogil:
 
 
 cdef inline void _count_busy(Receiver* r, i64 ns) noexcept nogil:
-    cdef int bucket = 64 - clz64((<u64>ns if ns > 0 else 0) | 1)    # a clock may be set back
+    cdef u64 took = <u64>ns if ns > 0 else 0    # a clock may be set back
+    cdef int top = 63 - clz64(took | 8)
+    cdef int bucket = 8 * (top - 3) + <int>(took >> (top - 3))
     r.busy[bucket if bucket < BUSY_BUCKETS else BUSY_BUCKETS - 1] += 1
 
 
