@@ -13,7 +13,7 @@ LABELS = ("p50", "p90", "p99", "p99.9")
 MOST_RATIO = 1.25
 MOST_P99 = 0.002
 MOST_BYTES = 5_000
-TAIL = 230
+TAIL = 216
 """The most raw samples beside the centroids of a digest."""
 MOST_SET_ERROR = 1.04 / 128
 OURS = "veneurpy"
@@ -34,10 +34,10 @@ Data: {data};
 compression 100 (the default), {seeds} seeds each, n from {smallest:,} to {largest:,}. *Whole*: one
 digest took all samples one by one. *Merged*: the samples were dealt to 100 digests in the order
 they came, which were then merged in turn. The others are as large as ours is then, in centroids
-(ours with everything compacted: the up to 230 raw samples beside its centroids would flatter it):
+(ours with everything compacted: the up to 216 raw samples beside its centroids would flatter it):
 
 * [`fastdigest`](https://pypi.org/project/fastdigest/) *at once* sorts all samples in memory and
-  compacts them a single time, which no stream can do; *streamed*, it takes 230 at a time, as ours
+  compacts them a single time, which no stream can do; *streamed*, it takes 216 at a time, as ours
   does.
 * [`tdigest`](https://pypi.org/project/tdigest/) takes some 30 us a sample, so it is run for
   n = {slow_n:,} and {slow_seeds} seeds only. Its `delta` is chosen, once for whole and once for

@@ -18,8 +18,8 @@ LINES = 1_000_000
 INTERVALS = 4
 """Closed before: each of the two arenas has been open twice."""
 SETTLED = 12
-"""Closed before an engine is timed whose store is empty: all memory is in huge pages, a bounded part
-of which is made in each interval."""
+"""Closed before an engine is timed whose store is empty. All memory is in huge pages then: each
+interval moves a bounded part."""
 
 METHOD = f"""\
 {LINES:,} lines of some 68 bytes (60 of them name and tags), the series drawn at random. The
@@ -28,8 +28,8 @@ costs nothing that shows; the parser, the store and the accounts are those of th
 `c_loop` reads the same bytes. Both take one pass that is not timed (it inserts the series) and
 {PASSES} that are; the engine has closed {INTERVALS} intervals of the same lines before, so that
 its memory is recycled, as a daemon's is. "With inserts": the engine is rotated before each pass, so
-that it meets every series for the first time; the first {SETTLED} passes, beside which memory is put
-behind its arenas and moved into huge pages, are not timed.
+that it meets every series for the first time; the first {SETTLED} passes, beside which memory is
+put behind its arenas and moved into huge pages, are not timed.
 Rates are lines per second of CPU time. Every ratio is to `c_loop` with counters over 1,000
 series, run immediately before. What the digest takes of a sample is the time of a timer's
 sample less that of a counter's, at 1,000 series, scaled to a machine on which `c_loop` takes 50

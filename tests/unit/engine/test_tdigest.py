@@ -24,7 +24,7 @@ MOST = 2 * COMPRESSION + 2
 """The most centroids of a digest of that compression."""
 KEPT = 12
 """How many samples on each side such a digest never folds."""
-TAIL = 230
+TAIL = 216
 """The most raw samples that a digest keeps beside its centroids."""
 numbers = st.floats(-1e290, 1e290)
 samples = st.lists(st.tuples(numbers, st.floats(1e-3, 1e6)), max_size=1500)

@@ -17,7 +17,7 @@ class NativeReader:
     def engine(self) -> NativeEngine: ...
     @property
     def busy(self) -> list[int]:
-        """Batches by the time they took, in nanoseconds: item i counts i, and from 8 on an eighth of an octave."""
+        """Batches by the time they took: item i counts i ns, from 8 on an eighth of an octave."""
     def __init__(
         self,
         engine: NativeEngine,

@@ -8,6 +8,7 @@ import weakref
 cimport cython
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
+from veneurpy.engine.native.accounting cimport counters_accounts
 from veneurpy.engine.native.arena cimport (
     ARENA_FREE, HUGE_AN_INTERVAL, NAME_CARRIED, NAME_KEEPS_GAUGES, RESERVE_STEP, TOO_LONG, Arena, ArenaName, Header,
     Weights, arena_begin, arena_close, arena_collapse, arena_committed, arena_open, arena_reserve_ahead,
@@ -16,6 +17,7 @@ from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.budget cimport CompiledRules
 from veneurpy.engine.native.carry cimport CarriedArena, carried_limit
 from veneurpy.engine.native.clients cimport clients_begin
+from veneurpy.engine.native.columns cimport MergeContext
 from veneurpy.engine.native.compat cimport (
     MEM_QUEUED, bell_new, give_back_large, is_unix, refuse_senders, bell_ring, bell_wait, i64, load_acquire, meminfo,
     realtime_ns, refuse_new, sleep_ns, store_release, u8, u32, u64,
@@ -24,7 +26,7 @@ from veneurpy.engine.native.counting cimport names_begin
 from veneurpy.engine.native.entries cimport reserve_begin
 from veneurpy.engine.native.hash cimport HashKey, hash_pair
 from veneurpy.engine.native.import_store cimport ImportBudget, NativeImportStore
-from veneurpy.engine.native.interval cimport MergeContext, NativeInterval, RecoveredFile, counters_accounts
+from veneurpy.engine.native.interval cimport NativeInterval
 from veneurpy.engine.native.meter cimport MemoryMeter
 from veneurpy.engine.native.origin cimport ORIGIN_ROOM, Sender, origins_close, origins_open
 from veneurpy.engine.native.parser cimport parser_close, parser_open
@@ -35,6 +37,7 @@ from veneurpy.engine.native.receiver cimport (
 from veneurpy.engine.native.recover cimport (
     NO_MEMORY, NO_NAME, NOT_AN_ARENA, NOTHING_IN_IT, OTHER_BOOT, SALVAGED,
 )
+from veneurpy.engine.native.recovered cimport RecoveredFile
 from veneurpy.engine.native.ring cimport ring_close, ring_open, ring_read
 from veneurpy.engine.native.store cimport store_begin, store_close, store_open
 from veneurpy.engine.native.weight cimport FIXED_BYTES, FIXED_FOR_TAG
@@ -248,7 +251,7 @@ cdef class NativeReader:
 
     @property
     def busy(self):
-        """Batches by the time they took, in nanoseconds: item i counts i, and from 8 on an eighth of an octave."""
+        """Batches by the time they took: item i counts i ns, from 8 on an eighth of an octave."""
         return [self._r.busy[i] for i in range(BUSY_BUCKETS)]
 
     cdef Arena* _swap(self, NativeEngine engine) except NULL:

@@ -1,7 +1,8 @@
 """Import stores as Python sees them, and the memory that all of an engine share."""
+from veneurpy.engine.native.columns cimport MergeContext
 from veneurpy.engine.native.compat cimport u64
 from veneurpy.engine.native.imports cimport Frame, Imports
-from veneurpy.engine.native.interval cimport ArenaSource, MergeContext
+from veneurpy.engine.native.interval cimport ArenaSource
 
 
 cdef class ImportBudget:

@@ -4,7 +4,8 @@ from typing_extensions import disjoint_base
 
 from veneurpy.engine.columns import Columns
 from veneurpy.engine.exchange import Imported, Streamed
-from veneurpy.engine.native.interval import ArenaSource, MergeContext
+from veneurpy.engine.native.columns import MergeContext
+from veneurpy.engine.native.interval import ArenaSource
 from veneurpy.engine.types import Plan
 
 @disjoint_base

@@ -4,13 +4,13 @@ import threading
 
 from libc.string cimport memset
 from veneurpy.engine.native.arena cimport SERIES_TYPES, Arena, arena_committed
+from veneurpy.engine.native.columns cimport CompiledPlan, merged_columns
 from veneurpy.engine.native.compat cimport i64, u8, u64
 from veneurpy.engine.native.encoding cimport Encode, encode_arenas
 from veneurpy.engine.native.imports cimport (
     IMPORT_BROKEN, IMPORT_COMPRESSED, IMPORT_READ, IMPORT_TOO_LONG, ImportVerdict, imports_apply, imports_check,
     imports_close, imports_open, imports_reserve,
 )
-from veneurpy.engine.native.interval cimport CompiledPlan, merged_columns
 from veneurpy.engine.native.merge cimport ROWS_IMPORT, WIRE_OWNER
 from veneurpy.engine.native.metric cimport METRIC_REASONS
 from veneurpy.engine.native.owners cimport CompiledOwners

@@ -1,38 +1,10 @@
 """Closed intervals: arenas that nobody fills any more, until they are released."""
-from veneurpy.engine.native.arena cimport Arena, Counters
+from veneurpy.engine.native.arena cimport Arena
 from veneurpy.engine.native.carry cimport CarriedArena
+from veneurpy.engine.native.columns cimport MergeContext
 from veneurpy.engine.native.compat cimport i64, u32, u64
-from veneurpy.engine.native.hash cimport HashKey
-from veneurpy.engine.native.merge cimport MergeUse
-from veneurpy.engine.native.meter cimport MemoryMeter
-from veneurpy.engine.native.points cimport PointPlan
-from veneurpy.engine.native.recover cimport Salvage
+from veneurpy.engine.native.recovered cimport RecoveredFile
 from veneurpy.engine.native.rewriting cimport NativeRewrites, Rewrites
-from veneurpy.engine.native.slice cimport Slice
-from veneurpy.engine.native.top cimport Seen
-
-
-cdef class MergeContext:
-    """What every merge of an engine needs: the hash's key, the implicit tags."""
-
-    cdef HashKey key
-    cdef MemoryMeter meter
-    cdef double compression
-    cdef Slice* extend
-    cdef int n_extend
-    cdef Seen seen                      # in the interval before
-    cdef list _tags
-    cdef object rewriter
-
-
-cdef class RecoveredFile:
-    """An arena of a process that died, mapped; `discard` removes it."""
-
-    cdef Arena arena
-    cdef Salvage found
-    cdef readonly str path
-    cdef readonly int verdict
-    cdef readonly i64 file_bytes        # that it takes
 
 
 cdef class NativeInterval:
@@ -81,17 +53,3 @@ cdef class ArenaSource:
     """What has an arena that an interval can be encoded with."""
 
     cdef Arena* source                  # NULL: it has none any more
-
-
-cdef class CompiledPlan:
-    """A Plan in C, and the Python bytes that it points to."""
-
-    cdef PointPlan plan
-    cdef readonly int role
-    cdef list _suffixes
-
-
-# (Columns, number of series, names of several types).
-cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, const Rewrites* rewrites, int rewrites_from,
-                          MergeUse use, u32 touched_since, CompiledPlan plan, i64 start_ms)
-cdef object counters_accounts(const Counters* c)

@@ -8,59 +8,14 @@ from typing_extensions import disjoint_base
 from veneurpy.engine import ImportStore
 from veneurpy.engine.columns import Columns
 from veneurpy.engine.exchange import Encoding
-from veneurpy.engine.native.meter import MemoryMeter
+from veneurpy.engine.native.columns import MergeContext
 from veneurpy.engine.owners import OwnerTable
 from veneurpy.engine.types import Accounts, ClientTop, NameTop, Plan, Role
 from veneurpy.engine.unkept import UnkeptMarks
 
 @disjoint_base
-class MergeContext:
-    """What every merge of an engine needs: the hash's key, the implicit tags."""
-
-    def __new__(
-        cls, meter: MemoryMeter, secret: bytes, tags: Sequence[str], compression: float
-    ) -> MergeContext: ...
-
-@disjoint_base
 class ArenaSource:
     """What has an arena that an interval can be encoded with."""
-
-@disjoint_base
-class CompiledPlan:
-    """A Plan in C."""
-
-    def __new__(cls, plan: Plan) -> CompiledPlan: ...
-    @property
-    def role(self) -> int: ...
-
-@disjoint_base
-class RecoveredFile:
-    """An arena of a process that died, mapped."""
-
-    def __new__(cls, path: str, boot_id: bytes) -> RecoveredFile: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def verdict(self) -> int: ...
-    @property
-    def file_bytes(self) -> int: ...
-    @property
-    def is_carried(self) -> bool:
-        """It has no reader: its gauges are of intervals before."""
-
-    @property
-    def is_whole(self) -> bool:
-        """Of one that is carried: everything had been carried into it."""
-
-    @property
-    def uuid(self) -> bytes: ...
-    @property
-    def start_ms(self) -> int: ...
-    @property
-    def last_ms(self) -> int: ...
-    @property
-    def listener(self) -> str: ...
-    def discard(self) -> None: ...
 
 @disjoint_base
 class NativeInterval:

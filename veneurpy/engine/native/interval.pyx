@@ -1,161 +1,23 @@
 # cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
 """What a closed interval hands out: accounts, side log, columns. See veneurpy.engine.Interval."""
-import os
 import threading
 
-cimport cython
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
-from veneurpy.engine.native.arena cimport (
-    ARENA_CLOSED, ARENA_FREE, GAUGE, IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Arena, Counters,
-    SideRecord, is_carried, keeps_gauges,
-)
+from veneurpy.engine.native.accounting cimport arena_accounts
+from veneurpy.engine.native.arena cimport ARENA_FREE, GAUGE, Arena, SideRecord, keeps_gauges
 from veneurpy.engine.native.blocks cimport digest_block_bytes
-from veneurpy.engine.native.buffer cimport buffer_view
 from veneurpy.engine.native.carry cimport CarriedArena, carry_gauges
+from veneurpy.engine.native.columns cimport CompiledPlan, MergeContext, merged_columns
 from veneurpy.engine.native.compat cimport i64, u8, u32, u64
 from veneurpy.engine.native.encoding cimport Encode, encode_arenas
-from veneurpy.engine.native.intern cimport Interner
-from veneurpy.engine.native.merge cimport (
-    ROWS_HOST, WIRE_HOST, WIRE_OWNER, Merge, MergeUse, count_samples, merge_arenas, merge_close, merge_open,
-)
-from veneurpy.engine.native.meter cimport MemoryMeter, Meter
+from veneurpy.engine.native.merge cimport WIRE_HOST, WIRE_OWNER, Merge, MergeUse, merge_arenas, merge_close, merge_open
 from veneurpy.engine.native.owners cimport CompiledOwners
-from veneurpy.engine.native.points cimport PlannedOutput, Points, Strings, points_free, points_make
-from veneurpy.engine.native.recover cimport salvage, salvage_close
+from veneurpy.engine.native.recovered cimport RecoveredFile
 from veneurpy.engine.native.rewriting cimport NativeRewrites, Rewrites
-from veneurpy.engine.native.slice cimport Slice
-from veneurpy.engine.native.top cimport seen_close, top_of
+from veneurpy.engine.native.top cimport top_of
 
 from veneurpy.engine import exchange, types
-from veneurpy.engine.columns import Columns, StringTable
-
-
-cdef void _mend(Counters* c, const u64* by_type) noexcept nogil:
-    """A dead process's counters were ahead of its store, or behind it, by the batch under way: the store is right."""
-    cdef int i
-    c.datagrams = c.whole + c.truncated
-    c.lines = c.accepted + c.pending
-    for i in range(LINE_REASONS):
-        c.lines += c.rejected[i]
-    c.values = 0
-    for i in range(SERIES_TYPES):
-        c.values += by_type[i]
-    for i in range(VALUE_REASONS):
-        c.values += c.values_rejected[i]
-
-
-cdef object counters_accounts(const Counters* c):
-    """An Accounts of what the counters say, nothing aggregated yet."""
-    cdef int i
-    out = types.Accounts(
-        datagrams=c.datagrams, bytes=c.bytes, whole=c.whole, truncated=c.truncated,
-        lines=c.lines, accepted=c.accepted, pending=c.pending, values=c.values, folded=c.folded,
-    )
-    for i in range(LINE_REASONS):
-        out.rejected[types.LINE_REASONS[i]] = c.rejected[i]
-    for i in range(VALUE_REASONS):
-        out.values_rejected[types.VALUE_REASONS[i]] = c.values_rejected[i]
-    for i in range(IGNORED_KINDS):
-        out.ignored[types.IGNORED_FIELDS[i]] = c.ignored[i]
-    return out
-
-
-cdef object arena_accounts(const Arena* a, u32 kernel_drops, const Rewrites* rewrites, int number):
-    """What one reader did, its store added up series by series."""
-    cdef u64 by_type[SERIES_TYPES]
-    cdef Counters counters = a.header.counters
-    cdef u64 filtered
-    cdef int i
-    memset(by_type, 0, sizeof(by_type))
-    with nogil:
-        filtered = count_samples(a, rewrites, number, by_type)
-        if a.salvaged != NULL:
-            _mend(&counters, by_type)
-            counters.values += filtered
-    out = counters_accounts(&counters)
-    out.kernel_drops = kernel_drops
-    out.filtered = filtered
-    for i in range(SERIES_TYPES):
-        out.aggregated[types.MetricType(i)] = by_type[i]
-    return out
-
-
-# The meter must be there when the memory goes, also in a cycle that is collected.
-@cython.no_gc_clear
-cdef class MergeContext:
-    def __cinit__(self, MemoryMeter meter, bytes secret, tags, double compression, rewriter=None):
-        cdef bytes tag
-        cdef int i
-        if len(secret) != sizeof(HashKey):
-            raise ValueError(f"a hash's key has {sizeof(HashKey)} bytes, not {len(secret)}")
-        self.meter = meter
-        self.compression = compression
-        self.rewriter = rewriter
-        memcpy(&self.key, <const char*>secret, sizeof(HashKey))
-        self._tags = sorted({t.encode() for t in tags if t})
-        self.n_extend = len(self._tags)
-        self.extend = <Slice*>calloc(self.n_extend + 1, sizeof(Slice))
-        if self.extend == NULL:
-            raise MemoryError
-        for i in range(self.n_extend):
-            tag = self._tags[i]
-            self.extend[i].data = <const u8*><const char*>tag
-            self.extend[i].size = len(tag)
-
-    def __dealloc__(self):
-        free(self.extend)
-        seen_close(&self.seen)
-
-
-cdef class RecoveredFile:
-    def __cinit__(self, str path, bytes boot_id):
-        cdef const u8* boot = <const u8*><const char*>boot_id
-        cdef int fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        cdef u64 size
-        self.path = path
-        try:
-            size = os.fstat(fd).st_size
-            self.file_bytes = 512 * os.fstat(fd).st_blocks
-            with nogil:
-                self.verdict = salvage(&self.arena, fd, size, boot, &self.found)
-        finally:
-            os.close(fd)
-
-    def __dealloc__(self):
-        salvage_close(&self.arena)
-
-    @property
-    def uuid(self):
-        return (<const char*>self.arena.header.identity.name.uuid)[:16]
-
-    @property
-    def is_carried(self):
-        """It has no reader: its gauges are of intervals before."""
-        return is_carried(&self.arena)
-
-    @property
-    def is_whole(self):
-        """Of one that is carried: everything had been carried into it."""
-        return self.arena.header.state == ARENA_CLOSED
-
-    @property
-    def start_ms(self):
-        return self.arena.header.identity.name.start_ms
-
-    @property
-    def last_ms(self):
-        return self.arena.header.last_ns // 1000000
-
-    @property
-    def listener(self):
-        raw = (<const char*>self.arena.header.identity.name.listener)[:sizeof(self.arena.header.identity.name.listener)]
-        return raw.split(b"\0")[0].decode("utf-8", "replace")
-
-    def discard(self):
-        """Unmaps the file and removes it."""
-        salvage_close(&self.arena)
-        os.unlink(self.path)
 
 
 cdef list _side_log(const Arena* a, int reader):
@@ -171,104 +33,8 @@ cdef list _side_log(const Arena* a, int reader):
     return lines
 
 
-cdef class CompiledPlan:
-    def __cinit__(self, plan):
-        cdef int i
-        cdef bytes suffix
-        self.role = int(plan.role)
-        self.plan.mixed_median_only = self.role == ROWS_HOST
-        qs = sorted({_quantile_of(o) for o in plan.histograms} - {None})
-        self._suffixes = [o.suffix.encode() for o in plan.histograms]
-        self.plan.n = len(plan.histograms)
-        self.plan.n_quantiles = len(qs)
-        self.plan.outputs = <PlannedOutput*>calloc(self.plan.n + 1, sizeof(PlannedOutput))
-        self.plan.quantiles = <double*>calloc(self.plan.n_quantiles + 1, sizeof(double))
-        if self.plan.outputs == NULL or self.plan.quantiles == NULL:
-            raise MemoryError
-        for i, q in enumerate(qs):
-            self.plan.quantiles[i] = q
-        for i, output in enumerate(plan.histograms):
-            suffix = self._suffixes[i]
-            self.plan.outputs[i].suffix.data = <const u8*><const char*>suffix
-            self.plan.outputs[i].suffix.size = len(suffix)
-            self.plan.outputs[i].statistic = int(output.statistic)
-            self.plan.outputs[i].point_type = int(output.type)
-            q = _quantile_of(output)
-            self.plan.outputs[i].quantile = 0 if q is None else qs.index(q)
-
-    def __dealloc__(self):
-        free(self.plan.outputs)
-        free(self.plan.quantiles)
-
-
-def _quantile_of(output):
-    if output.statistic == types.Statistic.MEDIAN:
-        return 0.5
-    return float(output.quantile) if output.statistic == types.Statistic.QUANTILE else None
-
-
-cdef object _string_table(MemoryMeter meter, Strings* s):
-    return StringTable(
-        buffer_view(meter, <void**>&s.offsets, s.count + 1, 4, c"I"),
-        buffer_view(meter, <void**>&s.bytes, s.used, 1, c"B"),
-    )
-
-
-cdef object _columns(MemoryMeter meter, Points* p, const Interner* sink_sets):
-    cdef u64 n = p.rows
-    cdef u32 i
-    sets = [frozenset()]
-    for i in range(sink_sets.count):
-        text = (<const char*>sink_sets.strings[i].data)[:sink_sets.strings[i].size].decode()
-        sets.append(frozenset(text.split(",")))
-    if sink_sets.count >= 65534:
-        sets.append(frozenset({""}))
-    return Columns(
-        names=_string_table(meter, &p.names),
-        tags=_string_table(meter, &p.tags),
-        sink_sets=tuple(sets),
-        name=buffer_view(meter, <void**>&p.name, n, 4, c"I"),
-        tag=buffer_view(meter, <void**>&p.tag, n, 4, c"I"),
-        type=buffer_view(meter, <void**>&p.type, n, 1, c"B"),
-        scope=buffer_view(meter, <void**>&p.scope, n, 1, c"B"),
-        series_type=buffer_view(meter, <void**>&p.series_type, n, 1, c"B"),
-        sinks=buffer_view(meter, <void**>&p.sinks, n, 2, c"H"),
-        timestamp_ms=buffer_view(meter, <void**>&p.timestamp_ms, n, 8, c"q"),
-        value=buffer_view(meter, <void**>&p.value, n, 8, c"d"),
-        own_time=buffer_view(meter, <void**>&p.own_time, n, 1, c"B"),
-    )
-
-
 cdef class ArenaSource:
     pass
-
-
-cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, const Rewrites* rewrites, int rewrites_from,
-                          MergeUse use, u32 touched_since, CompiledPlan plan, i64 start_ms):
-    cdef Merge merge
-    cdef Points points
-    cdef Meter* meter = &context.meter.meter
-    cdef bint done
-    cdef u32 i
-    memset(&merge, 0, sizeof(merge))
-    memset(&points, 0, sizeof(points))
-    try:
-        with nogil:
-            done = merge_open(&merge, meter, use, &context.key, context.extend, context.n_extend)
-            merge.touched_since = touched_since
-            merge.rewrites = rewrites
-            merge.rewrites_from = rewrites_from
-            done = (done and merge_arenas(&merge, arenas, n)
-                    and points_make(&points, &merge, &plan.plan, start_ms, context.compression))
-        if not done:
-            raise MemoryError("no memory to flush the interval")
-        conflicts = [points.conflicts[i] for i in range(points.n_conflicts)]
-        columns = _columns(context.meter, &points, &merge.sink_sets)
-        return columns, merge.count, [columns.names[number] for number in conflicts]
-    finally:
-        with nogil:
-            merge_close(&merge)
-            points_free(&points)
 
 
 cdef class NativeInterval:

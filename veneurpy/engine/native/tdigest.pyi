@@ -7,7 +7,7 @@ from typing_extensions import disjoint_base
 class TDigest:
     """A digest of a stream of numbers that answers quantiles.
 
-    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 230 samples.
+    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 216 samples.
     The compression / 8 smallest and largest samples stay exact.
     Merging is deterministic, and its order changes the answers within the digest's error only.
     """

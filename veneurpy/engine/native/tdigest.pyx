@@ -236,7 +236,7 @@ cdef void td_quantiles(
 
 
 cdef enum:
-    TAIL = 230
+    TAIL = 216
     RAW = 512
     MAX_CAPACITY = 2048
 
@@ -244,7 +244,7 @@ cdef enum:
 cdef class TDigest:
     """A digest of a stream of numbers that answers quantiles.
 
-    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 230 samples. The
+    Exact for up to 512 samples; beyond that at most 2 * compression + 2 centroids and 216 samples. The
     compression / 8 smallest and largest samples stay exact.
     Merging is deterministic, and its order changes the answers within the digest's error only.
     """
