@@ -93,13 +93,13 @@ SCENARIOS = {
     "first compaction with rates": Scenario(
         [b"t:1|ms|@0.25", *_timers(509)], [_timer(509, 515)], is_short=False
     ),
-    "digest compacts": Scenario(_timers(818), [_timer(818, 826)], instants=10_000),
+    "digest compacts": Scenario(_timers(832), [_timer(832, 840)], instants=10_000),
     "digest compacts twice": Scenario(
         _timers(515), [_timer(515, 1120)], is_short=False, instants=200_000
     ),
     "digest gets rates": Scenario(_timers(600), [b"t:1:2|ms|@0.5\nt:3|ms"], is_short=False),
     "set grows": Scenario([_members(0, 6)], [_members(6, 9)]),
-    "set grows to the last": Scenario(_sets(895), [_members(895, 898)], is_short=False),
+    "set grows to the last": Scenario(_sets(1439), [_members(1439, 1442)], is_short=False),
     "set knows": Scenario(_sets(100), [_members(50, 53), b"s:new|s"]),
     "set becomes dense": Scenario(_sets(1535), [_members(1535, 1539)], is_short=False),
     "dense set": Scenario(_sets(1600), [_members(1600, 1604), _members(0, 2)]),
