@@ -5,6 +5,7 @@ A case is one line of a YAML file here. Its keys:
     packet, packets   what is sent: Latin-1 text, one character a byte
     truncated         the kernel cut the (last) datagram
     extend            extend_tags
+    filters           filters, as in a configuration
     options           fields of EngineOptions
     name_tags         styles of tags in names
     dialect           statsd for plain StatsD
@@ -20,6 +21,7 @@ A case is one line of a YAML file here. Its keys:
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ from typing import Any
 import yaml
 
 from tests.engines import NOW_NS, START_MS, Row
+from veneurpy.config.filters import filters_of
+from veneurpy.config.loader import parse_config
 from veneurpy.engine import (
     EngineOptions,
     Grammar,
@@ -42,6 +46,7 @@ from veneurpy.engine import (
     Statistic,
 )
 from veneurpy.model import Event, ServiceCheck
+from veneurpy.rules import FilterRewriter
 
 HERE = Path(__file__).parent
 NOW_S = NOW_NS // 1_000_000_000
@@ -51,6 +56,7 @@ _KEYS = {
     "packets",
     "truncated",
     "extend",
+    "filters",
     "options",
     "name_tags",
     "dialect",
@@ -110,6 +116,7 @@ def build(place: str, raw: Mapping[str, Any]) -> Case:
         options=EngineOptions(
             extend_tags=tuple(raw.get("extend", ())),
             grammar=_grammar(raw),
+            rewriter=_rewriter(raw),
             **raw.get("options", {}),
         ),
         plan=_plan(points),
@@ -125,6 +132,13 @@ def _grammar(raw: Mapping[str, Any]) -> Grammar:
     for style in raw.get("name_tags", ()):
         styles |= NameTags[style.upper()]
     return Grammar(styles, is_statsd=raw.get("dialect") == "statsd")
+
+
+def _rewriter(raw: Mapping[str, Any]) -> FilterRewriter | None:
+    if "filters" not in raw:
+        return None
+    config = parse_config(json.dumps({"filters": raw["filters"]})).config
+    return FilterRewriter(filters_of(config.filters))
 
 
 def _readable(packet: bytes) -> str:

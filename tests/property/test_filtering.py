@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,13 +12,26 @@ from tests.engines import Datagram, Outcome, broken_equations, engine_kinds, nee
 from tests.property.compare import PLAN, differences, weights
 from tests.property.traffic import traffic_of
 from veneurpy.engine import EngineKind, EngineOptions, MetricType
+from veneurpy.engine.tag_patterns import TagMatch, TagPattern
 from veneurpy.rules import Filter, FilterRewriter, Filters, Mapping, MappingRewriter, Rule
 
 _TAGS = st.lists(
     st.sampled_from(["a:1", "a:12", "b:1", "a", "ab:1", "aab", "veneurlocalonly", ":", "é:*", ""]),
     max_size=4,
 )
-_PATTERNS = st.text("ab1:*é", min_size=1, max_size=4)
+_TEXTS = st.text("ab1:*é", min_size=1, max_size=4)
+_PATTERNS = st.one_of(
+    st.builds(
+        TagPattern,
+        st.sampled_from([TagMatch.GLOB, TagMatch.EXACT, TagMatch.PREFIX]),
+        _TEXTS.map(str.encode),
+    ),
+    st.builds(
+        TagPattern,
+        st.just(TagMatch.REGEX),
+        st.sampled_from(["^a:", r"\d", "^[^:]*$", "é", "1$", ""]).map(str.encode),
+    ),
+)
 _MATCHES = {
     "any": [""],
     "exact": ["a", "a.b"],
@@ -41,6 +55,7 @@ def _filter(draw: st.DrawFn) -> Filter:
     return Filter(
         kind,  # type: ignore[arg-type]
         draw(st.sampled_from(_MATCHES[kind])),
+        tags=tuple(draw(st.lists(_PATTERNS, max_size=2))),
         drops=draw(st.integers(0, 7)) == 0,
         rename=draw(st.sampled_from(["", "", "b", "n.$1", "$1"])),
         unwanted=tuple(draw(st.lists(_PATTERNS, max_size=1))),
@@ -81,16 +96,40 @@ def test_native_equals_reference(
 
 
 @needs_native
-@given(st.text("ab:*", max_size=12), st.text("ab:*", min_size=1, max_size=6))
-def test_patterns_fit_the_same_tags(tag: str, pattern: str) -> None:
-    """A pattern strips the same tags, and drops the same series, in both engines."""
-    filters = Filter(stripped=(pattern,)), Filter("exact", "dropped", unwanted=(pattern,))
+@given(
+    st.text("ab:*,", max_size=12),
+    st.sampled_from(TagMatch),
+    st.text("ab:*", min_size=1, max_size=6),
+)
+def test_patterns_fit_the_same_tags(tags: str, match: TagMatch, text: str) -> None:
+    """A pattern strips the same tags, and decides over the same series, in both engines."""
+    text = text.replace("*", "[ab]+") if match is TagMatch.REGEX else text
+    pattern = TagPattern(match, text.encode())
+    filters = (
+        Filter(stripped=(pattern,)),
+        Filter("exact", "dropped", unwanted=(pattern,)),
+        Filter("exact", "renamed", tags=(pattern,), rename="b"),
+    )
     options = _options(filters, maps=False)
-    traffic = [Datagram(f"a:1|c|#{tag}\ndropped:1|c|#{tag}".encode(), 0)]
-    native = run("native", traffic, PLAN, options, readers=1)
-    reference = run("python", traffic, PLAN, options, readers=1)
+    lines = "\n".join(f"{name}:1|c|#{tags}" for name in ("a", "dropped", "renamed"))
+    native = run("native", [Datagram(lines.encode(), 0)], PLAN, options, readers=1)
+    reference = run("python", [Datagram(lines.encode(), 0)], PLAN, options, readers=1)
     assert reference.rows == native.rows
     assert reference.accounts == native.accounts
+
+
+@engine_kinds
+@given(traffic=_TRAFFIC, filters=_FILTERS)
+def test_what_is_remembered_changes_nothing(
+    kind: EngineKind, traffic: list[Datagram], filters: tuple[Filter, ...]
+) -> None:
+    """The rows are the same where all answers are forgotten at once."""
+    options = _options(filters, maps=True)
+    remembered = run(kind, traffic, PLAN, options, readers=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("veneurpy.rules.remembered.REMEMBERED", 1)
+        forgotten = run(kind, traffic, PLAN, _options(filters, maps=True), readers=2)
+    assert remembered.rows == forgotten.rows
 
 
 @engine_kinds

@@ -6,19 +6,19 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator
 
 from veneurpy.config.called import Called
-from veneurpy.config.checks import as_tuple, check_plain, check_sent_tag
+from veneurpy.config.checks import as_tuple, check_plain
+from veneurpy.config.patterns import NamePattern, Tags, check_tag_text
 from veneurpy.config.place import Path
 from veneurpy.config.report import Report
 from veneurpy.config.section import Section
 from veneurpy.config.wrong import Wrong, shown
+from veneurpy.engine.rewriting import MOST_CONDITIONS, MOST_REGEXES
 from veneurpy.rules import Filter, Filters
-from veneurpy.rules.filters import NameMatch
 from veneurpy.rules.mapping import captures_in
 
-_GLOB = re.compile(r"(\*|[^.*\s]+)(\.(\*|[^.*\s]+))*")
 _WORDS = re.compile("veneurlocalonly|veneurglobalonly|veneursinkonly:.*")
 
 
@@ -28,49 +28,10 @@ def _check_new_name(value: str) -> str:
     return check_plain(value)
 
 
-def _check_glob(value: str) -> str:
-    if not _GLOB.fullmatch(value):
-        what = f"{shown(value)} is no glob: * stands for one whole part between two dots"
-        raise Wrong(f"{what}; `regex` takes anything")
-    return value
-
-
-def _check_regex(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise Wrong(f"{shown(value)} is no regular expression: {error}") from error
-    return value
-
-
-def _check_tag(value: str) -> str:
-    if not value:
-        raise Wrong("a tag cannot be empty")
-    return check_sent_tag(value)
-
-
 def _check_new_tag(value: str) -> str:
     if _WORDS.fullmatch(value):
         raise Wrong(f"{shown(value)} says where a sample goes: only clients can send it")
-    return _check_tag(value)
-
-
-_Text = Annotated[str, Field(min_length=1), AfterValidator(check_plain)]
-
-
-class NamePattern(Section):
-    """Which names a filter is about: one of these keys."""
-
-    exact: _Text | None = None
-    prefix: _Text | None = None
-    glob: Annotated[_Text, AfterValidator(_check_glob)] | None = None
-    regex: Annotated[_Text, AfterValidator(_check_regex)] | None = None
-
-    @model_validator(mode="after")
-    def _is_one(self) -> NamePattern:
-        if len(self.model_dump(exclude_none=True)) != 1:
-            raise Wrong("expected one of exact, prefix, glob and regex")
-        return self
+    return check_tag_text(value)
 
 
 class FilterEntry(Section):
@@ -79,22 +40,20 @@ class FilterEntry(Section):
     name: NamePattern | None = None
     """Which names, as they were sent: `{exact: a.b}`, `{prefix: a.}`, `{glob: "a.*"}` (`*` is one
     whole part between dots) or `{regex: "^a"}` (anywhere in the name). Empty: all."""
+    tags: Annotated[Tags, BeforeValidator(as_tuple)] = ()
+    """Which tags, as they were sent: for each of these patterns the series has one that it fits.
+    `host` has that key, `host:a` is that tag, `*` is any text: `tmp_*`, `*_id:0*`. Or, of the whole
+    tag, `{exact: "env:a"}`, `{prefix: "env:"}`, `{regex: "^env:(a|b)$"}`. Empty: any."""
     drop: bool = False
     """Whether they are dropped. Their values are `filtered` in the ledger."""
     rename: Annotated[str, AfterValidator(_check_new_name)] = ""
     """What they are called from then on. `$1` or `${1}` is what the first `*` or group stood for,
-    or what follows a prefix. The first filter that renames a name counts."""
-    drop_tags: Annotated[
-        tuple[Annotated[str, AfterValidator(_check_tag), Called("pattern")], ...],
-        BeforeValidator(as_tuple),
-    ] = ()
-    """Series that were sent with such a tag are dropped; patterns as in `strip_tags`."""
-    strip_tags: Annotated[
-        tuple[Annotated[str, AfterValidator(_check_tag), Called("pattern")], ...],
-        BeforeValidator(as_tuple),
-    ] = ()
-    """Tags that go: `host` has that key, `host:a` is that tag; `*` is any text: `tmp_*`,
-    `*_id:0*`."""
+    or what follows a prefix. The first filter that renames a series counts."""
+    drop_tags: Annotated[Tags, BeforeValidator(as_tuple)] = ()
+    """Series that were sent with such a tag are dropped; patterns as in `tags`, of which one is
+    enough."""
+    strip_tags: Annotated[Tags, BeforeValidator(as_tuple)] = ()
+    """Tags that go; patterns as in `tags`."""
     add_tags: Annotated[
         tuple[Annotated[str, AfterValidator(_check_new_tag), Called("tag")], ...],
         BeforeValidator(as_tuple),
@@ -114,16 +73,26 @@ def check_filters(entries: Sequence[FilterEntry], report: Report) -> None:
             path: Path = ("filters", number, *key)
             dotted = ".".join((f"filters[{number}]", *key))
             report.mistake(report.places.of(path), f"{dotted}: {what}")
+    filters = filters_of(entries)
+    for found, most, what in (
+        (len(filters.conditions), MOST_CONDITIONS, "lists of `tags` that change series"),
+        (len(filters.tag_regexes), MOST_REGEXES, "regular expressions on tags"),
+    ):
+        if found > most:
+            much = f"filters: {found} different {what}, and at most {most} are possible"
+            report.mistake(report.places.of(("filters",)), f"{much}: write some as one")
     report.raise_mistakes()
 
 
 def _filter(number: int, entry: FilterEntry) -> Filter:
     return Filter(
-        *_kind_and_text(entry.name),
+        "any" if entry.name is None else entry.name.kind,
+        "" if entry.name is None else entry.name.text,
+        tags=tuple(each.pattern for each in entry.tags),
         drops=entry.drop,
         rename=entry.rename,
-        unwanted=entry.drop_tags,
-        stripped=entry.strip_tags,
+        unwanted=tuple(each.pattern for each in entry.drop_tags),
+        stripped=tuple(each.pattern for each in entry.strip_tags),
         added=entry.add_tags,
         number=number,
     )
@@ -135,33 +104,24 @@ def _mistakes(entry: FilterEntry) -> Iterator[tuple[tuple[str, ...], str]]:
         yield (), "it does nothing: give it drop, rename, drop_tags, strip_tags or add_tags"
     if entry.drop and changes:
         yield ("drop",), "what is dropped cannot be changed as well: leave the other keys out"
-    if entry.name is None and (entry.drop or entry.rename):
-        key = "drop" if entry.drop else "rename"
-        yield (key,), "that would be every name: say which with `name`, as {prefix: debug.}"
+    if entry.name is None and entry.drop and not entry.tags:
+        yield ("drop",), "that would be every series: say which with `name`, as {prefix: debug.}"
+    if entry.name is None and entry.rename:
+        yield ("rename",), "that would be every name: say which with `name`, as {prefix: debug.}"
+    if entry.name is None:
+        return
     known = _captures(entry.name)
     for capture in captures_in(entry.rename):
-        if entry.name is not None and capture not in known:
-            kind, match = _kind_and_text(entry.name)
-            what = f'"${capture}" is captured by nothing in the {kind} "{match}"'
+        if capture not in known:
+            kind = f'{entry.name.kind} "{entry.name.text}"'
+            what = f'"${capture}" is captured by nothing in the {kind}'
             yield ("rename",), f"{what} ($1 is the first; ${{1}}x where letters follow)"
 
 
-def _captures(name: NamePattern | None) -> set[str]:
+def _captures(name: NamePattern) -> set[str]:
     """What a template may name."""
-    kind, match = _kind_and_text(name)
-    if kind == "regex":
-        pattern = re.compile(match)
+    if name.kind == "regex":
+        pattern = re.compile(name.text)
         return {str(i) for i in range(pattern.groups + 1)} | set(pattern.groupindex)
-    count = match.count("*") if kind == "glob" else int(kind == "prefix")
+    count = name.text.count("*") if name.kind == "glob" else int(name.kind == "prefix")
     return {str(i) for i in range(1, count + 1)}
-
-
-def _kind_and_text(name: NamePattern | None) -> tuple[NameMatch, str]:
-    """The key that is there, and its value."""
-    if name is None:
-        return "any", ""
-    if name.exact is not None:
-        return "exact", name.exact
-    if name.prefix is not None:
-        return "prefix", name.prefix
-    return ("glob", name.glob) if name.glob is not None else ("regex", name.regex or "")

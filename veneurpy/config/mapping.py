@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from veneurpy.config.checks import as_tuple, check_plain, check_sent_tag
 from veneurpy.config.explain import explain
-from veneurpy.config.place import Places
+from veneurpy.config.place import Place, Places
 from veneurpy.config.report import Report
 from veneurpy.config.section import Section
 from veneurpy.config.text import parse
@@ -18,6 +18,7 @@ from veneurpy.config.wrong import Wrong, shown
 from veneurpy.errors import ConfigError
 from veneurpy.rules import Mapping, Rule
 from veneurpy.rules.mapping import captures_in
+from veneurpy.rules.re2 import NotRe2, as_python
 
 _GLOB = re.compile(r"(\*|[^.*\s]+)(\.(\*|[^.*\s]+))*")
 _WITHOUT_EFFECT = (
@@ -118,15 +119,15 @@ def _rule(file: _File, number: int, report: Report) -> Rule:
     entry = file.mappings[number]
     is_regex = (entry.match_type or file.defaults.match_type) == "regex"
     place = report.places.of(("mappings", number, "match"))
-    if is_regex:
-        _check_regex(entry.match, place, report)
-    elif not _GLOB.fullmatch(entry.match):
+    pattern = _regex(entry.match, place, report) if is_regex else None
+    if not is_regex and not _GLOB.fullmatch(entry.match):
         what = f'"{entry.match}" is no glob: * stands for one whole part between two dots'
         report.mistake(place, f"{what}; `match_type: regex` takes anything")
     if entry.action == "map" and not entry.name:
         where = report.places.of(("mappings", number))
         report.mistake(where, f'the key "name" is missing in mappings[{number}]')
-    _check_captures(entry, is_regex, number, report)
+    if pattern is not None or not is_regex:
+        _check_captures(entry, pattern, number, report)
     _warn(entry, ("mappings", number), report)
     return Rule(
         entry.match,
@@ -150,26 +151,28 @@ def _warn(section: _Presentation, path: tuple[str | int, ...], report: Report) -
         report.warning(where, '"scale" has no effect: values stay as they are sent')
 
 
-def _check_captures(entry: _Entry, is_regex: bool, number: int, report: Report) -> None:
+def _check_captures(
+    entry: _Entry, pattern: re.Pattern[str] | None, number: int, report: Report
+) -> None:
     """A template may name what the pattern captures, and nothing else."""
-    try:
-        pattern = re.compile(entry.match) if is_regex else None
-    except re.error:
-        return
     count = pattern.groups if pattern else entry.match.count("*")
     known = {str(i) for i in range(0 if pattern else 1, count + 1)}
     known |= set(pattern.groupindex) if pattern else set()
     templates = {("name",): entry.name} | {("labels", k): v for k, v in entry.labels.items()}
     for path, template in templates.items():
+        where = report.places.of(("mappings", number, *path))
+        if "$$" in template:
+            report.mistake(where, '"$$" is read as one $ by Go: write one, or another character')
         for capture in captures_in(template):
             if capture not in known:
-                where = report.places.of(("mappings", number, *path))
                 what = f'"${capture}" is captured by nothing: "{entry.match}" has {count} captures'
                 report.mistake(where, f"{what} ($1 is the first; ${{1}}x where letters follow)")
 
 
-def _check_regex(pattern: str, place: Any, report: Report) -> None:
+def _regex(pattern: str, place: Place, report: Report) -> re.Pattern[str] | None:
     try:
-        re.compile(pattern)
-    except re.error as error:
-        report.mistake(place, f'"{pattern}" is no regular expression: {error}')
+        return re.compile(as_python(pattern))
+    except NotRe2 as error:
+        where = f"at its character {error.position + 1}"
+        report.mistake(place, f'"{pattern}" is no regular expression of Go: {where}, {error}')
+    return None

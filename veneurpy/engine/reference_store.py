@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from veneurpy.engine.reference_digest import Distribution, Moments
 from veneurpy.engine.reference_gauge import Change, Gauge
 from veneurpy.engine.reference_hll import ReferenceSet
+from veneurpy.engine.rewriting import rewrite_of
 from veneurpy.engine.types import Accounts, EngineOptions, MemoryUse, MetricType, Scope
 
 if TYPE_CHECKING:
@@ -239,10 +240,10 @@ class Store:
             return None
         if rewriter is None:
             return key
-        rewrite = rewriter.of(key.name, key.type)
+        rewrite = rewrite_of(rewriter, key.name, key.type, key.tags)
         if rewrite is None:
             return key
-        if rewrite.drops(key.tags):
+        if rewrite.is_dropped:
             return None
         return key._replace(name=rewrite.name, tags=rewrite.tags(key.tags))
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from veneurpy.engine import MetricType
-from veneurpy.engine.rewriting import Rewrite, Rewriter, fits
+from veneurpy.engine.rewriting import Choice, Rewrite, Rewriter
+from veneurpy.engine.tag_patterns import TagMatch, TagPattern
 from veneurpy.engine.tags import key_of
-from veneurpy.rules.filters import Filter, Filters
+from veneurpy.rules.filters import Acting, Filter, Filters, conditions_of, new_name
 from veneurpy.rules.remembered import Remembered
-from veneurpy.rules.rewriter import LONGEST_NAME
+from veneurpy.rules.rewriter import LONGEST_NAME, MappingRewriter
 
 
-class FilterRewriter:
+class FilterRewriter(Rewriter):
     """Says what becomes of names; a `veneurpy.engine.rewriting.Rewriter`."""
 
-    def __init__(self, filters: Filters, onward: Rewriter | None = None) -> None:
+    def __init__(self, filters: Filters, onward: MappingRewriter | None = None) -> None:
         self._filters = filters
         self._onward = onward
-        self._remembered = Remembered(self._rewrite)
+        self._answers = Remembered(self._answer)
+        self._chosen = Remembered(self._choose)
+        self._verdicts = Remembered(self._judge)
+        self._regexes = [TagPattern(TagMatch.REGEX, text) for text in filters.tag_regexes]
 
     @property
     def name_growth(self) -> tuple[int, int]:
@@ -39,51 +45,89 @@ class FilterRewriter:
     @property
     def most_texts(self) -> int:
         then = 0 if self._onward is None else self._onward.most_texts
-        return then + sum(
-            len(f.unwanted) + len(f.stripped) + 2 * len(f.added) for f in self._filters.filters
-        )
+        return then + sum(map(_texts_of, self._filters.filters))
 
-    def of(self, name: bytes, type_: MetricType) -> Rewrite | None:
+    @property
+    def most_chosen(self) -> int:
+        dropped = int(self._filters.drops_by_tag)
+        conditions = len(self._filters.conditions)
+        return 2**conditions + dropped if conditions or dropped else 0
+
+    @property
+    def tag_regexes(self) -> tuple[bytes, ...]:
+        return self._filters.tag_regexes
+
+    def verdict(self, tag: bytes) -> int:
         """See Rewriter."""
-        return self._remembered.of(name, type_)
+        return self._verdicts.of(tag)
 
-    def _rewrite(self, name: bytes, type_: MetricType) -> Rewrite | None:
-        first = self._filtered(name)
-        if first is not None and first.is_dropped:
-            return first
+    def of(self, name: bytes, type_: MetricType) -> Rewrite | Choice | None:
+        """See Rewriter."""
+        return self._answers.of(name, type_)
+
+    def chosen(self, name: bytes, type_: MetricType, held: int) -> Rewrite | None:
+        """See Rewriter."""
+        return self._chosen.of(name, type_, held)
+
+    def _judge(self, tag: bytes) -> int:
+        return sum(each.fits(tag) << bit for bit, each in enumerate(self._regexes))
+
+    def _answer(self, name: bytes, type_: MetricType) -> Rewrite | Choice | None:
+        acting = self._filters.about(name.decode())
+        filters = [each.filter for each in acting]
+        dropping = tuple(dict.fromkeys(c for each in filters for c in each.dropping))
+        if () in dropping:
+            return Rewrite(name, is_dropped=True)
+        conditions = conditions_of(filters)
+        if dropping or conditions:
+            stripped = (pattern for each in filters for pattern in each.stripped)
+            return Choice(dropping, conditions, tuple(dict.fromkeys(stripped)))
+        return self._changed(name, type_, acting)
+
+    def _choose(self, name: bytes, type_: MetricType, held: int) -> Rewrite | None:
+        acting = self._filters.about(name.decode())
+        conditions = conditions_of(each.filter for each in acting)
+        holding = {(), *(each for bit, each in enumerate(conditions) if held >> bit & 1)}
+        return self._changed(name, type_, [each for each in acting if each.filter.tags in holding])
+
+    def _changed(self, name: bytes, type_: MetricType, acting: Sequence[Acting]) -> Rewrite | None:
+        """By filters and by whatever comes next. None: nothing is."""
+        first = _filtered(name, [each for each in acting if each.filter.changes])
         middle = name if first is None else first.name
         then = None if self._onward is None else self._onward.of(middle, type_)
         if first is None or then is None:
             return then or first
         return _both(first, then)
 
-    def _filtered(self, name: bytes) -> Rewrite | None:
-        filtered = self._filters.of(name.decode())
-        if filtered is None:
-            return None
-        if filtered.is_dropped:
-            return Rewrite(name, is_dropped=True)
-        new = filtered.name.encode()
-        rewrite = Rewrite(name if not new or len(new) > LONGEST_NAME else new)
-        for each in filtered.acting:
-            rewrite = _with_tags(rewrite, each)
-        return rewrite
+
+def _texts_of(each: Filter) -> int:
+    """How many patterns, keys and tags a filter adds to a rewrite or a choice."""
+    conditions = sum(map(len, each.dropping)) + len(each.tags)
+    return conditions + len(each.stripped) + 2 * len(each.added)
+
+
+def _filtered(name: bytes, acting: Sequence[Acting]) -> Rewrite | None:
+    if not acting:
+        return None
+    new = new_name(name.decode(), acting).encode()
+    rewrite = Rewrite(name if not new or len(new) > LONGEST_NAME else new)
+    for each in acting:
+        rewrite = _with_tags(rewrite, each.filter)
+    return rewrite
 
 
 def _with_tags(before: Rewrite, each: Filter) -> Rewrite:
     """And then the tags of one filter."""
-    stripped = tuple(pattern.encode() for pattern in each.stripped)
     new = tuple(tag.encode() for tag in each.added)
     keys = {key_of(tag) for tag in new}
     kept = [
         tag
         for tag in before.added
-        if key_of(tag) not in keys and not any(fits(pattern, tag) for pattern in stripped)
+        if key_of(tag) not in keys and not any(pattern.fits(tag) for pattern in each.stripped)
     ]
     return before._replace(
-        unwanted=(*before.unwanted, *(pattern.encode() for pattern in each.unwanted)),
         removed=tuple(dict.fromkeys((*before.removed, *map(key_of, new)))),
-        stripped=tuple(dict.fromkeys((*before.stripped, *stripped))),
+        stripped=tuple(dict.fromkeys((*before.stripped, *each.stripped))),
         added=(*kept, *new),
     )
 
@@ -97,6 +141,5 @@ def _both(first: Rewrite, then: Rewrite) -> Rewrite:
     return then._replace(
         removed=tuple(dict.fromkeys((*first.removed, *then.removed))),
         stripped=(*first.stripped, *then.stripped),
-        unwanted=(*first.unwanted, *then.unwanted),
         added=(*kept, *(tag for tag in then.added if key_of(tag) not in keys)),
     )

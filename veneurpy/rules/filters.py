@@ -1,17 +1,18 @@
-"""Filters: which names are dropped or renamed, and which tags are stripped from them or added.
+"""Filters: which series are dropped or renamed, and which tags are stripped from them or added.
 
-All are compared with the name as it was sent. Any that drops prevails; of those that rename, the
-first; what they do to tags is done in their order.
+All are compared with the name and the tags as they were sent. Any that drops prevails; of those
+that rename, the first; what they do to tags is done in their order.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from veneurpy.engine.tag_patterns import Condition, TagMatch, TagPattern, holds
 from veneurpy.rules.globs import Globs
 from veneurpy.rules.mapping import captures_in, fill, numbered, places_of
 
@@ -24,17 +25,34 @@ class Filter:
 
     kind: NameMatch = "any"
     match: str = ""
+    tags: Condition = ()
+    """What must hold as well."""
     drops: bool = False
     rename: str = ""
     """A template; empty: the name stays. `$1` of a prefix is what follows it."""
-    unwanted: tuple[str, ...] = ()
-    """Patterns, as below: series with such a tag are dropped."""
-    stripped: tuple[str, ...] = ()
-    """Patterns, see `veneurpy.engine.rewriting.fits`."""
+    unwanted: tuple[TagPattern, ...] = ()
+    """Series with such a tag are dropped."""
+    stripped: tuple[TagPattern, ...] = ()
     added: tuple[str, ...] = ()
     """Tags. One replaces those of equal key."""
     number: int = 0
     """Which of the list it is, from 0."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it does something to series that are kept."""
+        return bool(self.rename or self.stripped or self.added)
+
+    @property
+    def dropping(self) -> tuple[Condition, ...]:
+        """Whose series it drops; the empty condition always holds."""
+        each = tuple((*self.tags, pattern) for pattern in self.unwanted)
+        return (self.tags, *each) if self.drops else each
+
+    @property
+    def patterns(self) -> tuple[TagPattern, ...]:
+        """All patterns of tags."""
+        return (*self.tags, *self.unwanted, *self.stripped)
 
     @property
     def growth(self) -> tuple[int, int]:
@@ -45,17 +63,12 @@ class Filter:
         return len(plain.encode()), most
 
 
-class Filtered(NamedTuple):
-    """What all filters make of a name."""
+class Acting(NamedTuple):
+    """A filter that is about a name."""
 
-    acting: tuple[Filter, ...]
-    """Where it is dropped, those that drop it."""
-    name: str
-    """Empty where it is dropped, or would have come to nothing."""
-
-    @property
-    def is_dropped(self) -> bool:
-        return self.acting[0].drops
+    filter: Filter
+    captures: dict[str, str]
+    """What its template may name."""
 
 
 @dataclass
@@ -75,26 +88,54 @@ class Filters:
         """How long the added tags may be together."""
         return sum(len(tag.encode()) + 1 for each in self.filters for tag in each.added)
 
-    def of(self, name: str) -> Filtered | None:
-        """What a name becomes; None if no filter is about it."""
-        acting = []
-        renamed = None
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The different ones that do not only drop."""
+        return conditions_of(self.filters)
+
+    @property
+    def drops_by_tag(self) -> bool:
+        """Whether there are any that do."""
+        return any(condition for each in self.filters for condition in each.dropping)
+
+    @cached_property
+    def tag_regexes(self) -> tuple[bytes, ...]:
+        """The different regular expressions on tags."""
+        patterns = (pattern for each in self.filters for pattern in each.patterns)
+        return tuple(dict.fromkeys(p.text for p in patterns if p.match is TagMatch.REGEX))
+
+    def about(self, name: str) -> tuple[Acting, ...]:
+        """Those whose name it is, whatever the tags are."""
+        return tuple(self._about(name))
+
+    def acting(self, name: str, sent: Sequence[bytes]) -> tuple[Filter, ...]:
+        """Those that decide over a series with these tags; where some drop it, they alone."""
+        about = [each.filter for each in self.about(name)]
+        dropping = tuple(each for each in about if any(holds(c, sent) for c in each.dropping))
+        return dropping or tuple(each for each in about if each.changes and holds(each.tags, sent))
+
+    def _about(self, name: str) -> Iterator[Acting]:
         for each, pattern in self._compiled:
-            places = _captures(each, pattern, name)
-            if places is None:
-                continue
-            acting.append(each)
-            if each.rename and renamed is None:
-                renamed = fill(each.rename, places)
-        if not acting:
-            return None
-        if dropping := tuple(each for each in acting if each.drops):
-            return Filtered(dropping, "")
-        return Filtered(tuple(acting), name if renamed is None else renamed)
+            captures = _captures(each, pattern, name)
+            if captures is not None:
+                yield Acting(each, captures)
 
     @cached_property
     def _compiled(self) -> list[tuple[Filter, re.Pattern[str] | Globs | None]]:
         return [(each, _compiled(each)) for each in self.filters]
+
+
+def conditions_of(filters: Iterable[Filter]) -> tuple[Condition, ...]:
+    """The different conditions of those that change series that are kept."""
+    return tuple(dict.fromkeys(each.tags for each in filters if each.tags and each.changes))
+
+
+def new_name(name: str, acting: Iterable[Acting]) -> str:
+    """By the first that renames."""
+    for each in acting:
+        if each.filter.rename:
+            return fill(each.filter.rename, each.captures)
+    return name
 
 
 def _compiled(each: Filter) -> re.Pattern[str] | Globs | None:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from veneurpy.engine import MetricType
 from veneurpy.rules.globs import GlobMatch, Globs
+from veneurpy.rules.re2 import as_python
 
 MatchedType = Literal["", "counter", "gauge", "observer", "set"]
 
@@ -31,6 +32,7 @@ class Rule:
     """One rule."""
 
     match: str
+    """A glob, or a regular expression in the syntax of RE2."""
     name: str = ""
     """A template: `$1` or `${1}` is what the first `*` or group stood for."""
     tags: tuple[tuple[str, str], ...] = ()
@@ -102,7 +104,7 @@ class Mapping:
 
     @cached_property
     def _patterns(self) -> list[tuple[Rule, re.Pattern[str]]]:
-        return [(rule, re.compile(rule.match)) for rule in self.rules if rule.is_regex]
+        return [(r, re.compile(as_python(r.match))) for r in self.rules if r.is_regex]
 
 
 def _anything_first(match: GlobMatch) -> list[bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from veneurpy.engine import MetricType
-from veneurpy.engine.rewriting import Rewrite
+from veneurpy.engine.rewriting import Rewrite, Rewriter
 from veneurpy.rules.mapping import Mapped, Mapping
 from veneurpy.rules.remembered import Remembered
 
@@ -11,7 +11,7 @@ LONGEST_NAME = 16_384
 """Bytes of a name; one that would become longer stays as it is."""
 
 
-class MappingRewriter:
+class MappingRewriter(Rewriter):
     """Says what becomes of names; a `veneurpy.engine.rewriting.Rewriter`."""
 
     def __init__(self, mapping: Mapping) -> None:

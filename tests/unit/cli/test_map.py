@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,37 @@ def test_filters_act_before_the_mapping(tmp_path: Path) -> None:
         f"x  is dropped  ({config}: filters[1])",
         "y  stays as it is: no rule matches",
     ] == shown.output.splitlines()
+
+
+def test_tags_decide(tmp_path: Path) -> None:
+    """A name with tags is a series; without them it says which filters ask for some."""
+    config = tmp_path / "host.yaml"
+    config.write_text(
+        "filters:\n"
+        '- {name: {prefix: api.}, tags: ["env:dev*"], drop: true}\n'
+        '- {name: {prefix: api.}, tags: [{regex: "^v:\\\\d+$"}], rename: "old.$1"}\n'
+        "- {name: {prefix: api.}, strip_tags: [{prefix: tmp_}]}\n"
+    )
+    asked = ["api.x", "api.x|#env:dev1,v:1", "api.x|#v:1,tmp_a:2,b", "api.x|#v:x,veneurlocalonly"]
+    shown = CliRunner().invoke(main, ["map", *asked, "--file", str(config)])
+    where = f"{config}: filters"
+    assert [
+        f"api.x  becomes api.x  without prefix tmp_  ({where}[2])"
+        "  with some tags also filters[0], filters[1]",
+        f"api.x|#env:dev1,v:1  is dropped  ({where}[0])",
+        f"api.x|#v:1,tmp_a:2,b  becomes old.x  #b,v:1  ({where}[1], {where}[2])",
+        f"api.x|#v:x,veneurlocalonly  becomes api.x  #v:x  ({where}[2])",
+    ] == shown.output.splitlines()
+
+
+def test_the_example_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What docs/filters.md shows is what the command prints."""
+    page = (Path(__file__).parents[3] / "docs" / "filters.md").read_text()
+    settings = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    example = re.search(r"    \$ veneurpy (map .*)\n((?:    .*\n)+)", page)
+    assert settings is not None
+    assert example is not None
+    (tmp_path / "host.yaml").write_text(settings[1])
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(main, shlex.split(example[1]))
+    assert [line.strip() for line in example[2].splitlines()] == shown.output.splitlines()

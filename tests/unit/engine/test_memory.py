@@ -25,6 +25,7 @@ from veneurpy.engine import (
     Statistic,
     open_engine,
 )
+from veneurpy.engine.tag_patterns import TagMatch, TagPattern
 from veneurpy.rules import Filter, FilterRewriter, Filters, Mapping, MappingRewriter, Rule
 
 pytestmark = needs_native
@@ -128,7 +129,7 @@ def test_peak_of_mapped_names(shape: str, rule: str, monkeypatch: pytest.MonkeyP
 def test_peak_with_filters(shape: str) -> None:
     """The same where each name has a rewrite of many patterns and tags."""
     many = Filter(
-        stripped=tuple(f"tmp_{i}_*" for i in range(60)),
+        stripped=tuple(TagPattern(TagMatch.GLOB, b"tmp_%d_*" % i) for i in range(60)),
         added=tuple(f"added_{i}:of-some-length" for i in range(20)),
     )
     longer = Filter("prefix", "n", rename="a.much.longer.name.than.it.was.$1")
@@ -138,6 +139,51 @@ def test_peak_with_filters(shape: str) -> None:
     use = _peak(SHAPES[shape], options)
 
     assert 8 * MIB // 8 <= use.peak <= 8 * MIB == use.limit
+
+
+CHOOSING: dict[str, Shape] = {
+    "many choices of one name": lambda i: b"a:1|c|#i:%d,%s" % (i, _bits(i)),
+    "names of their own": lambda i: b"n%d:1|c|#%s" % (i, _bits(i)),
+    "many types of one name": lambda i: (
+        b"a:1|%s|#i:%d,%s" % ((b"c", b"g", b"s")[i % 3], i, _bits(i))
+    ),
+    "many tags": lambda i: b"a:1|c|#" + b",".join(b"%x" % (12 * i + n) for n in range(12)),
+}
+
+
+def _bits(i: int) -> bytes:
+    return b",".join(b"b%d" % bit for bit in range(12) if i >> bit & 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "regex"),
+    [
+        ("many choices of one name", False),
+        ("many choices of one name", True),
+        ("names of their own", True),
+        ("many types of one name", False),
+        ("many tags", True),
+    ],
+)
+def test_peak_where_tags_decide(shape: str, regex: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of names whose series have rewrites of their own, Python's objects included."""
+    monkeypatch.setattr("veneurpy.rules.remembered.REMEMBERED", 1)
+    match = TagMatch.REGEX if regex else TagMatch.EXACT
+    filters = tuple(
+        Filter(tags=(TagPattern(match, b"b%d" % bit),), added=(f"has_{bit}:of-some-length",))
+        for bit in range(12)
+    )
+    dropping = Filter(unwanted=(TagPattern(match, b"never"),))
+    rewriter = FilterRewriter(Filters((*filters, dropping)))
+    tracemalloc.start()
+    try:
+        use = _peak(CHOOSING[shape], EngineOptions(store_max_bytes=4 * MIB, rewriter=rewriter))
+        _, objects = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert 4 * MIB // 16 <= use.peak
+    assert use.peak + objects <= 4 * MIB
 
 
 @pytest.mark.parametrize(

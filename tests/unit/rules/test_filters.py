@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from veneurpy.config.dump import to_yaml
 from veneurpy.config.filters import filters_of
 from veneurpy.config.loader import parse_config
 from veneurpy.config.mapping import parse_mapping
 from veneurpy.engine import MetricType
-from veneurpy.engine.rewriting import Rewrite, fits
+from veneurpy.engine.rewriting import Rewrite, rewrite_of
+from veneurpy.engine.tag_patterns import TagMatch, TagPattern
 from veneurpy.errors import ConfigError
 from veneurpy.rules import FilterRewriter, MappingRewriter
 
@@ -32,8 +34,8 @@ def _rewriter(filters: str = FILTERS, mapping: str = "") -> FilterRewriter:
     return FilterRewriter(rules, onward)
 
 
-def _of(rewriter: FilterRewriter, name: str) -> Rewrite | None:
-    return rewriter.of(name.encode(), MetricType.COUNTER)
+def _of(rewriter: FilterRewriter, name: str, *sent: bytes) -> Rewrite | None:
+    return rewrite_of(rewriter, name.encode(), MetricType.COUNTER, sent)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,69 @@ def test_tags(name: str, expected: tuple[bytes, ...]) -> None:
 )
 def test_patterns_of_tags(pattern: str, tag: str, expected: bool) -> None:
     """A pattern is of the key, with a colon of the whole tag."""
-    assert expected == fits(pattern.encode(), tag.encode())
+    assert expected == TagPattern(TagMatch.GLOB, pattern.encode()).fits(tag.encode())
+
+
+@pytest.mark.parametrize(
+    ("match", "text", "tag", "expected"),
+    [
+        (TagMatch.EXACT, "host", "host", True),
+        (TagMatch.EXACT, "host", "host:a", False),
+        (TagMatch.EXACT, "a*", "ab", False),
+        (TagMatch.PREFIX, "host:a", "host:ab", True),
+        (TagMatch.PREFIX, "host:a", "host:", False),
+        (TagMatch.REGEX, "s:a", "hosts:ab", True),
+        (TagMatch.REGEX, r"^v:\d$", "v:10", False),
+        (TagMatch.REGEX, "^é$", "é", True),
+    ],
+)
+def test_patterns_of_whole_tags(match: TagMatch, text: str, tag: str, expected: bool) -> None:
+    """All but globs are compared with the whole tag, a regular expression anywhere in it."""
+    assert expected == TagPattern(match, text.encode()).fits(tag.encode())
+
+
+@pytest.mark.parametrize(
+    ("sent", "name", "tags"),
+    [
+        ((), b"new.x", ()),
+        ((b"env:prod",), b"live.x", (b"env:prod", b"team:a")),
+        ((b"env:prod", b"v:1"), b"v.x", (b"env:prod", b"team:a")),
+        ((b"v:1",), b"v.x", ()),
+    ],
+)
+def test_tags_decide(sent: tuple[bytes, ...], name: bytes, tags: tuple[bytes, ...]) -> None:
+    """A filter acts on a series whose name and tags are meant, whatever other filters do to it."""
+    rewriter = _rewriter(r"""
+filters:
+- {name: {prefix: a.}, tags: [{regex: '^v:\d$'}], rename: "v.$1", strip_tags: [v]}
+- {name: {prefix: a.}, tags: ["env:prod*"], rename: "live.$1", add_tags: ["team:a"]}
+- {name: {prefix: a.}, rename: "new.$1"}
+""")
+    rewrite = _of(rewriter, "a.x", *sent)
+    assert rewrite is not None
+    assert (name, tags) == (rewrite.name, rewrite.tags(sent))
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("{{tags: [k{0}], add_tags: [x]}}", "64 different lists of `tags`.* at most 63"),
+        ("{{drop_tags: [{{regex: k{0}}}]}}", "65 different regular expressions.* at most 64"),
+    ],
+)
+def test_there_are_not_too_many(entry: str, says: str) -> None:
+    """What the engine has no room for is told, with how many are possible."""
+    count = int(says[:2])
+    lines = "\n".join(f"- {entry.format(i)}" for i in range(count))
+    parse_config("filters:\n" + lines.rpartition("\n")[0])
+    with pytest.raises(ConfigError, match=says):
+        parse_config(f"filters:\n{lines}\n")
+
+
+def test_it_is_written_as_it_was_read() -> None:
+    """The configuration in effect loads again."""
+    config = parse_config('filters: [{tags: [x, {regex: "^y"}], drop: true}]').config
+    assert config.filters == parse_config(to_yaml(config)).config.filters
 
 
 @pytest.mark.parametrize(
@@ -103,9 +167,9 @@ def test_patterns_of_tags(pattern: str, tag: str, expected: bool) -> None:
 def test_series_are_dropped_for_a_tag(tags: tuple[bytes, ...], expected: bool) -> None:
     """One tag that a pattern of `drop_tags` fits is enough, also where it is stripped."""
     filters = 'filters: [{drop_tags: ["env:dev*", host], strip_tags: [host]}]'
-    rewrite = _of(_rewriter(filters, 'mappings: [{match: "a.*", name: b}]'), "a.x")
+    rewrite = _of(_rewriter(filters, 'mappings: [{match: "a.*", name: b}]'), "a.x", *tags)
     assert rewrite is not None
-    assert expected == rewrite.drops(tags)
+    assert expected == rewrite.is_dropped
 
 
 def test_the_mapping_sees_the_new_name() -> None:
@@ -136,7 +200,7 @@ def test_growth_is_a_bound(name: str) -> None:
     assert rewrite is not None
     (name_bytes, name_ratio), (tag_bytes, tag_ratio) = rewriter.name_growth, rewriter.tag_growth
     assert len(rewrite.name) <= name_bytes + name_ratio * len(name)
-    texts = (*rewrite.removed, *rewrite.stripped, *rewrite.unwanted, *rewrite.added)
+    texts = (*rewrite.removed, *rewrite.stripped, *rewrite.added)
     assert len(texts) <= rewriter.most_texts
     assert len(b",".join(rewrite.added)) <= tag_bytes + tag_ratio * len(name)
 
@@ -151,12 +215,23 @@ def test_growth_is_a_bound(name: str) -> None:
         ("{name: {prefix: a}, rename: $2}", r":2:31: .*captured by nothing in the prefix"),
         ("{name: {exact: a}, rename: 'a:b'}", "cannot contain a colon"),
         ("{name: {exact: a}}", ":2:3: .*it does nothing"),
-        ("{drop: true}", "that would be every name"),
+        ("{drop: true}", "that would be every series"),
         ("{rename: x}", "that would be every name"),
         ("{name: {exact: a}, drop: true, add_tags: [x]}", "leave the other keys out"),
         ("{add_tags: ['a,b']}", "cannot contain a comma"),
         ("{add_tags: [veneurlocalonly]}", "only clients can send it"),
-        ("{strip_tags: ['']}", "a tag cannot be empty"),
+        ("{strip_tags: ['']}", ":2:17: .*a tag cannot be empty"),
+        ("{tags: [x]}", ":2:3: .*it does nothing"),
+        ("{tags: [x], rename: y}", "that would be every name"),
+        ("{tags: x, drop: true}", ":2:10: .*expected a list"),
+        ("{tags: [1], drop: true}", ":2:11: .*expected a mapping"),
+        ("{tags: [{prefx: a}], drop: true}", ':2:12: unknown key "prefx".*\n.*\n.*\n.*mean prefix'),
+        ("{tags: [{exact: a, prefix: a}], drop: true}", ":2:11: .*one of exact, prefix, glob"),
+        ("{tags: [{}], drop: true}", ":2:11: .*one of exact, prefix, glob and regex"),
+        ("{tags: [{regex: '('}], drop: true}", ":2:19: .*no regular expression"),
+        ("{tags: [{regex: '[[:alpha:]]'}], drop: true}", ":2:19: .*write \\[A-Za-z\\]"),
+        ("{name: {regex: '[[:alpha:]]'}, drop: true}", ":2:18: .*write \\[A-Za-z\\]"),
+        ("{drop_tags: [{exact: 'a,b'}]}", ":2:24: .*cannot contain a comma"),
     ],
 )
 def test_mistakes_have_a_place(entry: str, says: str) -> None:

@@ -132,10 +132,45 @@ def test_what_has_no_effect_is_warned_about() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        ("^[[:alpha:]]+$", "ab:", None),
+        ("^[[:alpha:]]+$", "ab", "x."),
+        (r"^(\d+)$", "٣", None),
+        (r"^(\w+)$", "é", None),
+        (r"^x(?i)(ab|c)\z", "xAB", "x.AB"),
+        (r"(?U)^(.+)\.", "a.b.c", "x.a"),
+        (r"\Qa.b\E(.)", "axb.c", None),
+        (r"\Qa.b\E(.)", "a.bc", "x.c"),
+    ],
+)
+def test_regular_expressions_are_read_as_go_reads_them(
+    pattern: str, name: str, expected: str | None
+) -> None:
+    """A file means what it means to statsd_exporter."""
+    template = "x.$1" if "(" in pattern.replace("(?", "") else "x."
+    entry = f"match: '{pattern}', match_type: regex, name: {template}"
+    mapped = parse_mapping(f"mappings: [{{{entry}}}]")[0].of(name, MetricType.COUNTER)
+    assert expected == (None if mapped is None else mapped.name)
+
+
+@pytest.mark.parametrize(
     ("entry", "says"),
     [
         ("{match: 'a*b', name: x}", '2:11: "a\\*b" is no glob'),
-        ("{match: '(', match_type: regex, name: x}", "is no regular expression"),
+        (
+            "{match: '(', match_type: regex, name: x}",
+            ":2:11: .*character 1, this \\( is never closed",
+        ),
+        (r"{match: 'a\pL', match_type: regex, name: x}", r":2:11: .*character 2, .*\[A-Za-z\]"),
+        (r"{match: 'a\Z', match_type: regex, name: x}", r"Go knows no \\Z: \\z is the end"),
+        (r"{match: '(a)\1', match_type: regex, name: x}", "repeat what the group has"),
+        ("{match: 'a(?=b)', match_type: regex, name: x}", "no lookahead"),
+        ("{match: '(?i)é', match_type: regex, name: x}", r"list the others, as \[éÉ\]"),
+        ("{match: '(a*)*', match_type: regex, name: x}", "let it match one character at least"),
+        ("{match: '[[:foo:]]', match_type: regex, name: x}", "expected one of alnum, alpha"),
+        ("{match: '(?<1>a)', match_type: regex, name: x}", "begins with no digit"),
+        ("{match: 'a.*', name: b$$1}", r'2:24: "\$\$" is read as one \$'),
         ("{match: 'a.*', name: $2}", '2:24: "\\$2" is captured by nothing'),
         ("{match: 'a.*', name: b, labels: {x: $who}}", '"\\$who" is captured by nothing'),
         ("{match: 'a.*', name: 'a:b'}", "a name cannot contain a colon"),

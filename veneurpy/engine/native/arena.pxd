@@ -192,10 +192,12 @@ cdef struct Weights:
     u64 implicit_bytes                  # of the tags given to every series
     u64 rewrite_bytes                   # what a rewrite may give a series: so many bytes of tags,
     u64 rewrite_ratio                   # and so many times its name
-    u64 rewrite_slices                  # the keys, patterns and tags of the rewrite of one name
+    u64 rewrite_slices                  # the keys, patterns and tags of one rewrite
+    u64 rewrites_chosen                 # how many of them the series of a name may have between them, where tags decide
     u64 name_bytes                      # and a name at most so long,
     u64 name_ratio                      # and so many times its name
     bint rewrites
+    bint judges                         # regular expressions are asked of tags
     bint carries                        # gauges are carried on
 
 cdef struct Arena:

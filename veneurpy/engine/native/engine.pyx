@@ -333,6 +333,8 @@ cdef class NativeEngine:
             self._weights.rewrites = True
             self._weights.rewrite_bytes, self._weights.rewrite_ratio = options.rewriter.tag_growth
             self._weights.rewrite_slices = options.rewriter.most_texts
+            self._weights.rewrites_chosen = min(len(types.MetricType) * options.rewriter.most_chosen, 2 ** 63)
+            self._weights.judges = bool(options.rewriter.tag_regexes)
             self._weights.name_bytes, self._weights.name_ratio = options.rewriter.name_growth
         self._imports = ImportBudget(options.import_max_bytes)
         self._rules = CompiledRules(options)

@@ -16,9 +16,10 @@ from veneurpy.engine.native.hash cimport hash_mark, hash_tags
 from veneurpy.engine.native.names cimport Name
 from veneurpy.engine.native.pair cimport counted
 from veneurpy.engine.native.reserve cimport Reserve
-from veneurpy.engine.native.rewriting cimport Rewrite
-from veneurpy.engine.native.slice cimport cut, equal, same_bytes
+from veneurpy.engine.native.rewriting cimport Chosen, Rewrite
+from veneurpy.engine.native.slice cimport Slice, cut, equal, next_part, same_bytes
 from veneurpy.engine.native.table cimport slot_of, slot_offset, table_home, table_limit, table_put
+from veneurpy.engine.native.tag_patterns cimport Choice
 from veneurpy.engine.native.tags cimport TagFacts, tag_facts
 from veneurpy.engine.native.weight cimport carried_weight, is_distribution, name_weight, new_name_weight, series_weight
 
@@ -32,6 +33,7 @@ cdef enum:
     REWRITE_TEXT_BYTES = 120            # of a key, a pattern or a tag of one: slices, Python objects
     REWRITE_BYTES = 320                 # of a rewrite's other Python objects
     NUMBER_BYTES = 4                    # of the series' name, among those that are rewritten
+    VERDICT_BYTES = 8                   # on one of its tags
     FIRST_KEPT = 2                      # smaller blocks cannot hold a digest
     WRITE_AHEAD = 512                   # bytes: some four entries
 
@@ -130,6 +132,26 @@ cdef u8 entry_flags(Slice tags, bint has_timestamp) noexcept nogil:
     return _flags(tag_facts(tags), has_timestamp)
 
 
+cdef u64 _rewrite_bytes(const Weights* w, Slice tags, u64 name_len, u64 added, const Name* name) noexcept nogil:
+    """What the rewrite of an item's series takes at the flush. `added`: the most bytes of new tags."""
+    cdef u64 each = sizeof(Rewrite) + REWRITE_BYTES + name_len + 2 * added + w.rewrite_slices * REWRITE_TEXT_BYTES
+    cdef u64 total = NUMBER_BYTES
+    if name == NULL:
+        total += new_name_weight() + each
+    if w.rewrites_chosen:
+        total += sizeof(Chosen)
+        if name == NULL:
+            total += sizeof(Choice)
+        if name == NULL or name.spellings < w.rewrites_chosen:
+            # The array of rewrites is there twice while it gets longer.
+            total += new_name_weight() + each + 2 * sizeof(Rewrite)
+    if w.judges:
+        while tags.size >= 0:
+            next_part(&tags, c',')
+            total += new_name_weight() + VERDICT_BYTES
+    return total
+
+
 cdef u64 _flush_bytes(const Arena* a, const Item* it, TagFacts facts, const Name* name) noexcept nogil:
     """What the item's series takes at the flush. `name` is what is known of its metric name, or NULL."""
     cdef const Weights* w = &a.weights
@@ -140,14 +162,11 @@ cdef u64 _flush_bytes(const Arena* a, const Item* it, TagFacts facts, const Name
     cdef u64 name_len = it.name_len
     cdef bint named = False
     if w.rewrites:
-        total += NUMBER_BYTES
         if name_len < w.name_bytes + w.name_ratio * it.name_len:
             name_len = w.name_bytes + w.name_ratio * it.name_len
+        total += _rewrite_bytes(w, cut(it.tags, it.tags_len, 0, it.tags_len), name_len, added, name)
     if name == NULL:
         total += new_name_weight()
-        if w.rewrites:
-            total += new_name_weight() + sizeof(Rewrite) + REWRITE_BYTES + name_len + 2 * added
-            total += w.rewrite_slices * REWRITE_TEXT_BYTES
     else:
         named = is_distribution(entry_at(a, <u64>name.entry << 4).type) == is_distribution(it.type)
     if not named:

@@ -67,3 +67,16 @@ cdef u32 intern(Interner* t, u64 hash_, Slice s) noexcept nogil:
     t.bytes += <u64>s.size
     t.slots[i] = (hash_ >> 32 << 32) | t.count
     return t.count - 1
+
+
+cdef u32 interned(const Interner* t, u64 hash_, Slice s) noexcept nogil:
+    """The string's number; INTERN_FAILED where it has none."""
+    cdef u64 mask = (<u64>1 << t.bits) - 1
+    cdef u64 i = table_home(hash_, t.bits)
+    cdef u64 slot
+    while t.slots[i] != 0:
+        slot = t.slots[i]
+        if slot >> 32 == hash_ >> 32 and equal(t.strings[<u32>slot - 1], s):
+            return <u32>slot - 1
+        i = (i + 1) & mask
+    return INTERN_FAILED

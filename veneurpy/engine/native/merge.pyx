@@ -13,7 +13,7 @@ from veneurpy.engine.native.imported cimport entry_tail, entry_totals, has_total
 from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
 from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc
 from veneurpy.engine.native.pair cimport pair_count
-from veneurpy.engine.native.rewriting cimport Rewrite, Rewrites, drops, removes, rewrite_of
+from veneurpy.engine.native.rewriting cimport Rewrite, Rewrites, removes, rewrite_of
 from veneurpy.engine.native.slice cimport Slice, compare, cut, equal, find, next_part, sort_slices
 from veneurpy.engine.native.table cimport table_home
 from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, SINK_WORD, TagWord, tag_word
@@ -197,7 +197,7 @@ cdef NormalTags _normalise(Merge* m, Slice tags, int n_extend, const Rewrite* r)
         word = tag_word(tag)
         sinks = sinks or word == SINK_ONLY
         if tag.size and word == PLAIN and not (n_extend and _is_implicit(m, tag)):
-            if r == NULL or not removes(r, tag):
+            if r == NULL or not removes(m.rewrites, r, tag):
                 m.split[n] = tag
                 n += 1
     if r != NULL:
@@ -405,11 +405,6 @@ cdef u64 samples_of(const Arena* a, const Entry* e) noexcept nogil:
     return n
 
 
-cdef Slice _tags_of(Entry* e) noexcept nogil:
-    """As they were sent."""
-    return cut(entry_key(e), e.name_len + e.tags_len, e.name_len, e.name_len + e.tags_len)
-
-
 cdef u64 count_samples(const Arena* a, const Rewrites* rewrites, int number, u64* by_type) noexcept nogil:
     """Adds up, series by series, the samples that the arena holds: the ledger's "aggregated".
 
@@ -421,7 +416,7 @@ cdef u64 count_samples(const Arena* a, const Rewrites* rewrites, int number, u64
     cdef u64 position = 0, filtered = 0
     while e != NULL:
         r = rewrite_of(rewrites, number, position, e.type)
-        if r != NULL and drops(r, _tags_of(e)):
+        if r != NULL and r.dropped:
             filtered += samples_of(a, e)
         else:
             by_type[e.type] += samples_of(a, e)
@@ -468,7 +463,7 @@ cdef void _merge_arena(Merge* m, const Arena* a, int reader) noexcept nogil:
         number = 0
         r = rewrite_of(m.rewrites, reader - m.rewrites_from, position, e.type)
         position += 1
-        if (r == NULL or not drops(r, _tags_of(e))) and (a.imported or samples_of(a, e)) and _is_wanted(m, e):
+        if (r == NULL or not r.dropped) and (a.imported or samples_of(a, e)) and _is_wanted(m, e):
             number = _merge_entry(m, a, e, reader, r)
         if has_changes and e.type == GAUGE:
             change_note(e, number)

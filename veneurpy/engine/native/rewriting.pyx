@@ -1,78 +1,75 @@
 # cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
-"""Names are numbered without the GIL; then a Rewriter is asked, with it, about each that there is."""
+"""Names are numbered without the GIL; then a Rewriter is asked, with it, about each that there is.
+
+The conditions of choices are compared without it again, and what they come to is asked about.
+"""
 cimport cython
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport Entry, Walk, entry_key, next_entry, walk_entries
+from veneurpy.engine.native.compat cimport u8
 from veneurpy.engine.native.hash cimport hash_bytes
-from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
+from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interned, interner_close, interner_open
 from veneurpy.engine.native.meter cimport meter_calloc, meter_free, meter_malloc
 from veneurpy.engine.native.slice cimport cut, equal, find, next_part
+from veneurpy.engine.native.tag_patterns cimport MATCH_GLOB, MATCH_REGEX, MOST_HELD, Condition, choice_held, fits
 from veneurpy.engine.native.tags cimport PLAIN, tag_word
 
 from veneurpy.engine import types
+from veneurpy.engine.rewriting import Choice as ChoiceOf
 
 cdef enum:
     FIRST_NAMES = 8
+    ANY_NAME = 0xFFFFFFFF               # whose series are dropped
+    MOST_REGEXES = 64
 
 
-cdef Py_ssize_t _end_of(Slice piece, Slice text) noexcept nogil:
-    """Where the first such piece of the text ends, or -1."""
-    cdef Py_ssize_t end
-    for end in range(piece.size, text.size + 1):
-        if equal(cut(text.data, text.size, end - piece.size, end), piece):
-            return end
-    return -1
+cdef u64 _verdict_of(const Rewrites* all_, Slice tag) noexcept nogil:
+    cdef u32 number = interned(&all_.tags, hash_bytes(&all_.key, tag.data, tag.size, 0), tag)
+    return all_.verdicts[number] if number != INTERN_FAILED else 0
 
 
-cdef bint _matches(Slice pattern, Slice text) noexcept nogil:
-    """Is it the pattern's text, where `*` is any text."""
-    cdef Slice piece = next_part(&pattern, c'*')
-    cdef Py_ssize_t end
-    if pattern.size < 0:
-        return equal(piece, text)
-    if not equal(cut(text.data, text.size, 0, piece.size), piece):
-        return False
-    text = cut(text.data, text.size, piece.size, text.size)
-    while True:
-        piece = next_part(&pattern, c'*')
-        if pattern.size < 0:
-            return equal(cut(text.data, text.size, text.size - piece.size, text.size), piece)
-        end = _end_of(piece, text)
-        if end < 0:
-            return False
-        text = cut(text.data, text.size, end, text.size)
-
-
-cdef bint _fits_any(const Slice* patterns, int n, Slice tag) noexcept nogil:
-    """Is one of the patterns of the tag, or without a colon of its key."""
-    cdef Slice key = cut(tag.data, tag.size, 0, find(tag, c':'))
-    cdef int i
-    for i in range(n):
-        if _matches(patterns[i], key if find(patterns[i], c':') == patterns[i].size else tag):
-            return True
-    return False
-
-
-cdef bint drops(const Rewrite* r, Slice tags) noexcept nogil:
-    """Are series with these tags, as sent, dropped."""
-    cdef Slice tag
-    if r.dropped or r.n_unwanted == 0:
-        return r.dropped
-    while tags.size >= 0:
-        tag = next_part(&tags, c',')
-        if tag.size and tag_word(tag) == PLAIN and _fits_any(r.unwanted, r.n_unwanted, tag):
-            return True
-    return False
-
-
-cdef bint removes(const Rewrite* r, Slice tag) noexcept nogil:
+cdef bint removes(const Rewrites* all_, const Rewrite* r, Slice tag) noexcept nogil:
     """Is the tag's key one of those that are removed, or does a pattern fit it."""
     cdef Slice key = cut(tag.data, tag.size, 0, find(tag, c':'))
+    cdef u64 verdict = 0
     cdef int i
     for i in range(r.n_removed):
         if equal(r.removed[i], key):
             return True
-    return r.n_stripped and _fits_any(r.stripped, r.n_stripped, tag)
+    if r.n_stripped == 0:
+        return False
+    if r.judged:
+        verdict = _verdict_of(all_, tag)
+    for i in range(r.n_stripped):
+        if fits(&r.stripped[i], tag, verdict):
+            return True
+    return False
+
+
+cdef Slice _tags_of(Entry* e) noexcept nogil:
+    """As they were sent."""
+    return cut(entry_key(e), e.name_len + e.tags_len, e.name_len, e.name_len + e.tags_len)
+
+
+cdef u64 _verdicts_of(const Rewrites* all_, Slice tags) noexcept nogil:
+    """Which regular expressions are found in one of the tags."""
+    cdef u64 verdicts = 0
+    cdef Slice tag
+    while tags.size >= 0:
+        tag = next_part(&tags, c',')
+        if tag.size and tag_word(tag) == PLAIN:
+            verdicts |= _verdict_of(all_, tag)
+    return verdicts
+
+
+cdef bint _number_tags_of(Rewrites* r, Slice tags) noexcept nogil:
+    cdef Slice tag
+    while tags.size >= 0:
+        tag = next_part(&tags, c',')
+        if tag.size and tag_word(tag) == PLAIN:
+            if intern(&r.tags, hash_bytes(&r.key, tag.data, tag.size, 0), tag) == INTERN_FAILED:
+                return False
+    return True
 
 
 cdef u64 _entries(const Arena* a) noexcept nogil:
@@ -81,6 +78,29 @@ cdef u64 _entries(const Arena* a) noexcept nogil:
     for t in range(SERIES_TYPES):
         total += a.header.entries[t]
     return total
+
+
+cdef void _free_rewrite(MemoryMeter meter, const Rewrite* r) noexcept:
+    meter_free(&meter.meter, r.removed)
+    meter_free(&meter.meter, r.stripped)
+    meter_free(&meter.meter, r.added)
+
+
+cdef void _free_choices(MemoryMeter meter, Rewrites* r, int t) noexcept:
+    cdef u32 number
+    if r.choices[t] != NULL:
+        for number in range(r.names[t].count):
+            meter_free(&meter.meter, r.choices[t][number].patterns)
+            meter_free(&meter.meter, r.choices[t][number].conditions)
+    meter_free(&meter.meter, r.choices[t])
+    meter_free(&meter.meter, r.made[t])
+    interner_close(&r.chosen[t])
+    r.choices[t] = NULL
+    r.made[t] = NULL
+
+
+cdef bint _has_regex(tuple patterns):
+    return any(pattern.match == MATCH_REGEX for pattern in patterns)
 
 
 # The meter must be there when the memory goes, also in a cycle that is collected.
@@ -100,20 +120,19 @@ cdef class NativeRewrites:
         cdef u32 number
         cdef int i
         for i in range(SERIES_TYPES):
-            if r.of[i] != NULL:
-                for number in range(r.names[i].count):
-                    meter_free(&self.meter.meter, r.of[i][number].removed)
-                    meter_free(&self.meter.meter, r.of[i][number].stripped)
-                    meter_free(&self.meter.meter, r.of[i][number].unwanted)
-                    meter_free(&self.meter.meter, r.of[i][number].added)
+            for number in range(r.n_of[i]):
+                _free_rewrite(self.meter, &r.of[i][number])
             meter_free(&self.meter.meter, r.of[i])
+            _free_choices(self.meter, r, i)
             interner_close(&r.names[i])
         if r.numbers != NULL:
             for i in range(r.n_arenas):
                 meter_free(&self.meter.meter, r.numbers[i])
         meter_free(&self.meter.meter, r.numbers)
+        meter_free(&self.meter.meter, r.verdicts)
+        interner_close(&r.tags)
 
-    cdef bint _number_names(self, const HashKey* key, Arena** arenas, int n) noexcept nogil:
+    cdef bint _number_names(self, Arena** arenas, int n) noexcept nogil:
         """Which name each entry has. False when there is no memory."""
         cdef Rewrites* r = &self.rewrites
         cdef Walk walk
@@ -135,10 +154,59 @@ cdef class NativeRewrites:
             e = next_entry(&walk)
             while e != NULL:
                 name = cut(entry_key(e), e.name_len, 0, e.name_len)
-                number = intern(&r.names[e.type], hash_bytes(key, name.data, name.size, 0), name)
+                number = intern(&r.names[e.type], hash_bytes(&r.key, name.data, name.size, 0), name)
                 if number == INTERN_FAILED:
                     return False
                 r.numbers[i][position] = number
+                position += 1
+                e = next_entry(&walk)
+        return True
+
+    cdef bint _number_tags(self, Arena** arenas) noexcept nogil:
+        """Those of series of which regular expressions are asked. False when there is no memory."""
+        cdef Rewrites* r = &self.rewrites
+        cdef Walk walk
+        cdef Entry* e
+        cdef u64 position
+        cdef int i
+        for i in range(r.n_arenas):
+            position = 0
+            walk = walk_entries(arenas[i])
+            e = next_entry(&walk)
+            while e != NULL:
+                if r.of[e.type][r.numbers[i][position]].judged and not _number_tags_of(r, _tags_of(e)):
+                    return False
+                position += 1
+                e = next_entry(&walk)
+        return True
+
+    cdef bint _choose(self, Arena** arenas) noexcept nogil:
+        """Numbers the choices that are made, and the entries by them. False when there is no memory."""
+        cdef Rewrites* r = &self.rewrites
+        cdef Walk walk
+        cdef Entry* e
+        cdef const Choice* choice
+        cdef Chosen* made
+        cdef u64 position, verdicts
+        cdef u32 number, name
+        cdef int i
+        for i in range(r.n_arenas):
+            position = 0
+            walk = walk_entries(arenas[i])
+            e = next_entry(&walk)
+            while e != NULL:
+                name = r.numbers[i][position]
+                choice = &r.choices[e.type][name]
+                if choice.conditions != NULL:
+                    made = &r.made[e.type][r.chosen[e.type].count]
+                    verdicts = _verdicts_of(r, _tags_of(e)) if r.of[e.type][name].judged else 0
+                    made.held = choice_held(choice, _tags_of(e), verdicts)
+                    made.name = <u32>ANY_NAME if made.held == ~<u64>0 else name
+                    number = intern(&r.chosen[e.type], hash_bytes(&r.key, <u8*>made, sizeof(Chosen), 0),
+                                    cut(<u8*>made, sizeof(Chosen), 0, sizeof(Chosen)))
+                    if number == INTERN_FAILED:
+                        return False
+                    r.numbers[i][position] = r.names[e.type].count + number
                 position += 1
                 e = next_entry(&walk)
         return True
@@ -150,48 +218,156 @@ cdef class NativeRewrites:
         cdef bint done
         cdef u32 number
         cdef int t
+        r.key = key[0]
+        self._bits = {text: bit for bit, text in enumerate(rewriter.tag_regexes)}
+        if len(self._bits) > MOST_REGEXES:
+            raise ValueError(f"{len(self._bits)} regular expressions, and at most {MOST_REGEXES} are possible")
         with nogil:
-            done = self._number_names(key, arenas, n)
+            done = self._number_names(arenas, n)
         if not done:
             raise MemoryError("no memory to rewrite the interval")
         for t in range(SERIES_TYPES):
-            r.of[t] = <Rewrite*>meter_calloc(&self.meter.meter, <u64>r.names[t].count + 1, sizeof(Rewrite))
-            if r.of[t] == NULL:
-                raise MemoryError("no memory to rewrite the interval")
+            r.of[t] = <Rewrite*>self._room(r.names[t].count, sizeof(Rewrite))
+            r.n_of[t] = r.names[t].count
             type_ = types.MetricType(t)
             for number in range(r.names[t].count):
                 name = r.names[t].strings[number]
-                rewrite = rewriter.of((<const char*>name.data)[:name.size], type_)
-                if rewrite is not None:
-                    self._take(&r.of[t][number], rewrite)
+                answer = rewriter.of((<const char*>name.data)[:name.size], type_)
+                if answer is not None:
+                    self._take_answer(t, number, answer)
+        if self._bits:
+            self._judge_tags(rewriter, arenas)
+        if r.chooses:
+            self._ask_chosen(rewriter, arenas)
+
+    cdef _judge_tags(self, object rewriter, Arena** arenas):
+        cdef Rewrites* r = &self.rewrites
+        cdef Slice tag
+        cdef bint done
+        cdef u32 number
+        if not interner_open(&r.tags, &self.meter.meter, FIRST_NAMES):
+            raise MemoryError
+        with nogil:
+            done = self._number_tags(arenas)
+        if not done:
+            raise MemoryError("no memory to rewrite the interval")
+        r.verdicts = <u64*>self._room(r.tags.count, sizeof(u64))
+        for number in range(r.tags.count):
+            tag = r.tags.strings[number]
+            r.verdicts[number] = rewriter.verdict((<const char*>tag.data)[:tag.size])
+
+    cdef _ask_chosen(self, object rewriter, Arena** arenas):
+        """About every choice that is made."""
+        cdef Rewrites* r = &self.rewrites
+        cdef Rewrite* of
+        cdef Slice name
+        cdef bint done
+        cdef u32 number
+        cdef u64 entries
+        cdef int t, i
+        for t in range(SERIES_TYPES):
+            entries = 0
+            for i in range(r.n_arenas):
+                entries += arenas[i].header.entries[t]
+            if r.choices[t] == NULL:
+                r.choices[t] = <Choice*>self._room(r.names[t].count, sizeof(Choice))
+            r.made[t] = <Chosen*>self._room(entries, sizeof(Chosen))
+            if not interner_open(&r.chosen[t], &self.meter.meter, FIRST_NAMES):
+                raise MemoryError
+        with nogil:
+            done = self._choose(arenas)
+        if not done:
+            raise MemoryError("no memory to rewrite the interval")
+        for t in range(SERIES_TYPES):
+            of = <Rewrite*>self._room(r.names[t].count + r.chosen[t].count, sizeof(Rewrite))
+            memcpy(of, r.of[t], r.names[t].count * sizeof(Rewrite))
+            meter_free(&self.meter.meter, r.of[t])
+            r.of[t] = of
+            r.n_of[t] = r.names[t].count + r.chosen[t].count
+            type_ = types.MetricType(t)
+            for number in range(r.chosen[t].count):
+                made = r.made[t][number]
+                if made.name == <u32>ANY_NAME:
+                    of[r.names[t].count + number].acts = True
+                    of[r.names[t].count + number].dropped = True
                     r.any = True
+                    continue
+                name = r.names[t].strings[made.name]
+                rewrite = rewriter.chosen((<const char*>name.data)[:name.size], type_, made.held)
+                if rewrite is not None:
+                    self._take(&of[r.names[t].count + number], rewrite)
+            _free_choices(self.meter, r, t)
+
+    cdef _take_answer(self, int type_, u32 number, object answer):
+        cdef Rewrites* r = &self.rewrites
+        if not isinstance(answer, ChoiceOf):
+            self._take(&r.of[type_][number], answer)
+            return
+        if r.choices[type_] == NULL:
+            r.choices[type_] = <Choice*>self._room(r.names[type_].count, sizeof(Choice))
+        self._take_choice(&r.choices[type_][number], answer)
+        r.of[type_][number].judged = _has_regex(answer.stripped + sum(answer.dropping + answer.conditions, ()))
+        r.chooses = True
+
+    cdef _take_choice(self, Choice* out, object choice):
+        cdef tuple dropping = choice.dropping
+        cdef tuple conditions = dropping + choice.conditions
+        cdef int i, at = 0
+        if len(choice.conditions) > MOST_HELD:
+            raise ValueError(f"{len(choice.conditions)} conditions, and at most {MOST_HELD} are possible")
+        self._kept.append(choice)
+        out.conditions = <Condition*>self._room(len(conditions), sizeof(Condition))
+        out.patterns = self._patterns(sum(conditions, ()))
+        for i, condition in enumerate(conditions):
+            out.conditions[i].patterns = &out.patterns[at]
+            out.conditions[i].n = len(condition)
+            at += out.conditions[i].n
+        out.n_dropping = len(dropping)
+        out.n = len(conditions)
 
     cdef _take(self, Rewrite* out, object rewrite):
         cdef bytes name = rewrite.name
-        cdef tuple removed = rewrite.removed, stripped = rewrite.stripped
-        cdef tuple unwanted = rewrite.unwanted, added = rewrite.added
+        cdef tuple removed = rewrite.removed, stripped = rewrite.stripped, added = rewrite.added
         self._kept.append(rewrite)
         out.name.data = <const unsigned char*><const char*>name
         out.name.size = len(name)
         out.removed = self._slices(removed)
         out.n_removed = len(removed)
-        out.stripped = self._slices(stripped)
+        out.stripped = self._patterns(stripped)
         out.n_stripped = len(stripped)
-        out.unwanted = self._slices(unwanted)
-        out.n_unwanted = len(unwanted)
         out.added = self._slices(added)
         out.n_added = len(added)
         out.dropped = rewrite.is_dropped
         out.yields = rewrite.yields
+        out.judged = _has_regex(stripped)
         out.acts = True
+        self.rewrites.any = True
 
     cdef Slice* _slices(self, tuple texts) except NULL:
-        cdef Slice* out = <Slice*>meter_malloc(&self.meter.meter, <u64>(len(texts) + 1) * sizeof(Slice))
+        cdef Slice* out = <Slice*>self._room(len(texts), sizeof(Slice))
         cdef bytes text
         cdef int i
-        if out == NULL:
-            raise MemoryError
         for i, text in enumerate(texts):
             out[i].data = <const unsigned char*><const char*>text
             out[i].size = len(text)
         return out
+
+    cdef TagPattern* _patterns(self, tuple patterns) except NULL:
+        cdef TagPattern* out = <TagPattern*>self._room(len(patterns), sizeof(TagPattern))
+        cdef bytes text
+        cdef int i
+        for i, (match, text) in enumerate(patterns):
+            out[i].match = match
+            out[i].text.data = <const unsigned char*><const char*>text
+            out[i].text.size = len(text)
+            out[i].of_key = match == MATCH_GLOB and b":" not in text
+            if out[i].match == MATCH_REGEX:
+                out[i].regex = <u64>1 << <int>self._bits[text]
+        return out
+
+    cdef void* _room(self, u64 count, u64 size) except NULL:
+        """Zeros."""
+        cdef void* room = meter_calloc(&self.meter.meter, count + 1, size)
+        if room == NULL:
+            raise MemoryError("no memory to rewrite the interval")
+        return room
