@@ -23,7 +23,16 @@ from tests.engines import (
 )
 from tests.property.compare import PLAN, differences, weights
 from tests.property.traffic import grammars, lines
-from veneurpy.engine import ClientTop, EngineKind, EngineOptions, OriginTag, Process, open_engine
+from veneurpy.engine import (
+    ClientTop,
+    EngineKind,
+    EngineOptions,
+    Grammar,
+    NameTags,
+    OriginTag,
+    Process,
+    open_engine,
+)
 
 ID = "0123456789abcdef" * 4
 TASK = "0123456789abcdef" * 2 + "-1234567890"
@@ -119,6 +128,7 @@ def test_engines_agree(
     traffic = [Datagram(packet) for packet in packets]
     assert [] == differences(expected, found, weights(traffic, options))
     assert expected.accounts == found.accounts
+    assert expected.side_log == found.side_log
     assert [] == [b for _, accounts in found.accounts for b in broken_equations(accounts)]
     assert [top._replace(bytes=0) for top in known] == [top._replace(bytes=0) for top in clients]
 
@@ -178,14 +188,48 @@ def test_many_lines(kind: EngineKind, proc: str) -> None:
     assert (1, len(packet), 1365) == (total.whole, total.bytes, total.accepted)
 
 
+TAGS = b"pid:9,uid:5"
+SIDE_LINES = {
+    b"_e{1,1}:a|b": b"_e{1,1}:a|b|#" + TAGS,
+    b"_e{1,3}:a||#b|p:low|#x:1|t:info": b"_e{1,3}:a||#b|p:low|#x:1,%s|t:info" % TAGS,
+    b"_e{01,+0}:a||c:ci-abc": b"_e{01,+0}:a||c:ci-abc|#container_id:abc," + TAGS,
+    b"_e{1,7}:a|c:ci-no|#": b"_e{1,7}:a|c:ci-no|#" + TAGS,
+    b"_sc|a,b|0": b"_sc|a,b|0|#" + TAGS,
+    b"_sc|a|2|#x|m:no, it is|e:cn-web": b"_sc|a|2|#x,container_name:web,%s|m:no, it is|e:cn-web"
+    % TAGS,
+    b"_sc|#a|1\r": b"_sc|#a|1|#" + TAGS,
+}
+UNREADABLE = [
+    *(b"_e{", b"_e{1,1}", b"_e{1,1}:", b"_e{1,1}:a", b"_e{1,1}:ab", b"_e{1,1}:a|", b"_e{1,1}:a|bc"),
+    *(b"_e{0,1}:|b", b"_e{1,-1}:a|b", b"_e{,1}:a|b", b"_e{1,}:a|b", b"_e{1}:a|b", b"_e{1,1:a|b}:"),
+    *(
+        b"_e{1,%s}:a|b" % (b"9" * 30),
+        b"_e{%s,1}:a|b" % (b"9" * 30),
+        b"_e{1,1,}:a|b",
+        b"_e{1,1} :a|b",
+    ),
+    *(b"_sc|", b"_sc|a"),
+]
+
+
 @engine_kinds
-def test_side_lines_stay_as_they_are(kind: EngineKind, proc: str) -> None:
-    """Events and service checks, and what is no line at all, get no tags."""
-    lines = [b"_e{1,1}:a|b", b"_sc|a|0"]
+@pytest.mark.parametrize("name_tags", [NameTags(0), NameTags.INFLUXDB])
+def test_side_lines(kind: EngineKind, proc: str, name_tags: NameTags) -> None:
+    """Events and checks get tags behind what they say, however much it looks like fields."""
+    options = EngineOptions(origin_tags=EVERYTHING, proc_dir=proc, grammar=Grammar(name_tags))
+    outcome, _ = feed(kind, [b"\n".join(SIDE_LINES)], options, process=Process(9, 5))
+    assert list(SIDE_LINES.values()) == [line for _, line in outcome.side_log]
+
+
+@engine_kinds
+def test_what_is_wrong_stays_as_it_is(kind: EngineKind, proc: str) -> None:
+    """What cannot have fields gets no tags: they would hide what is wrong with it."""
     options = EngineOptions(origin_tags=EVERYTHING, proc_dir=proc)
-    outcome, _ = feed(kind, [b"\n".join([*lines, b"a:1", b"", b"\r"])], options)
-    assert lines == [line for _, line in outcome.side_log]
-    assert (3, 1) == (outcome.total.lines, outcome.total.rejected["no_colon_or_pipe"])
+    packet = b"\n".join([*UNREADABLE, b"a:1", b"", b"\r"])
+    outcome, _ = feed(kind, [packet], options, process=Process(9, 5))
+    assert UNREADABLE == [line for _, line in outcome.side_log]
+    rejected = outcome.total.rejected["no_colon_or_pipe"]
+    assert (len(UNREADABLE) + 1, 1) == (outcome.total.lines, rejected)
 
 
 @engine_kinds

@@ -144,9 +144,9 @@ class Config(Section):
     `tcp://127.0.0.1:8181`; `tls://`, and `tcp://` once `tls_certificate` is set, with TLS."""
 
     origin_tags: Annotated[tuple[Origin, ...], BeforeValidator(as_tuple)] = ()
-    """Tags that metrics get of where they come from: `container_id` (the field `c:`, else that of
-    the process at the other end of a Unix socket), `container_name` and `pod_uid` (`e:`),
-    `cardinality` (`card:`), `pid` and `uid` (of Unix sockets)."""
+    """Tags that metrics, events and service checks get of where they come from: `container_id` (the
+    field `c:`, else that of the process at the other end of a Unix socket), `container_name` and
+    `pod_uid` (`e:`), `cardinality` (`card:`), `pid` and `uid` (of Unix sockets)."""
 
     interval: Duration = 10.0
     """The flush period. Intervals are aligned with the clock: 10s ends at :00, :10, :20."""

@@ -9,6 +9,7 @@ from libc.string cimport memchr, memcmp, memcpy, memset, strdup
 from posix.fcntl cimport O_CLOEXEC, O_RDONLY, open as open_file
 from posix.unistd cimport close as close_file, read as read_file
 from veneurpy.engine.native.compat cimport i64, u8, u32
+from veneurpy.engine.native.number cimport parse_integer
 from veneurpy.engine.native.parser cimport Parser, count_datagram, parse_lines, parser_flush
 from veneurpy.engine.native.slice cimport Slice
 
@@ -118,7 +119,7 @@ cdef struct Claims:
     Slice cardinality
     Py_ssize_t tags_end                 # of the last tags, 0 without any
     bint has_tags                       # there is at least a byte of them
-    int fields                          # all of them, with name and values as the first
+    Py_ssize_t fields_at                # where the fields begin, -1 where there can be none
 
 
 cdef inline Slice _nothing() noexcept nogil:
@@ -170,28 +171,76 @@ cdef void _take_items(Claims* c, bint is_local, const u8* text, Py_ssize_t size)
             start = at + 1
 
 
+cdef Py_ssize_t _event_end(const u8* line, Py_ssize_t size) noexcept nogil:
+    """Where the fields of an event begin, behind the title and the text that its lengths say; -1 without."""
+    cdef const void* colon = memchr(line, c':', <size_t>size)
+    cdef const void* comma
+    cdef Py_ssize_t head, middle
+    cdef i64 title = 0, text = 0
+    if colon == NULL:
+        return -1
+    head = <const u8*>colon - line
+    comma = memchr(line, c',', <size_t>head)
+    if comma == NULL or line[head - 1] != c'}':
+        return -1
+    middle = <const u8*>comma - line
+    if not (parse_integer(line + 3, middle - 3, &title) and parse_integer(line + middle + 1, head - middle - 2, &text)):
+        return -1
+    head += 1
+    if not (1 <= title < size - head and line[head + title] == c'|'):
+        return -1
+    head += title + 1
+    if not 0 <= text <= size - head:
+        return -1
+    head += text
+    return head if head == size or line[head] == c'|' else -1
+
+
+cdef Py_ssize_t _behind(const u8* line, Py_ssize_t size, int fields) noexcept nogil:
+    """Where so many fields end; -1 if there are fewer."""
+    cdef Py_ssize_t at = 0
+    cdef const void* pipe
+    while True:
+        pipe = memchr(line + at, c'|', <size_t>(size - at))
+        fields -= 1
+        if pipe == NULL:
+            return -1 if fields else size
+        if fields == 0:
+            return <const u8*>pipe - line
+        at = <const u8*>pipe - line + 1
+
+
+cdef Py_ssize_t _fields_of(const u8* line, Py_ssize_t size) noexcept nogil:
+    """Where what a line says ends and its fields begin, with a pipe or the line's end; -1 if it cannot have any."""
+    if _begins(line, size, b"_e{", 3):
+        return _event_end(line, size)
+    return _behind(line, size, 3 if _begins(line, size, b"_sc|", 4) else 2)
+
+
 cdef void _read_claims(Claims* c, const u8* line, Py_ssize_t size) noexcept nogil:
-    """The fields behind a line's type. Of repeated ones the last counts."""
-    cdef Py_ssize_t start = 0, at, length
+    """What the fields of a line say. Of repeated ones the last counts."""
+    cdef Py_ssize_t at, length
+    cdef const u8* field
+    cdef const void* pipe
     memset(c, 0, sizeof(Claims))
-    for at in range(size + 1):
-        if at < size and line[at] != c'|':
-            continue
-        length = at - start
-        c.fields += 1
-        if c.fields > 2 and length >= 1 and line[start] == c'#':
+    c.fields_at = at = _fields_of(line, size)
+    while 0 <= at < size:
+        field = line + at + 1
+        pipe = memchr(field, c'|', <size_t>(size - at - 1))
+        length = size - at - 1 if pipe == NULL else <const u8*>pipe - field
+        at += 1 + length
+        if length and field[0] == c'#':
             c.tags_end = at
             c.has_tags = length > 1
-        elif c.fields > 2 and _begins(line + start, length, b"c:", 2):
+        elif _begins(field, length, b"c:", 2):
             c.container = _nothing()
-            _take_items(c, True, line + start + 2, length - 2)
-        elif c.fields > 2 and _begins(line + start, length, b"e:", 2):
+            _take_items(c, True, field + 2, length - 2)
+        elif _begins(field, length, b"e:", 2):
             c.name = _nothing()
             c.pod = _nothing()
-            _take_items(c, False, line + start + 2, length - 2)
-        elif c.fields > 2 and _begins(line + start, length, b"card:", 5):
-            c.cardinality = _plain(line + start + 5, length - 5)
-        start = at + 1
+            _take_items(c, False, field + 2, length - 2)
+        elif _begins(field, length, b"card:", 5):
+            c.cardinality = _plain(field + 5, length - 5)
 
 
 cdef Py_ssize_t _line_size(const u8* data, Py_ssize_t size) noexcept nogil:
@@ -273,13 +322,11 @@ cdef void _put_tags(Out* out, u32 wanted, const Claims* c, const Process* p, con
         _put_number(out, b"uid:", 4, s.uid)
 
 
-cdef inline bint _is_metric(const u8* line, Py_ssize_t size) noexcept nogil:
-    return not (_begins(line, size, b"_e{", 3) or _begins(line, size, b"_sc|", 4))
-
-
 cdef bint _may_name_tags(const u8* line, Py_ssize_t size) noexcept nogil:
     """May the name contain tags in some style: others beside them would be one too many."""
     cdef Py_ssize_t i
+    if _begins(line, size, b"_e{", 3) or _begins(line, size, b"_sc|", 4):
+        return False
     for i in range(size):
         if line[i] == c':':
             return False
@@ -298,8 +345,8 @@ cdef Py_ssize_t _write_line(u8* to, u32 wanted, const u8* line, Py_ssize_t size,
     if size and line[size - 1] == c'\r':
         size -= 1
     _read_claims(&c, line, size)
-    # What is no metric stays as it is: tags would hide what is wrong with it.
-    if c.fields < 2 or not _is_metric(line, size) or (has_name_tags and _may_name_tags(line, size)):
+    # What cannot have fields stays as it is: tags would hide what is wrong with it.
+    if c.fields_at < 0 or (has_name_tags and _may_name_tags(line, size)):
         memcpy(to, line, <size_t>size)
         return size
     head = c.tags_end if c.tags_end else size
@@ -318,7 +365,7 @@ cdef Py_ssize_t _write_line(u8* to, u32 wanted, const u8* line, Py_ssize_t size,
 
 
 cdef void origin_take(Origins* o, Parser* p, const u8* data, Py_ssize_t size, bint cut, const Sender* s) noexcept nogil:
-    """Takes a datagram, each of its metric lines with the tags that are wanted. Nothing waits in the group."""
+    """Takes a datagram, each of its lines with the tags that are wanted. Nothing waits in the group."""
     cdef const Process* process = _process_of(o, s, p.now_ns)
     cdef Py_ssize_t start = 0, length, at = 0
     size = count_datagram(p, data, size, cut)
