@@ -340,16 +340,15 @@ cdef Py_ssize_t _write_line(u8* to, u32 wanted, const u8* line, Py_ssize_t size,
     """A line as if its sender had tagged it; returns the bytes. Needs ORIGIN_ROOM more than the line has."""
     cdef Claims c
     cdef Out out
-    cdef Py_ssize_t head
+    # One CR at the end is not the last field's; it stays, so that of two only one is taken for the line's end.
+    cdef Py_ssize_t end = size - 1 if size and line[size - 1] == c'\r' else size, head
     cdef u8* start
-    if size and line[size - 1] == c'\r':
-        size -= 1
-    _read_claims(&c, line, size)
+    _read_claims(&c, line, end)
     # What cannot have fields stays as it is: tags would hide what is wrong with it.
     if c.fields_at < 0 or (has_name_tags and _may_name_tags(line, size)):
         memcpy(to, line, <size_t>size)
         return size
-    head = c.tags_end if c.tags_end else size
+    head = c.tags_end if c.tags_end else end
     memcpy(to, line, <size_t>head)
     out.at = to + head
     out.has_tags = c.has_tags
