@@ -81,10 +81,11 @@ def feed(
     return outcome, clients
 
 
+_long_fields = [b"c:" + b"in-1," * 120 + b"ci-far", b"e:" + b"cn-1," * 120 + b"pu-far"]
 _fields = st.sampled_from(
     b"c:ci-abc c: c:in-5 c:cid-x,ci-y c:bare c:ci-\xff c:a,b e:it-false,cn-web,pu-1-2 e:cn- e:pu-z "
     b"e:cn-a,cn-b card:low card: card:no/ #x:1 # #a,b T1 @0.5".split()
-)
+) | st.sampled_from(_long_fields)
 _line = st.builds(lambda line, fields: b"|".join([line, *fields]), lines, st.lists(_fields))
 _packets = st.lists(
     st.lists(_line, max_size=8).map(b"\n".join) | st.lists(_line).map(b"\r\n".join), max_size=4
@@ -155,6 +156,7 @@ LINES = {
     b"a:1|c|c:ci-a/b": "pid:9,uid:5",
     b"a:1|c|c:ci-" + b"x" * 64: f"container_id:{'x' * 64},pid:9,uid:5",
     b"a:1|c|c:ci-" + b"x" * 65: "pid:9,uid:5",
+    b"a:1|c|c:" + b"in-1," * 120 + b"ci-far": "container_id:far,pid:9,uid:5",
 }
 
 
@@ -165,6 +167,26 @@ def test_tags(kind: EngineKind, proc: str, line: bytes) -> None:
     options = EngineOptions(origin_tags=EVERYTHING, proc_dir=proc)
     outcome, _ = feed(kind, [line], options, process=Process(9, 5))
     assert [LINES[line]] == [",".join(row.tags) for row in outcome.rows]
+
+
+@engine_kinds
+def test_lines_of_several_origins(kind: EngineKind, proc: str) -> None:
+    """Each line has what it says itself, and each datagram what the kernel says of its sender."""
+    lines = [b"%d:1|c|c:ci-%d|card:%d" % (i, i % 3 // 2, i % 5 // 4) for i in range(30)]
+    engine = open_engine(
+        kind, EngineOptions(origin_tags=EVERYTHING, proc_dir=proc), start_ms=START_MS
+    )
+    reader = engine.open_reader("x")
+    for start in range(0, 30, 2):
+        sender = Process(9, start % 4)
+        reader.feed(b"\n".join(lines[start : start + 2]), now_ns=NOW_NS, process=sender)
+    outcome = close_interval(engine, PLAN)
+    engine.close()
+    expected = {
+        str(i): f"cardinality:{i % 5 // 4},container_id:{i % 3 // 2},pid:9,uid:{i // 2 * 2 % 4}"
+        for i in range(30)
+    }
+    assert expected == {row.name: ",".join(row.tags) for row in outcome.rows}
 
 
 @engine_kinds
