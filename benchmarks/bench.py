@@ -22,6 +22,7 @@ from benchmarks.questions import (
     instructions,
     interval_to_columns,
     memory,
+    options,
     peers,
     readers,
     stalls,
@@ -44,6 +45,7 @@ QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "event_loop": event_loop.measure,
     "memory": memory.measure,
     "wire": wire.measure,
+    "options": options.measure,
     "forward": forward.measure,
     "instructions": instructions.measure,
 }

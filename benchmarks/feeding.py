@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.load import Sent
 from veneurpy.engine import Engine, EngineOptions, Interval, MetricType, open_engine
@@ -23,11 +25,13 @@ LETTERS = {
 
 
 @contextmanager
-def native_engine(readers: int = 1) -> Iterator[Engine]:
+def native_engine(readers: int = 1, **changes: Any) -> Iterator[Engine]:
     """A native engine that takes datagrams of `CHUNK_BYTES`, with 2 GiB for each reader:
-    enough for a million series, their flush and the columns that sinks hold meanwhile."""
+    enough for a million series, their flush and the columns that sinks hold meanwhile.
+    `changes` are of its options."""
     options = EngineOptions(max_datagram_bytes=65_507, store_max_bytes=readers << 31)
-    engine = open_engine("native", options, start_ms=time.time_ns() // 1_000_000)
+    start_ms = time.time_ns() // 1_000_000
+    engine = open_engine("native", replace(options, **changes), start_ms=start_ms)
     try:
         yield engine
     finally:

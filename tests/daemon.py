@@ -28,13 +28,18 @@ class Daemon:
     test (so that the shutdown's flush is the only one), points as JSON lines.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any], stdin: BinaryIO | None = None
+    ) -> None:
         self.points_file = folder / "points.jsonl"
         config = folder / "veneurpy.yaml"
         config.write_text(yaml.safe_dump(self._defaults() | dict(settings)))
         command = [sys.executable, "-m", "veneurpy", "run", "-f", str(config)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            command,
+            stdin=stdin or subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
         self.log: list[dict[str, Any]] = []
         """What it has logged so far, one mapping a line."""
@@ -127,9 +132,11 @@ def send_lines(port: int, *lines: str) -> None:
 
 
 @contextmanager
-def running_daemon(folder: Path, **settings: Any) -> Iterator[Daemon]:
+def running_daemon(
+    folder: Path, stdin: BinaryIO | None = None, **settings: Any
+) -> Iterator[Daemon]:
     """A daemon that takes traffic, ended with the block if the test has not ended it."""
-    daemon = Daemon(folder, settings)
+    daemon = Daemon(folder, settings, stdin)
     try:
         daemon.wait_until_started()
         yield daemon

@@ -21,6 +21,7 @@ from veneurpy.engine import (
     MetricType,
     Plan,
     PointType,
+    Process,
     Reader,
     Scope,
     open_engine,
@@ -80,6 +81,7 @@ class Datagram(NamedTuple):
     reader: int = 0
     truncated: bool = False
     now_ns: int = NOW_NS
+    process: Process | None = None
 
 
 def run(
@@ -102,7 +104,10 @@ def feed(readers: Sequence[Reader], datagrams: Iterable[Datagram], kind: EngineK
     """Each to its reader."""
     for datagram in datagrams:
         readers[datagram.reader].feed(
-            in_buffer(datagram.data, kind), truncated=datagram.truncated, now_ns=datagram.now_ns
+            in_buffer(datagram.data, kind),
+            truncated=datagram.truncated,
+            now_ns=datagram.now_ns,
+            process=datagram.process,
         )
 
 

@@ -10,17 +10,15 @@ sent, before "\n" becomes a newline.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
 from veneurpy.engine.numerals import parse_integer
+from veneurpy.engine.side_lines import CHECK_PREFIX, event_parts
 from veneurpy.engine.tags import ImplicitTags, is_clean, normalise
 from veneurpy.model import Event, ServiceCheck
 
-_EVENT_HEAD = re.compile(rb"_e\{([^,:|]*),([^:|]*)\}:")
-_CHECK_PREFIX = b"_sc|"
 _STATUSES = (b"0", b"1", b"2", b"3")
 _PRIORITIES = ("normal", "low")
 _ALERT_TYPES = ("error", "warning", "info", "success")
@@ -35,10 +33,11 @@ def parse_event(line: bytes, now_s: int, extend_tags: Sequence[str]) -> Event | 
 
     `now_s` is the event's time if it gives none that can be read.
     """
-    content = _event_content(line)
-    if content is None:
+    parts = event_parts(line)
+    if parts is None:
         return None
-    raw_title, raw_text, fields = content
+    raw_title, raw_text, text_end = parts
+    fields = _fields(line[text_end:].split(b"|")[1:])
     title = _clean_text(raw_title)
     text = _text(raw_text)
     tags = _tags(fields, extend_tags)
@@ -62,7 +61,7 @@ def parse_check(line: bytes, now_s: int, extend_tags: Sequence[str]) -> ServiceC
 
     `now_s` is the check's time if it gives none that can be read.
     """
-    raw_name, *rest = line.removeprefix(_CHECK_PREFIX).split(b"|")
+    raw_name, *rest = line.removeprefix(CHECK_PREFIX).split(b"|")
     if not rest or rest[0] not in _STATUSES:
         return None
     fields = _fields(rest[1:])
@@ -79,25 +78,6 @@ def parse_check(line: bytes, now_s: int, extend_tags: Sequence[str]) -> ServiceC
         # Official clients escape "m:" within the message, too.
         message=_last(fields, b"m:", _text, "").replace("m\\:", "m:"),
     )
-
-
-def _event_content(line: bytes) -> tuple[bytes, bytes, Fields] | None:
-    """(title, text, fields), cut where the lengths say; None if the line disagrees with them."""
-    head = _EVENT_HEAD.match(line)
-    if head is None:
-        return None
-    title_bytes, text_bytes = parse_integer(head[1]), parse_integer(head[2])
-    if title_bytes is None or text_bytes is None or title_bytes < 1 or text_bytes < 0:
-        return None
-    text_start = head.end() + title_bytes + 1
-    text_end = text_start + text_bytes
-    title = line[head.end() : text_start - 1]
-    if line[text_start - 1 : text_start] != b"|" or len(line) < text_end:
-        return None
-    after, *sections = line[text_end:].split(b"|")
-    if after:
-        return None
-    return title, line[text_start:text_end], _fields(sections)
 
 
 def _fields(sections: Sequence[bytes]) -> Fields:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import atheris
 
-TARGETS = ("lines", "sketches", "arenas", "wire")
+TARGETS = ("lines", "sketches", "arenas", "wire", "origin", "dog")
 EXECUTIONS = re.compile(rb"stat::number_of_executed_units: (\d+)")
 PRELOAD = Path(atheris.path()) / "asan_with_fuzzer.so"
 ENVIRONMENT = {

@@ -13,15 +13,16 @@ from tests.engines import has_native
 if not has_native():
     pytest.skip("the native engine is not built", allow_module_level=True)
 
-lines = importlib.import_module("tests.fuzz.lines")
+benches = [importlib.import_module(f"tests.fuzz.{name}") for name in ("lines", "origin")]
 FINDINGS = Path(__file__).parent / "findings"
-TARGETS = ("lines", "sketches", "arenas", "wire")
+TARGETS = ("lines", "sketches", "arenas", "wire", "origin", "dog")
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_kept() -> Iterator[None]:
     yield
-    lines.close()
+    for each in benches:
+        each.close()
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -16,6 +16,7 @@ from statsd import StatsClient, TCPStatsClient
 
 from tests.daemon import Daemon, running_daemon
 from tests.engines import needs_native
+from tests.integration.every_transport import post
 
 PATIENCE_S = 30.0
 ENGINES = [pytest.param("python"), pytest.param("native", marks=needs_native)]
@@ -126,6 +127,28 @@ def test_clients_of_both_dialects(engine: str, tmp_path: Path) -> None:
         ("stream",): 3,
         ("official",): -3,
         ("meter",): 4,
+    } == points(daemon)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_http_reads_lines_its_own_way(engine: str, tmp_path: Path) -> None:
+    """Options behind `http:` are for what comes by HTTP, and for nothing else."""
+    listeners = ["udp://127.0.0.1:0", "http:?dialect=statsd&name_tags=influxdb"]
+    settings = {"statsd_listen_addresses": listeners, "engine": engine, "hostname": "here"}
+    with running_daemon(tmp_path, **settings) as daemon:
+        for name in ("udp", "http"):
+            text = f"{name}:5|g\n{name}:+3|g\n{name}.count,x=1:2|c\n"
+            if name == "http":
+                post(daemon, text.encode())
+            else:
+                send(urls(daemon)[0], text)
+        assert daemon.stop() == 0
+
+    assert {
+        ("udp",): 3,
+        ("udp.count,x=1",): 2,
+        ("http",): 8,
+        ("http.count", "x:1"): 2,
     } == points(daemon)
 
 

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from datadog.dogstatsd import DogStatsd
 
 from tests.daemon import Daemon, running_daemon
-from tests.engines import engine_kinds
+from tests.engines import engine_kinds, needs_native
+from tests.integration.every_transport import SAMPLES, TRANSPORTS, Traffic
 from veneurpy.capture.dogfile import HEADER, encode_datagram, encode_end
 from veneurpy.cli import main
 from veneurpy.engine import EngineKind
@@ -21,7 +22,10 @@ from veneurpy.engine import EngineKind
 SETTINGS: dict[str, Any] = {"percentiles": [0.5, 0.99], "num_readers": 1}
 
 
-def rows_of(daemon: Daemon) -> list[tuple[tuple[str, ...], float]]:
+Rows = list[tuple[tuple[str, ...], float]]
+
+
+def rows_of(daemon: Daemon) -> Rows:
     """What it flushes at its end, sorted by name, tags and type."""
     assert 0 == daemon.stop()
     rows = [((r["name"], *r["tags"], r["type"]), r["value"]) for r in daemon.rows()]
@@ -53,7 +57,7 @@ def send_some(client: DogStatsd, seed: int) -> int:
 def test_a_replay_publishes_the_same(tmp_path: Path, kind: EngineKind, scheme: str) -> None:
     """Series, types and values of a fresh daemon are those of the one that was captured."""
     file = tmp_path / "c.dog"
-    daemons: list[list[tuple[tuple[str, ...], float]]] = []
+    daemons: list[Rows] = []
     for name in ("first", "second"):
         folder = tmp_path / name
         folder.mkdir()
@@ -79,9 +83,49 @@ def test_a_replay_publishes_the_same(tmp_path: Path, kind: EngineKind, scheme: s
 
     first, second = daemons
     assert len(first) > 50
+    assert_same(first, second)
+
+
+def assert_same(first: Rows, second: Rows) -> None:
     assert [key for key, _ in first] == [key for key, _ in second]
     for (key, one), (_, other) in zip(first, second, strict=True):
         assert math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-9), key
+
+
+@pytest.mark.parametrize(
+    ("kind", "to"),
+    [
+        pytest.param("native", "unix", marks=needs_native),
+        pytest.param("native", "unixpacket", marks=needs_native),
+        ("python", "tcp"),
+    ],
+)
+def test_every_transport(tmp_path: Path, kind: EngineKind, to: str) -> None:
+    """What came by any transport is captured, and sent again by another gives the same points."""
+    traffic, file = Traffic(tmp_path), tmp_path / "c.dog"
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    settings = {**SETTINGS, "engine": kind}
+    with (
+        traffic.stdin.open("rb") as stdin,
+        running_daemon(tmp_path, stdin, **settings, **traffic.settings) as daemon,
+    ):
+        lines = traffic.send(daemon)
+        wait_for_lines(daemon, lines)
+        result = CliRunner().invoke(main, ["capture", "--address", daemon.http, "-o", str(file)])
+        assert 0 == result.exit_code, result.output
+        first = rows_of(daemon)
+    url = "tcp://127.0.0.1:0" if to == "tcp" else f"{to}://{fresh / 'socket'}"
+    with running_daemon(fresh, **settings, statsd_listen_addresses=[url]) as daemon:
+        listening = daemon.logged("started")[0]["listeners"]
+        result = CliRunner().invoke(main, ["replay", str(file), "--to", listening])
+        assert 0 == result.exit_code, result.output
+        wait_for_lines(daemon, lines)
+        second = rows_of(daemon)
+
+    for name, total in [(f"{way}.{name}", SAMPLES[name]) for way in TRANSPORTS for name in SAMPLES]:
+        assert total == sum(value for key, value in first if key[0] == name), name
+    assert_same(first, second)
 
 
 @pytest.mark.parametrize(

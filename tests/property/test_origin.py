@@ -23,7 +23,16 @@ from tests.engines import (
 )
 from tests.property.compare import PLAN, differences, weights
 from tests.property.traffic import grammars, lines
-from veneurpy.engine import ClientTop, EngineKind, EngineOptions, OriginTag, Process, open_engine
+from veneurpy.engine import (
+    ClientTop,
+    EngineKind,
+    EngineOptions,
+    Grammar,
+    NameTags,
+    OriginTag,
+    Process,
+    open_engine,
+)
 
 ID = "0123456789abcdef" * 4
 TASK = "0123456789abcdef" * 2 + "-1234567890"
@@ -72,10 +81,11 @@ def feed(
     return outcome, clients
 
 
+_long_fields = [b"c:" + b"in-1," * 120 + b"ci-far", b"e:" + b"cn-1," * 120 + b"pu-far"]
 _fields = st.sampled_from(
     b"c:ci-abc c: c:in-5 c:cid-x,ci-y c:bare c:ci-\xff c:a,b e:it-false,cn-web,pu-1-2 e:cn- e:pu-z "
     b"e:cn-a,cn-b card:low card: card:no/ #x:1 # #a,b T1 @0.5".split()
-)
+) | st.sampled_from(_long_fields)
 _line = st.builds(lambda line, fields: b"|".join([line, *fields]), lines, st.lists(_fields))
 _packets = st.lists(
     st.lists(_line, max_size=8).map(b"\n".join) | st.lists(_line).map(b"\r\n".join), max_size=4
@@ -119,6 +129,7 @@ def test_engines_agree(
     traffic = [Datagram(packet) for packet in packets]
     assert [] == differences(expected, found, weights(traffic, options))
     assert expected.accounts == found.accounts
+    assert expected.side_log == found.side_log
     assert [] == [b for _, accounts in found.accounts for b in broken_equations(accounts)]
     assert [top._replace(bytes=0) for top in known] == [top._replace(bytes=0) for top in clients]
 
@@ -145,6 +156,7 @@ LINES = {
     b"a:1|c|c:ci-a/b": "pid:9,uid:5",
     b"a:1|c|c:ci-" + b"x" * 64: f"container_id:{'x' * 64},pid:9,uid:5",
     b"a:1|c|c:ci-" + b"x" * 65: "pid:9,uid:5",
+    b"a:1|c|c:" + b"in-1," * 120 + b"ci-far": "container_id:far,pid:9,uid:5",
 }
 
 
@@ -155,6 +167,26 @@ def test_tags(kind: EngineKind, proc: str, line: bytes) -> None:
     options = EngineOptions(origin_tags=EVERYTHING, proc_dir=proc)
     outcome, _ = feed(kind, [line], options, process=Process(9, 5))
     assert [LINES[line]] == [",".join(row.tags) for row in outcome.rows]
+
+
+@engine_kinds
+def test_lines_of_several_origins(kind: EngineKind, proc: str) -> None:
+    """Each line has what it says itself, and each datagram what the kernel says of its sender."""
+    lines = [b"%d:1|c|c:ci-%d|card:%d" % (i, i % 3 // 2, i % 5 // 4) for i in range(30)]
+    engine = open_engine(
+        kind, EngineOptions(origin_tags=EVERYTHING, proc_dir=proc), start_ms=START_MS
+    )
+    reader = engine.open_reader("x")
+    for start in range(0, 30, 2):
+        sender = Process(9, start % 4)
+        reader.feed(b"\n".join(lines[start : start + 2]), now_ns=NOW_NS, process=sender)
+    outcome = close_interval(engine, PLAN)
+    engine.close()
+    expected = {
+        str(i): f"cardinality:{i % 5 // 4},container_id:{i % 3 // 2},pid:9,uid:{i // 2 * 2 % 4}"
+        for i in range(30)
+    }
+    assert expected == {row.name: ",".join(row.tags) for row in outcome.rows}
 
 
 @engine_kinds
@@ -178,14 +210,48 @@ def test_many_lines(kind: EngineKind, proc: str) -> None:
     assert (1, len(packet), 1365) == (total.whole, total.bytes, total.accepted)
 
 
+TAGS = b"pid:9,uid:5"
+SIDE_LINES = {
+    b"_e{1,1}:a|b": b"_e{1,1}:a|b|#" + TAGS,
+    b"_e{1,3}:a||#b|p:low|#x:1|t:info": b"_e{1,3}:a||#b|p:low|#x:1,%s|t:info" % TAGS,
+    b"_e{01,+0}:a||c:ci-abc": b"_e{01,+0}:a||c:ci-abc|#container_id:abc," + TAGS,
+    b"_e{1,7}:a|c:ci-no|#": b"_e{1,7}:a|c:ci-no|#" + TAGS,
+    b"_sc|a,b|0": b"_sc|a,b|0|#" + TAGS,
+    b"_sc|a|2|#x|m:no, it is|e:cn-web": b"_sc|a|2|#x,container_name:web,%s|m:no, it is|e:cn-web"
+    % TAGS,
+    b"_sc|#a|1\r": b"_sc|#a|1|#" + TAGS,
+}
+UNREADABLE = [
+    *(b"_e{", b"_e{1,1}", b"_e{1,1}:", b"_e{1,1}:a", b"_e{1,1}:ab", b"_e{1,1}:a|", b"_e{1,1}:a|bc"),
+    *(b"_e{0,1}:|b", b"_e{1,-1}:a|b", b"_e{,1}:a|b", b"_e{1,}:a|b", b"_e{1}:a|b", b"_e{1,1:a|b}:"),
+    *(
+        b"_e{1,%s}:a|b" % (b"9" * 30),
+        b"_e{%s,1}:a|b" % (b"9" * 30),
+        b"_e{1,1,}:a|b",
+        b"_e{1,1} :a|b",
+    ),
+    *(b"_sc|", b"_sc|a"),
+]
+
+
 @engine_kinds
-def test_side_lines_stay_as_they_are(kind: EngineKind, proc: str) -> None:
-    """Events and service checks, and what is no line at all, get no tags."""
-    lines = [b"_e{1,1}:a|b", b"_sc|a|0"]
+@pytest.mark.parametrize("name_tags", [NameTags(0), NameTags.INFLUXDB])
+def test_side_lines(kind: EngineKind, proc: str, name_tags: NameTags) -> None:
+    """Events and checks get tags behind what they say, however much it looks like fields."""
+    options = EngineOptions(origin_tags=EVERYTHING, proc_dir=proc, grammar=Grammar(name_tags))
+    outcome, _ = feed(kind, [b"\n".join(SIDE_LINES)], options, process=Process(9, 5))
+    assert list(SIDE_LINES.values()) == [line for _, line in outcome.side_log]
+
+
+@engine_kinds
+def test_what_is_wrong_stays_as_it_is(kind: EngineKind, proc: str) -> None:
+    """What cannot have fields gets no tags: they would hide what is wrong with it."""
     options = EngineOptions(origin_tags=EVERYTHING, proc_dir=proc)
-    outcome, _ = feed(kind, [b"\n".join([*lines, b"a:1", b"", b"\r"])], options)
-    assert lines == [line for _, line in outcome.side_log]
-    assert (3, 1) == (outcome.total.lines, outcome.total.rejected["no_colon_or_pipe"])
+    packet = b"\n".join([*UNREADABLE, b"a:1", b"", b"\r"])
+    outcome, _ = feed(kind, [packet], options, process=Process(9, 5))
+    assert UNREADABLE == [line for _, line in outcome.side_log]
+    rejected = outcome.total.rejected["no_colon_or_pipe"]
+    assert (len(UNREADABLE) + 1, 1) == (outcome.total.lines, rejected)
 
 
 @engine_kinds

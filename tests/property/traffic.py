@@ -87,7 +87,8 @@ def _metric(draw: st.DrawFn) -> bytes:
 
 
 _side_lines = st.sampled_from(
-    [b"_e{3,3}:foo|bar|#x", b"_e{1", b"_sc|x|0", b"_sc|", b"_e{", b"_sc|y|1|m:all well"]
+    b"_e{3,3}:foo|bar|#x _e{3,6}:foo||#x|c: _e{1,0}:a| _e{1,1}:a|bc _e{1,9}:a|b _e{1 _e{ "
+    b"_sc|x|0 _sc|x|0|#x|m:well _sc| _sc|x".split()
 )
 
 

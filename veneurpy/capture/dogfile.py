@@ -82,14 +82,13 @@ class CaptureFile:
         """What was received and overwritten before it could be written. Known at the end."""
         self._read = 0
         try:
-            opened = path.open("rb")
+            self._file = _opened(path)
         except OSError as exc:
             raise CaptureError(f"{path} cannot be read: {exc.strerror or exc}") from exc
         try:
-            self._file = _decompressed(opened)
             self.version = self._read_header()
         except BaseException:
-            opened.close()
+            self._file.close()
             raise
 
     def __repr__(self) -> str:
@@ -190,12 +189,16 @@ class CaptureFile:
         return CaptureError(f"{self._path} is damaged after {self._read} datagrams: {why}")
 
 
-def _decompressed(opened: IO[bytes]) -> IO[bytes]:
-    """What is in the file, whether it is compressed or not."""
-    magic = opened.read(len(_ZSTD_MAGIC))
-    opened.seek(0)
-    if magic != _ZSTD_MAGIC:
-        return opened
+def _opened(path: Path) -> IO[bytes]:
+    """What is in the file, whether it is compressed or not. Raises OSError."""
+    opened = path.open("rb")
+    try:
+        # A pipe cannot be read twice.
+        if not opened.peek(len(_ZSTD_MAGIC)).startswith(_ZSTD_MAGIC):
+            return opened
+    except BaseException:
+        opened.close()
+        raise
     from veneurpy.capture.packing import unpacking  # few need the library
 
     return unpacking(opened)

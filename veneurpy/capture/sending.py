@@ -17,6 +17,8 @@ TIMEOUT_S = 10.0
 LONGEST_DATAGRAM = 8192
 """What receivers take at once unless they are told otherwise, the Agent too."""
 LARGEST_UDP = 65_507
+LARGEST_FRAME = 1 << 16
+"""What a listener of a Unix stream takes: a longer frame ends the connection."""
 SCHEMES = (*UDP_SCHEMES, "tcp", "tcp4", "tcp6", "unix", "unixgram", "unixpacket")
 
 
@@ -28,7 +30,7 @@ class Sent:
     """As they stand in the capture."""
     bytes: int = 0
     too_long: int = 0
-    """Lines that no datagram has room for."""
+    """Lines that no datagram, or no frame, has room for."""
     seconds: float = 0.0
 
 
@@ -62,11 +64,12 @@ class Sender:
 
     def _pieces(self, payload: bytes, sent: Sent) -> Iterator[bytes]:
         if self._is_framed:
-            yield struct.pack("<I", len(payload)) + payload
+            for piece in _pieces_of(payload, sent, LARGEST_FRAME, LARGEST_FRAME):
+                yield struct.pack("<I", len(piece)) + piece
         elif self._is_stream:
             yield payload if payload.endswith(b"\n") else payload + b"\n"
         else:
-            yield from _datagrams(payload, sent)
+            yield from _pieces_of(payload, sent, LONGEST_DATAGRAM, LARGEST_UDP)
 
 
 def replay(
@@ -95,17 +98,17 @@ def replay(
     return sent
 
 
-def _datagrams(payload: bytes, sent: Sent) -> Iterator[bytes]:
-    """Whole lines, as many as fit."""
-    if len(payload) <= LONGEST_DATAGRAM:
+def _pieces_of(payload: bytes, sent: Sent, most_bytes: int, longest_line: int) -> Iterator[bytes]:
+    """Whole lines, as many as fit; one that is longer than that is sent alone."""
+    if len(payload) <= most_bytes:
         yield payload
         return
     piece = b""
     for line in io.BytesIO(payload):
-        if piece and len(piece) + len(line) > LONGEST_DATAGRAM:
+        if piece and len(piece) + len(line) > most_bytes:
             yield piece
             piece = b""
-        if len(line) > LARGEST_UDP:
+        if len(line) > longest_line:
             sent.too_long += 1
         else:
             piece += line

@@ -69,4 +69,4 @@ def replay(file: Path, url: ListenUrl, speed: float | None) -> None:
 
 def _summary(sent: Sent, url: ListenUrl) -> str:
     text = f"sent {sent.datagrams} datagrams, {sent.bytes} bytes, to {url} in {sent.seconds:.3f} s"
-    return f"{text}; {sent.too_long} lines were too long for a datagram" if sent.too_long else text
+    return f"{text}; {sent.too_long} lines were too long to be sent" if sent.too_long else text

@@ -18,12 +18,13 @@ from veneurpy.config.wrong import Wrong, shown
 UDP_SCHEMES = ("udp", "udp4", "udp6")
 TCP_SCHEMES = ("tcp", "tcp4", "tcp6", "tls")
 UNIX_SCHEMES = ("unix", "unixgram", "unixpacket")
-SCHEMES = (*UDP_SCHEMES, *TCP_SCHEMES, *UNIX_SCHEMES, "systemd", "stdin")
+PLACELESS_SCHEMES = ("stdin", "http")
+SCHEMES = (*UDP_SCHEMES, *TCP_SCHEMES, *UNIX_SCHEMES, "systemd", *PLACELESS_SCHEMES)
 LONGEST_UNIX_PATH = 107
 """Bytes that `sun_path` has room for, with its NUL."""
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_OPAQUE = re.compile(r"(unix|unixgram|unixpacket|stdin):(.*)", re.DOTALL)
+_OPAQUE = re.compile(r"(unix|unixgram|unixpacket|stdin|http):(.*)", re.DOTALL)
 _FD_NAME = re.compile(r"[!-9;-~]{1,255}")
 
 
@@ -32,7 +33,7 @@ class ListenUrl:
     """Where to receive: `udp://127.0.0.1:8125`, `unixgram:///run/dsd.socket`, `systemd://NAME`.
 
     `udp4`, `udp6`, `tcp4` and `tcp6` bind one family; `udp`, `tcp` and `tls` bind what the host is,
-    and both families for no host.
+    and both families for no host. `stdin:`, and `http:` (on `http_address`), are no more than that.
     """
 
     scheme: str
@@ -54,8 +55,8 @@ class ListenUrl:
         return f"{self}{self.options}"
 
     def __str__(self) -> str:
-        if self.scheme == "stdin":
-            return "stdin:"
+        if self.scheme in PLACELESS_SCHEMES:
+            return f"{self.scheme}:"
         if self.path.startswith("@"):
             return f"{self.scheme}:{self.path}"
         if self.path:
@@ -81,8 +82,8 @@ def _place(scheme: str, rest: str) -> ListenUrl:
         return ListenUrl(scheme, path=_unix_path(scheme, rest))
     if scheme == "systemd":
         return ListenUrl(scheme, path=_socket_name(rest))
-    if scheme == "stdin":
-        return _stdin(rest)
+    if scheme in PLACELESS_SCHEMES:
+        return _placeless(scheme, rest)
     if scheme not in SCHEMES:
         raise _other_scheme(scheme, rest)
     return _inet(scheme, rest)
@@ -126,16 +127,17 @@ def _socket_name(name: str) -> str:
     return name
 
 
-def _stdin(rest: str) -> ListenUrl:
+def _placeless(scheme: str, rest: str) -> ListenUrl:
     if rest.strip("/"):
-        raise Wrong(f"nothing follows stdin:, found {shown(rest)}", "stdin:")
-    return ListenUrl("stdin")
+        where = " (lines by HTTP are taken at http_address)" if scheme == "http" else ""
+        raise Wrong(f"nothing follows {scheme}:, found {shown(rest)}{where}", f"{scheme}:")
+    return ListenUrl(scheme)
 
 
 def _without_scheme(text: str) -> Wrong:
     expected = f'expected a URL such as "udp://127.0.0.1:8125", found {shown(text)}'
-    if text == "stdin":
-        return Wrong(expected, "stdin:")
+    if text in PLACELESS_SCHEMES:
+        return Wrong(expected, f"{text}:")
     if text.startswith("/"):
         return Wrong(expected, f"unixgram://{text}")
     try:
@@ -148,8 +150,9 @@ def _other_scheme(scheme: str, rest: str) -> Wrong:
     known = ", ".join(SCHEMES)
     close = get_close_matches(scheme, SCHEMES, n=1)
     suggestion = f"{close[0]}://{rest}" if close else ""
-    if scheme in ("http", "https"):
+    if scheme == "https":
         known += "; lines by HTTP are taken at /api/v1/statsd of http_address"
+        suggestion = "http:"
     return Wrong(f'unknown scheme "{scheme}": expected one of {known}', suggestion)
 
 
@@ -178,7 +181,7 @@ def _parse_grpc_url(value: object) -> ListenUrl:
 GrpcListenAddress = Annotated[
     ListenUrl,
     BeforeValidator(_parse_grpc_url),
-    PlainSerializer(str, when_used="json"),
+    PlainSerializer(lambda url: url.written, when_used="json"),
     Called("URL"),
 ]
 ListenAddress = Annotated[

@@ -88,6 +88,7 @@ def parse_config(
     check_durability(config, report)
     check_encryption(config, report)
     check_between_nodes(config, report)
+    _check_http(config, report)
     _warn_of_nothing(config, report)
     warnings = report.rendered_warnings()
     if config.name_mapping:
@@ -131,11 +132,18 @@ def _validate(data: dict[str, Any], report: Report) -> Config:
     return config
 
 
+def _check_http(config: Config, report: Report) -> None:
+    """Raises ConfigError for lines by HTTP where nothing is served by it."""
+    if config.http_address is None and any(url.scheme == "http" for url in config.listen_urls):
+        what = 'lines by HTTP ("http_statsd", or "http:" among the addresses) need "http_address"'
+        report.mistake(report.places.of(("http_address",), key=True), what)
+        report.raise_mistakes()
+
+
 def _warn_of_nothing(config: Config, report: Report) -> None:
     """All are allowed, as in Veneur, and hardly ever meant."""
-    listens = config.statsd_listen_addresses or config.grpc_listen_addresses
-    receives = listens or config.http_statsd or config.grpc_address
-    if not receives:
+    listens = config.listen_urls or config.grpc_listen_addresses
+    if not listens and not config.grpc_address:
         what = 'nothing is received: "statsd_listen_addresses" is empty'
         report.warning(report.places.whole, what)
     if not config.metric_sinks and not config.forwards:

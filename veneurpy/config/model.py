@@ -28,7 +28,7 @@ from veneurpy.config.checks import (
     check_tag,
 )
 from veneurpy.config.filters import FilterEntry
-from veneurpy.config.listen import GrpcListenAddress, ListenAddress
+from veneurpy.config.listen import GrpcListenAddress, ListenAddress, ListenUrl
 from veneurpy.config.listen_options import Dialect, NameTagStyles
 from veneurpy.config.mode import UnixMode
 from veneurpy.config.quantity import Duration, OptionalDuration, Size
@@ -85,15 +85,17 @@ class Config(Section):
     """Where to receive StatsD and DogStatsD, as URLs: `udp://127.0.0.1:8125`, `udp6://[::1]:8125`,
     `udp://:8125` (every address, IPv4 and IPv6); `tcp`, `tcp4`, `tcp6` and `tls` likewise;
     `unixgram:///run/dsd.socket`, `unix:` (a stream), `unixpacket:`, each with a path or an abstract
-    name (`unix:@dsd`); `systemd://NAME`; `stdin:`. What is asked for behind a `?` is for that
-    listener alone: `udp://:8126?dialect=statsd`."""
+    name (`unix:@dsd`); `systemd://NAME`; `stdin:`; `http:` (`POST /api/v1/statsd` on
+    `http_address`). What is asked for behind a `?` is for that listener alone:
+    `udp://:8126?dialect=statsd`."""
     dialect: Dialect = "dogstatsd"
     """What the lines are. `statsd`: plain StatsD, where a sign makes a gauge's value a change of
     the one before (`+3`, `-2`), gauges keep their values (`gauge_ttl`), and `m` (a meter) is a
     counter. For one listener: `?dialect=statsd` in its URL."""
     gauge_ttl: Duration = 0.0
     """With `dialect: statsd`: for how long a gauge is flushed again, with the same value, after it
-    was last sent. 0: it is forgotten at the flush, and a change is one of 0 then."""
+    was last sent. 0: it is forgotten at the flush, and a change is one of 0 then. One for all
+    listeners of that dialect."""
     name_tags: Annotated[NameTagStyles, BeforeValidator(as_tuple)] = ()
     """Where tags may stand in a metric's name: `influxdb` (`name,tag=value`), `librato`
     (`name#tag=value`), `signalfx` (`name[tag=value]`), `graphite` (`name;tag=value`). A style that
@@ -138,15 +140,16 @@ class Config(Section):
     """With `tls_authority_certificate`: a client's certificate must have one of these names
     (subjectAltName or common name). Empty: any that is signed."""
     http_statsd: bool = False
-    """Whether lines are also taken by HTTP, as `POST /api/v1/statsd` on `http_address`."""
+    """Whether lines are also taken by HTTP, as `POST /api/v1/statsd` on `http_address`: the same as
+    `http:` among `statsd_listen_addresses`, where options can be given."""
     grpc_listen_addresses: Annotated[tuple[GrpcListenAddress, ...], BeforeValidator(as_tuple)] = ()
     """Where to receive DogStatsD packets by gRPC (Veneur's `dogstatsd.DogstatsdGRPC`), as URLs:
     `tcp://127.0.0.1:8181`; `tls://`, and `tcp://` once `tls_certificate` is set, with TLS."""
 
     origin_tags: Annotated[tuple[Origin, ...], BeforeValidator(as_tuple)] = ()
-    """Tags that metrics get of where they come from: `container_id` (the field `c:`, else that of
-    the process at the other end of a Unix socket), `container_name` and `pod_uid` (`e:`),
-    `cardinality` (`card:`), `pid` and `uid` (of Unix sockets)."""
+    """Tags that metrics, events and service checks get of where they come from: `container_id` (the
+    field `c:`, else that of the process at the other end of a Unix socket), `container_name` and
+    `pod_uid` (`e:`), `cardinality` (`card:`), `pid` and `uid` (of Unix sockets)."""
 
     interval: Duration = 10.0
     """The flush period. Intervals are aligned with the clock: 10s ends at :00, :10, :20."""
@@ -314,6 +317,12 @@ class Config(Section):
     @classmethod
     def _some(cls, aggregates: tuple[Aggregate, ...]) -> tuple[Aggregate, ...]:
         return aggregates or DEFAULT_AGGREGATES
+
+    @property
+    def listen_urls(self) -> tuple[ListenUrl, ...]:
+        """Where StatsD is received, but for gRPC; HTTP once, however it is asked for."""
+        urls, by_http = self.statsd_listen_addresses, ListenUrl("http")
+        return (*urls, by_http) if self.http_statsd and by_http not in urls else urls
 
     @property
     def forwards(self) -> bool:

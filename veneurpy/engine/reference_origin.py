@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from veneurpy.engine.side_lines import CHECK_PREFIX, EVENT_PREFIX, event_parts
 from veneurpy.engine.types import OriginTag, Process
 
 _REMEMBERED_NS = 10_000_000_000
@@ -16,7 +17,6 @@ _CONTAINER = re.compile(
     rb"(?<![0-9a-f])(?:[0-9a-f]{64}(?![0-9a-f])|[0-9a-f]{32}-[0-9]{1,31}(?![0-9]))"
 )
 _PLAIN = re.compile(rb"[0-9A-Za-z._-]{1,64}")
-_SIDE_LINES = (b"_e{", b"_sc|")
 
 
 class Claims(NamedTuple):
@@ -73,9 +73,9 @@ def name_of(container: bytes, process: Process | None) -> str:
 
 
 def claims_of(line: bytes) -> Claims:
-    """Read from the fields behind the type; of repeated ones the last counts."""
+    """Read from the fields of a line; of repeated ones the last counts."""
     claims = Claims()
-    for field in line.split(b"|")[2:]:
+    for field in _parts(line)[1:]:
         if field.startswith(b"c:"):
             claims = claims._replace(container=_local(field[2:]))
         elif field.startswith(b"e:"):
@@ -86,25 +86,43 @@ def claims_of(line: bytes) -> Claims:
 
 
 def with_origin(
-    line: bytes, wanted: tuple[OriginTag, ...], container: bytes, process: Process | None
+    line: bytes,
+    wanted: tuple[OriginTag, ...],
+    container: bytes,
+    process: Process | None,
+    *,
+    has_name_tags: bool,
 ) -> bytes:
-    """A metric line as if its sender had tagged it. `container` is what the kernel says."""
-    if b"|" not in line or line.startswith(_SIDE_LINES):
-        return line
+    """A line as if its sender had tagged it. `container` is what the kernel says."""
+    parts = _parts(line)
     tags = b",".join(_tags(wanted, claims_of(line), container, process))
-    if not tags:
+    if not parts or not tags or (has_name_tags and _may_name_tags(line)):
         return line
-    fields = line.split(b"|")
-    places = [at for at, field in enumerate(fields) if at >= 2 and field.startswith(b"#")]
+    places = [at for at, field in enumerate(parts) if at and field.startswith(b"#")]
     if not places:
         return line + b"|#" + tags
-    fields[places[-1]] += (b"," if len(fields[places[-1]]) > 1 else b"") + tags
-    return b"|".join(fields)
+    parts[places[-1]] += (b"," if len(parts[places[-1]]) > 1 else b"") + tags
+    return b"|".join(parts)
 
 
-def may_name_tags(line: bytes) -> bool:
+def _parts(line: bytes) -> list[bytes]:
+    """What a line says, then its fields; nothing for what cannot have fields.
+
+    Tags would hide what is wrong with it.
+    """
+    if line.startswith(EVENT_PREFIX):
+        event = event_parts(line)
+        return [] if event is None else [line[: event[2]], *line[event[2] :].split(b"|")[1:]]
+    # Name and values, and the type; a check has its sign before its name and status.
+    said = 3 if line.startswith(CHECK_PREFIX) else 2
+    parts = line.split(b"|")
+    return [b"|".join(parts[:said]), *parts[said:]] if len(parts) >= said else []
+
+
+def _may_name_tags(line: bytes) -> bool:
     """Whether the name may contain tags in some style: others beside them would be one too many."""
-    return any(sign in line.partition(b":")[0] for sign in b",#;[")
+    is_metric = not line.startswith((EVENT_PREFIX, CHECK_PREFIX))
+    return is_metric and any(sign in line.partition(b":")[0] for sign in b",#;[")
 
 
 def _tags(

@@ -8,6 +8,7 @@ from copy import deepcopy
 from itertools import zip_longest
 from threading import Lock
 
+from veneurpy.engine import side_lines
 from veneurpy.engine.grammar import DOGSTATSD, Grammar
 from veneurpy.engine.reference_budget import Placer
 from veneurpy.engine.reference_clients import Look, client_of
@@ -15,7 +16,6 @@ from veneurpy.engine.reference_gauge import Gauge
 from veneurpy.engine.reference_origin import (
     Processes,
     claims_of,
-    may_name_tags,
     name_of,
     with_origin,
 )
@@ -39,7 +39,6 @@ from veneurpy.engine.types import (
     Scope,
 )
 
-_SIDE_LOG_PREFIXES = (b"_e{", b"_sc|")
 _TIMESTAMPED = frozenset({MetricType.COUNTER, MetricType.GAUGE})
 _NS_PER_MS = 1_000_000
 
@@ -109,8 +108,10 @@ class ReferenceReader:
             wanted = self._options.origin_tags
             for line in lines:
                 text = line.removesuffix(b"\r")
-                if wanted and not (self.grammar.name_tags and may_name_tags(text)):
-                    text = with_origin(text, wanted, container, process)
+                if wanted:
+                    text = with_origin(
+                        text, wanted, container, process, has_name_tags=bool(self.grammar.name_tags)
+                    )
                 self._take(text, now_ns)
             if count is not None and before is not None:
                 count.settle(before, Look.at(accounts))
@@ -168,7 +169,7 @@ class ReferenceReader:
             return
         accounts = self._store.accounts
         accounts.lines += 1
-        if line.startswith(_SIDE_LOG_PREFIXES):
+        if line.startswith(side_lines.PREFIXES):
             if self._store.keep_line(line):
                 accounts.pending += 1
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from veneurpy.engine import Engine, Reader
+from veneurpy.engine import Engine, Grammar, Reader
 from veneurpy.listeners._cutting import READ_BYTES, LineCutter, most_at_once
 from veneurpy.listeners._origin import Sender, host_of
 from veneurpy.telemetry import Telemetry
@@ -18,7 +18,10 @@ class HttpListener:
 
     name = f"http:{PATH}"
 
-    def __init__(self, *, max_line_bytes: int, telemetry: Telemetry) -> None:
+    def __init__(
+        self, *, max_line_bytes: int, telemetry: Telemetry, grammar: Grammar | None = None
+    ) -> None:
+        self._grammar = grammar
         self._max_line_bytes = max_line_bytes
         self._telemetry = telemetry
         self._reader: Reader | None = None
@@ -29,7 +32,9 @@ class HttpListener:
     async def start(self, engine: Engine) -> None:
         """Takes requests from now on."""
         most_bytes = most_at_once(self._max_line_bytes)
-        self._reader = engine.open_reader(self.name, max_datagram_bytes=most_bytes)
+        self._reader = engine.open_reader(
+            self.name, max_datagram_bytes=most_bytes, grammar=self._grammar
+        )
         self._telemetry.emit(Listening(self.name, 1, 0))
 
     async def stop(self, timeout_s: float) -> int:

@@ -15,9 +15,9 @@ _LARGEST_PART = 8
 
 def capture_share(config: Config) -> int:
     """What each reader may keep, in bytes."""
-    urls = config.statsd_listen_addresses
+    urls = config.listen_urls
     readers = sum(config.num_readers if url.scheme in UDP_SCHEMES else 1 for url in urls)
-    readers += config.http_statsd + len(config.grpc_listen_addresses)
+    readers += len(config.grpc_listen_addresses)
     return min(config.capture_bytes, config.store_max_bytes // _LARGEST_PART) // max(1, readers)
 
 

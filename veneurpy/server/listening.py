@@ -61,19 +61,16 @@ class Listeners:
         )
 
     def make(self) -> list[Listener]:
-        """One for each URL, and one for HTTP where it is on. Raises VeneurpyError."""
-        urls = self._config.statsd_listen_addresses
-        listeners = [self._listener(url) for url in urls]
-        if self._config.http_statsd:
-            listeners.append(
-                HttpListener(max_line_bytes=self._limits.max_line_bytes, telemetry=self._telemetry)
-            )
+        """One for each URL. Raises VeneurpyError."""
+        listeners = [self._listener(url) for url in self._config.listen_urls]
         listeners += [self._grpc(url) for url in self._config.grpc_listen_addresses]
         return listeners
 
     def _listener(self, url: ListenUrl) -> Listener:
         if url.scheme == "stdin":
             return self._stdin(url)
+        if url.scheme == "http":
+            return self._http(url)
         if url.scheme == "systemd":
             return self._given(url)
         if url.scheme in UNIX_KINDS:
@@ -105,12 +102,18 @@ class Listeners:
 
     def _stdin(self, url: ListenUrl) -> Listener:
         config = self._config
-        others = len(config.statsd_listen_addresses) - 1 + len(config.grpc_listen_addresses)
-        is_alone = not others and not config.http_statsd
+        is_alone = len(config.listen_urls) + len(config.grpc_listen_addresses) == 1
         return StdinListener(
             max_line_bytes=self._limits.max_line_bytes,
             telemetry=self._telemetry,
             on_end=self._on_input_end if is_alone else lambda: None,
+            grammar=grammar_of(self._config, url.options),
+        )
+
+    def _http(self, url: ListenUrl) -> Listener:
+        return HttpListener(
+            max_line_bytes=self._limits.max_line_bytes,
+            telemetry=self._telemetry,
             grammar=grammar_of(self._config, url.options),
         )
 

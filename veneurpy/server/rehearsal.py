@@ -86,7 +86,7 @@ def _opened(config: Config, start_ms: int) -> tuple[Engine, Reader]:
     # In memory: a daemon may be running on the directories of the configuration.
     options = replace(engine_options(config), arena_dir=None, capture_bytes=0)
     engine = open_engine(config.engine, options, start_ms=start_ms)
-    urls = config.statsd_listen_addresses
+    urls = config.listen_urls
     grammar = grammar_of(config, urls[0].options if urls else ListenOptions())
     most_bytes = max(LARGEST_FEED, config.metric_max_length)
     return engine, engine.open_reader("rehearsal", max_datagram_bytes=most_bytes, grammar=grammar)

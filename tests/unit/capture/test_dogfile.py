@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,14 @@ import zstandard
 
 from veneurpy.capture.dogfile import (
     HEADER,
+    LARGEST_MESSAGE,
     CaptureError,
     CaptureFile,
     Datagram,
     encode_datagram,
     encode_end,
 )
+from veneurpy.capture.packing import packing
 
 # 08: time, 10: payloadSize, 1a: payload, 20: pid, 28: ancillarySize, 32: ancillary.
 MESSAGE = bytes.fromhex("08ac02 1005 1a05") + b"a:1|c"
@@ -120,6 +124,43 @@ def test_no_file(tmp_path: Path) -> None:
     """A file that is not there is said to be so."""
     with pytest.raises(CaptureError, match=r"none\.dog cannot be read: No such file"):
         CaptureFile(tmp_path / "none.dog")
+
+
+@pytest.mark.parametrize("data", [GOLDEN, zstandard.compress(GOLDEN)], ids=["plain", "zstd"])
+def test_a_pipe(data: bytes) -> None:
+    """What can be read only once is read, compressed or not."""
+    ours, theirs = os.pipe()
+    os.write(theirs, data)
+    os.close(theirs)
+    with CaptureFile(Path(f"/proc/self/fd/{ours}")) as file:
+        assert [Datagram(TIME_NS, b"a:1|c")] == list(file)
+    os.close(ours)
+
+
+@pytest.mark.parametrize("place", ["/", "/proc/self/mem"])
+def test_what_cannot_be_read(place: str) -> None:
+    """What can be opened, or not even that, and not be read is said to be so."""
+    with pytest.raises(CaptureError, match="cannot be read"):
+        CaptureFile(Path(place))
+
+
+def test_a_few_bytes_that_are_many(tmp_path: Path) -> None:
+    """However well it is compressed, no more is in memory than a message and its payload."""
+    path = tmp_path / "bomb.dog"
+    payload = b"x" * (LARGEST_MESSAGE - 100)
+    with path.open("wb") as file, packing(file) as packed:
+        packed.write(HEADER)
+        for i in range(8):
+            packed.write(encode_datagram(i, payload))
+        packed.write(encode_end())
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    with CaptureFile(path) as file:
+        assert 8 * len(payload) == sum(len(datagram.payload) for datagram in file)
+    most_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert most_bytes < 4 * LARGEST_MESSAGE
 
 
 def test_any_damage(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from veneurpy.capture.dogfile import CaptureError, Datagram
-from veneurpy.capture.sending import LONGEST_DATAGRAM, Sender, Sent, replay
+from veneurpy.capture.sending import LARGEST_FRAME, LONGEST_DATAGRAM, Sender, Sent, replay
 from veneurpy.config.listen import parse_listen_url
 
 SECOND = 1_000_000_000
@@ -86,6 +87,26 @@ def test_unix(tmp_path: Path, scheme: str, expected: bytes) -> None:
 
     assert expected == received
     assert (1, len(expected)) == (sent.datagrams, sent.bytes)
+
+
+def test_a_long_piece_by_frames(tmp_path: Path) -> None:
+    """No frame is longer than a listener takes: whole lines, as many as fit."""
+    lines = [b"a:%d|c|#" % i + b"x" * 30_000 + b"\n" for i in range(5)]
+    lines[2] = b"y" * LARGEST_FRAME + b"\n"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        listening.listen()
+        sender, sent = Sender(parse_listen_url(f"unix://{tmp_path / 'socket'}")), Sent()
+        with listening.accept()[0] as peer, peer.makefile("rb") as received:
+            sending = threading.Thread(target=lambda: sender.send(b"".join(lines), sent))
+            sending.start()
+            sizes = (int.from_bytes(received.read(4), "little") for _ in range(2))
+            frames = [received.read(size) for size in sizes]
+            sending.join()
+        sender.close()
+
+    assert [b"".join(lines[:2]), b"".join(lines[3:])] == frames
+    assert (1, 1) == (sent.datagrams, sent.too_long)
 
 
 def test_tcp() -> None:

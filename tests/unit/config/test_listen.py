@@ -23,6 +23,7 @@ URLS = {
     "unixpacket:///tmp/x": ListenUrl("unixpacket", path="/tmp/x"),
     "systemd://veneurpy.tcp": ListenUrl("systemd", path="veneurpy.tcp"),
     "stdin:": ListenUrl("stdin"),
+    "http:": ListenUrl("http"),
 }
 OTHER_SPELLINGS = {
     "unix:/run/dsd.socket": "unix:///run/dsd.socket",
@@ -44,7 +45,9 @@ WRONG_URLS = {
     "udp4://[::1]:8125": ("needs an IPv4 address", "udp://[::1]:8125"),
     "udp6://127.0.0.1:8125": ("needs an IPv6 address", "udp://127.0.0.1:8125"),
     "upd://127.0.0.1:8125": ('unknown scheme "upd"', "udp://127.0.0.1:8125"),
-    "http://127.0.0.1:8125": ('unknown scheme "http"', ""),
+    "http://127.0.0.1:8125": ("taken at http_address", "http:"),
+    "https://127.0.0.1:8125": ("taken at /api/v1/statsd of http_address", "http:"),
+    "http": ("expected a URL", "http:"),
     "tcp4://[::1]:8125": ("needs an IPv4 address", "tcp://[::1]:8125"),
     "/run/dsd.socket": ("expected a URL", "unixgram:///run/dsd.socket"),
     "unix://run/dsd.socket": ("expected an absolute path", "unix:///run/dsd.socket"),
@@ -89,6 +92,7 @@ OPTIONS = {
     "unix:@abstract?name_tags=librato": ListenOptions(("librato",)),
     "systemd://veneurpy.tcp?name_tags=signalfx": ListenOptions(("signalfx",)),
     "stdin:?name_tags=graphite": ListenOptions(("graphite",)),
+    "http:?dialect=statsd": ListenOptions(dialect="statsd"),
     "udp://:8125?dialect=statsd": ListenOptions(dialect="statsd"),
     "tcp://:8125?dialect=dogstatsd&name_tags=none": ListenOptions((), "dogstatsd"),
 }

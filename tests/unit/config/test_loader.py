@@ -73,6 +73,11 @@ WRONG = {
         "4:18: store_max_bytes: 128 readers (num_readers for each listener) need at least 128MiB",
         "",
     ),
+    "http without an address": (
+        'http_address: ""\nhttp_statsd: true',
+        '3:1: lines by HTTP ("http_statsd", or "http:" among the addresses) need "http_address"',
+        "",
+    ),
     "inner duplicate": ("http: {a: 1, a: 2}", '3:14: the key "a" is already in line 3', ""),
 }
 

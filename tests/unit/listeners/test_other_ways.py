@@ -140,6 +140,12 @@ async def test_lines_by_http(transports: Rig) -> None:
     assert (12, 1) == (accounts.accepted, accounts.rejected["no_colon_or_pipe"])
 
 
+async def test_http_is_listened_to_once(transports: Rig) -> None:
+    """However often the configuration asks for it; the URL says how lines are read."""
+    await transports.listen("http:?dialect=statsd", http_statsd=True)
+    assert ["http:/api/v1/statsd"] == [listener.name for listener in transports.listeners]
+
+
 async def test_several_listeners_at_once(transports: Rig, tmp_path: Path) -> None:
     """Each has its own accounts."""
     urls = ["tcp://127.0.0.1:0", f"unix://{tmp_path}/a", f"unixgram://{tmp_path}/b"]

@@ -1,11 +1,13 @@
 """Who sends, beyond an address: credentials of the socket, containers, what lines say; and the tags made of that."""
 from veneurpy.engine.native.compat cimport i64, u8, u32
 from veneurpy.engine.native.parser cimport Parser
+from veneurpy.engine.native.slice cimport Slice
 
 cdef enum:
     CONTAINER_BYTES = 64
     NAME_BYTES = 46                     # of an account's name
     ORIGIN_ROOM = 512                   # what tags add to a line, at the most
+    SAID_BYTES = 512
 
 # Tags that may be wanted, in the order in which they are written: bits of `Origins.wanted`.
 cdef enum:
@@ -28,10 +30,34 @@ cdef struct Process:
     i64 until_ns
     u8 container[CONTAINER_BYTES]
 
+# What the fields of a line say of where it comes from, as they were sent; of repeated ones the last.
+cdef struct Claims:
+    Slice local                         # c:
+    Slice external                      # e:
+    Slice cardinality                   # card:
+    Py_ssize_t fields_at                # where the fields begin, -1 where there can be none
+    Py_ssize_t tags_end                 # of the last tags, 0 without any
+    bint has_tags                       # there is at least a byte of them
+
+# What was made of the last line's: lines of one sender say the same of it.
+cdef struct Made:
+    Claims claims
+    u8 text[SAID_BYTES]                 # of the claims
+    Slice container
+    Slice name
+    Slice pod
+    Slice cardinality
+    Sender sender                       # these and the process are whose the tags are
+    const Process* process
+    i64 until_ns
+    u8 tags[ORIGIN_ROOM]                # each with a comma before it
+    Py_ssize_t size                     # of the tags, -1 before they are made
+
 cdef struct Origins:
     u32 wanted
     char* proc                          # where processes are looked up
     Process* processes                  # what was looked up, for a while
+    Made made
     u8* lines                           # with their tags, until they are applied
     Py_ssize_t room
 

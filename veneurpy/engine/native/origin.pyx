@@ -9,8 +9,9 @@ from libc.string cimport memchr, memcmp, memcpy, memset, strdup
 from posix.fcntl cimport O_CLOEXEC, O_RDONLY, open as open_file
 from posix.unistd cimport close as close_file, read as read_file
 from veneurpy.engine.native.compat cimport i64, u8, u32
+from veneurpy.engine.native.number cimport parse_integer
 from veneurpy.engine.native.parser cimport Parser, count_datagram, parse_lines, parser_flush
-from veneurpy.engine.native.slice cimport Slice
+from veneurpy.engine.native.slice cimport Slice, equal, next_part
 
 cdef enum:
     PROCESSES = 1024
@@ -27,6 +28,7 @@ cdef bint origins_open(Origins* o, u32 wanted, const char* proc, Py_ssize_t max_
     """False when there is no memory."""
     memset(o, 0, sizeof(Origins))
     o.wanted = wanted
+    o.made.size = -1
     o.proc = strdup(proc)
     o.processes = <Process*>calloc(PROCESSES, sizeof(Process))
     if wanted:
@@ -110,17 +112,6 @@ cdef const Process* _process_of(Origins* o, const Sender* s, i64 now_ns) noexcep
     return p
 
 
-# What the fields of a line say of where it comes from.
-cdef struct Claims:
-    Slice container
-    Slice name
-    Slice pod
-    Slice cardinality
-    Py_ssize_t tags_end                 # of the last tags, 0 without any
-    bint has_tags                       # there is at least a byte of them
-    int fields                          # all of them, with name and values as the first
-
-
 cdef inline Slice _nothing() noexcept nogil:
     cdef Slice s
     s.data = NULL
@@ -147,51 +138,136 @@ cdef inline bint _begins(const u8* data, Py_ssize_t size, const char* word, Py_s
     return size >= length and memcmp(data, word, <size_t>length) == 0
 
 
-cdef void _take_item(Claims* c, bint is_local, const u8* item, Py_ssize_t size) noexcept nogil:
+cdef void _take_item(Made* m, bint is_local, const u8* item, Py_ssize_t size) noexcept nogil:
     """One item of `c:` (ci-, cid-, or a bare id; in- is an inode) or of `e:` (cn-, pu-)."""
     if not is_local:
         if _begins(item, size, b"cn-", 3):
-            c.name = _plain(item + 3, size - 3)
+            m.name = _plain(item + 3, size - 3)
         elif _begins(item, size, b"pu-", 3):
-            c.pod = _plain(item + 3, size - 3)
+            m.pod = _plain(item + 3, size - 3)
     elif _begins(item, size, b"ci-", 3):
-        c.container = _plain(item + 3, size - 3)
+        m.container = _plain(item + 3, size - 3)
     elif _begins(item, size, b"cid-", 4):
-        c.container = _plain(item + 4, size - 4)
+        m.container = _plain(item + 4, size - 4)
     elif not _begins(item, size, b"in-", 3):
-        c.container = _plain(item, size)
+        m.container = _plain(item, size)
 
 
-cdef void _take_items(Claims* c, bint is_local, const u8* text, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t start = 0, at
-    for at in range(size + 1):
-        if at == size or text[at] == c',':
-            _take_item(c, is_local, text + start, at - start)
-            start = at + 1
+cdef void _take_items(Made* m, bint is_local, Slice text) noexcept nogil:
+    cdef Slice rest = text, item
+    while rest.size >= 0:
+        item = next_part(&rest, c',')
+        _take_item(m, is_local, item.data, item.size)
+
+
+cdef Py_ssize_t _event_end(const u8* line, Py_ssize_t size) noexcept nogil:
+    """Where the fields of an event begin, behind the title and the text that its lengths say; -1 without."""
+    cdef const void* colon = memchr(line, c':', <size_t>size)
+    cdef const void* comma
+    cdef Py_ssize_t head, middle
+    cdef i64 title = 0, text = 0
+    if colon == NULL:
+        return -1
+    head = <const u8*>colon - line
+    comma = memchr(line, c',', <size_t>head)
+    if comma == NULL or line[head - 1] != c'}':
+        return -1
+    middle = <const u8*>comma - line
+    if not (parse_integer(line + 3, middle - 3, &title) and parse_integer(line + middle + 1, head - middle - 2, &text)):
+        return -1
+    head += 1
+    if not (1 <= title < size - head and line[head + title] == c'|'):
+        return -1
+    head += title + 1
+    if not 0 <= text <= size - head:
+        return -1
+    head += text
+    return head if head == size or line[head] == c'|' else -1
+
+
+cdef Py_ssize_t _behind(const u8* line, Py_ssize_t size, int fields) noexcept nogil:
+    """Where so many fields end; -1 if there are fewer."""
+    cdef Py_ssize_t at = 0
+    cdef const void* pipe
+    while True:
+        pipe = memchr(line + at, c'|', <size_t>(size - at))
+        fields -= 1
+        if pipe == NULL:
+            return -1 if fields else size
+        if fields == 0:
+            return <const u8*>pipe - line
+        at = <const u8*>pipe - line + 1
+
+
+cdef Py_ssize_t _fields_of(const u8* line, Py_ssize_t size) noexcept nogil:
+    """Where what a line says ends and its fields begin, with a pipe or the line's end; -1 if it cannot have any."""
+    if _begins(line, size, b"_e{", 3):
+        return _event_end(line, size)
+    return _behind(line, size, 3 if _begins(line, size, b"_sc|", 4) else 2)
+
+
+cdef Slice _behind_sign(const u8* field, Py_ssize_t size, Py_ssize_t sign) noexcept nogil:
+    """What a field says behind its sign."""
+    cdef Slice s
+    s.data = field + sign
+    s.size = size - sign
+    return s
 
 
 cdef void _read_claims(Claims* c, const u8* line, Py_ssize_t size) noexcept nogil:
-    """The fields behind a line's type. Of repeated ones the last counts."""
-    cdef Py_ssize_t start = 0, at, length
+    cdef Py_ssize_t at, length
+    cdef const u8* field
+    cdef const void* pipe
     memset(c, 0, sizeof(Claims))
-    for at in range(size + 1):
-        if at < size and line[at] != c'|':
-            continue
-        length = at - start
-        c.fields += 1
-        if c.fields > 2 and length >= 1 and line[start] == c'#':
+    c.fields_at = at = _fields_of(line, size)
+    while 0 <= at < size:
+        field = line + at + 1
+        pipe = memchr(field, c'|', <size_t>(size - at - 1))
+        length = size - at - 1 if pipe == NULL else <const u8*>pipe - field
+        at += 1 + length
+        if length and field[0] == c'#':
             c.tags_end = at
             c.has_tags = length > 1
-        elif c.fields > 2 and _begins(line + start, length, b"c:", 2):
-            c.container = _nothing()
-            _take_items(c, True, line + start + 2, length - 2)
-        elif c.fields > 2 and _begins(line + start, length, b"e:", 2):
-            c.name = _nothing()
-            c.pod = _nothing()
-            _take_items(c, False, line + start + 2, length - 2)
-        elif c.fields > 2 and _begins(line + start, length, b"card:", 5):
-            c.cardinality = _plain(line + start + 5, length - 5)
-        start = at + 1
+        elif length < 2 or field[1] != c':':
+            if _begins(field, length, b"card:", 5):
+                c.cardinality = _behind_sign(field, length, 5)
+        elif field[0] == c'c':
+            c.local = _behind_sign(field, length, 2)
+        elif field[0] == c'e':
+            c.external = _behind_sign(field, length, 2)
+
+
+cdef Slice _kept(Made* m, Py_ssize_t* used, Slice said) noexcept nogil:
+    """A copy that lasts longer than the line."""
+    cdef Slice copy
+    copy.data = m.text + used[0]
+    copy.size = said.size
+    if said.size:
+        memcpy(m.text + used[0], said.data, <size_t>said.size)
+    used[0] += said.size
+    return copy
+
+
+cdef void _understand(Made* m, const Claims* c) noexcept nogil:
+    """What the claims say, unless they are those of the line before."""
+    cdef Py_ssize_t used = 0
+    cdef bint is_kept = c.local.size + c.external.size + c.cardinality.size <= SAID_BYTES
+    if (equal(c.local, m.claims.local) and equal(c.external, m.claims.external)
+            and equal(c.cardinality, m.claims.cardinality)):
+        return
+    m.size = -1
+    m.claims = c[0]
+    if is_kept:
+        m.claims.local = _kept(m, &used, c.local)
+        m.claims.external = _kept(m, &used, c.external)
+        m.claims.cardinality = _kept(m, &used, c.cardinality)
+    m.container = m.name = m.pod = _nothing()
+    _take_items(m, True, m.claims.local)
+    _take_items(m, False, m.claims.external)
+    m.cardinality = _plain(m.claims.cardinality.data, m.claims.cardinality.size)
+    if not is_kept:
+        # They go with the line, and are never those of the next one.
+        m.claims.local.size = m.claims.external.size = m.claims.cardinality.size = -1
 
 
 cdef Py_ssize_t _line_size(const u8* data, Py_ssize_t size) noexcept nogil:
@@ -206,7 +282,7 @@ cdef Py_ssize_t origin_name(Origins* o, const Sender* s, const u8* data, Py_ssiz
 
     With `claims` the container that the first line names prevails over what the kernel says.
     """
-    cdef Claims said
+    cdef Claims claimed
     cdef Slice container = _nothing()
     cdef const Process* p = _process_of(o, s, now_ns)
     cdef Py_ssize_t length
@@ -215,8 +291,9 @@ cdef Py_ssize_t origin_name(Origins* o, const Sender* s, const u8* data, Py_ssiz
         container.size = p.size
     if claims and size > 0:
         length = _line_size(data, size)
-        _read_claims(&said, data, length - 1 if length and data[length - 1] == c'\r' else length)
-        container = said.container if said.container.size else container
+        _read_claims(&claimed, data, length - 1 if length and data[length - 1] == c'\r' else length)
+        _understand(&o.made, &claimed)
+        container = o.made.container if o.made.container.size else container
     if container.size:
         memcpy(name, b"container:", NAME_BYTES - SHOWN_ID)
         length = container.size if container.size < SHOWN_ID else SHOWN_ID
@@ -229,57 +306,57 @@ cdef Py_ssize_t origin_name(Origins* o, const Sender* s, const u8* data, Py_ssiz
     return snprintf(<char*>name, NAME_BYTES, "uid:%u", s.uid)
 
 
-cdef struct Out:
-    u8* at
-    bint has_tags
-
-
-cdef void _put(Out* out, const char* key, Py_ssize_t length, Slice value) noexcept nogil:
+cdef void _put(Made* m, const char* key, Py_ssize_t length, Slice value) noexcept nogil:
+    cdef u8* at = m.tags + m.size
     if not value.size:
         return
-    if out.has_tags:
-        out.at[0] = c','
-        out.at += 1
-    memcpy(out.at, key, <size_t>length)
-    memcpy(out.at + length, value.data, <size_t>value.size)
-    out.at += length + value.size
-    out.has_tags = True
+    at[0] = c','
+    memcpy(at + 1, key, <size_t>length)
+    memcpy(at + 1 + length, value.data, <size_t>value.size)
+    m.size += 1 + length + value.size
 
 
-cdef void _put_number(Out* out, const char* key, Py_ssize_t length, u32 value) noexcept nogil:
+cdef void _put_number(Made* m, const char* key, Py_ssize_t length, u32 value) noexcept nogil:
     cdef char text[16]
     cdef Slice number
     number.size = snprintf(text, 16, "%u", value)
     number.data = <const u8*>text
-    _put(out, key, length, number)
+    _put(m, key, length, number)
 
 
-cdef void _put_tags(Out* out, u32 wanted, const Claims* c, const Process* p, const Sender* s) noexcept nogil:
-    cdef Slice container = c.container
-    if not container.size and p != NULL:
-        container.data = p.container
-        container.size = p.size
+cdef void _make_tags(Made* m, u32 wanted, const Process* p, const Sender* s) noexcept nogil:
+    """The tags of what is understood and of the sender, unless they are made."""
+    cdef Slice container = m.container
+    if (m.size >= 0 and m.process == p and (p == NULL or m.until_ns == p.until_ns)
+            and memcmp(&m.sender, s, sizeof(Sender)) == 0):
+        return
+    m.sender = s[0]
+    m.process = p
+    m.size = 0
+    if p != NULL:
+        m.until_ns = p.until_ns
+        if not container.size:
+            container.data = p.container
+            container.size = p.size
     if wanted & CONTAINER_ID:
-        _put(out, b"container_id:", 13, container)
+        _put(m, b"container_id:", 13, container)
     if wanted & CONTAINER_NAME:
-        _put(out, b"container_name:", 15, c.name)
+        _put(m, b"container_name:", 15, m.name)
     if wanted & POD_UID:
-        _put(out, b"pod_uid:", 8, c.pod)
+        _put(m, b"pod_uid:", 8, m.pod)
     if wanted & CARDINALITY:
-        _put(out, b"cardinality:", 12, c.cardinality)
+        _put(m, b"cardinality:", 12, m.cardinality)
     if wanted & PID and s.is_known and s.pid:
-        _put_number(out, b"pid:", 4, s.pid)
+        _put_number(m, b"pid:", 4, s.pid)
     if wanted & UID and s.is_known:
-        _put_number(out, b"uid:", 4, s.uid)
-
-
-cdef inline bint _is_metric(const u8* line, Py_ssize_t size) noexcept nogil:
-    return not (_begins(line, size, b"_e{", 3) or _begins(line, size, b"_sc|", 4))
+        _put_number(m, b"uid:", 4, s.uid)
 
 
 cdef bint _may_name_tags(const u8* line, Py_ssize_t size) noexcept nogil:
     """May the name contain tags in some style: others beside them would be one too many."""
     cdef Py_ssize_t i
+    if _begins(line, size, b"_e{", 3) or _begins(line, size, b"_sc|", 4):
+        return False
     for i in range(size):
         if line[i] == c':':
             return False
@@ -288,37 +365,37 @@ cdef bint _may_name_tags(const u8* line, Py_ssize_t size) noexcept nogil:
     return False
 
 
-cdef Py_ssize_t _write_line(u8* to, u32 wanted, const u8* line, Py_ssize_t size, bint has_name_tags, const Process* p,
+cdef Py_ssize_t _write_line(u8* to, Origins* o, const u8* line, Py_ssize_t size, bint has_name_tags, const Process* p,
                             const Sender* s) noexcept nogil:
     """A line as if its sender had tagged it; returns the bytes. Needs ORIGIN_ROOM more than the line has."""
     cdef Claims c
-    cdef Out out
-    cdef Py_ssize_t head
-    cdef u8* start
-    if size and line[size - 1] == c'\r':
-        size -= 1
-    _read_claims(&c, line, size)
-    # What is no metric stays as it is: tags would hide what is wrong with it.
-    if c.fields < 2 or not _is_metric(line, size) or (has_name_tags and _may_name_tags(line, size)):
-        memcpy(to, line, <size_t>size)
-        return size
-    head = c.tags_end if c.tags_end else size
-    memcpy(to, line, <size_t>head)
-    out.at = to + head
-    out.has_tags = c.has_tags
-    if not c.tags_end:
-        memcpy(out.at, b"|#", 2)
-        out.at += 2
-    start = out.at
-    _put_tags(&out, wanted, &c, p, s)
-    if out.at == start and not c.tags_end:
-        out.at -= 2
-    memcpy(out.at, line + head, <size_t>(size - head))
-    return out.at - to + size - head
+    # One CR at the end is not the last field's; it stays, so that of two only one is taken for the line's end.
+    cdef Py_ssize_t end = size - 1 if size and line[size - 1] == c'\r' else size, head
+    cdef Made* m = &o.made
+    cdef u8* at
+    _read_claims(&c, line, end)
+    # What cannot have fields stays as it is: tags would hide what is wrong with it.
+    if c.fields_at >= 0 and not (has_name_tags and _may_name_tags(line, size)):
+        _understand(m, &c)
+        _make_tags(m, o.wanted, p, s)
+        if m.size > 0:
+            head = c.tags_end if c.tags_end else end
+            memcpy(to, line, <size_t>head)
+            at = to + head
+            if not c.tags_end:
+                memcpy(at, b"|#", 2)
+                at += 2
+            # The comma is for tags before it.
+            memcpy(at, m.tags + (not c.has_tags), <size_t>(m.size - (not c.has_tags)))
+            at += m.size - (not c.has_tags)
+            memcpy(at, line + head, <size_t>(size - head))
+            return at - to + size - head
+    memcpy(to, line, <size_t>size)
+    return size
 
 
 cdef void origin_take(Origins* o, Parser* p, const u8* data, Py_ssize_t size, bint cut, const Sender* s) noexcept nogil:
-    """Takes a datagram, each of its metric lines with the tags that are wanted. Nothing waits in the group."""
+    """Takes a datagram, each of its lines with the tags that are wanted. Nothing waits in the group."""
     cdef const Process* process = _process_of(o, s, p.now_ns)
     cdef Py_ssize_t start = 0, length, at = 0
     size = count_datagram(p, data, size, cut)
@@ -328,7 +405,7 @@ cdef void origin_take(Origins* o, Parser* p, const u8* data, Py_ssize_t size, bi
             parse_lines(p, o.lines, at)
             parser_flush(p)
             at = 0
-        at += _write_line(o.lines + at, o.wanted, data + start, length, p.name_tags != 0, process, s)
+        at += _write_line(o.lines + at, o, data + start, length, p.name_tags != 0, process, s)
         o.lines[at] = c'\n'
         at += 1
         start += length + 1
