@@ -95,7 +95,7 @@ SCENARIOS = {
     ),
     "digest compacts": Scenario(_timers(832), [_timer(832, 840)], instants=10_000),
     "digest compacts twice": Scenario(
-        _timers(515), [_timer(515, 1120)], is_short=False, instants=200_000
+        _timers(515), [_timer(515, 1160)], is_short=False, instants=200_000
     ),
     "digest gets rates": Scenario(_timers(600), [b"t:1:2|ms|@0.5\nt:3|ms"], is_short=False),
     "set grows": Scenario([_members(0, 6)], [_members(6, 9)]),
