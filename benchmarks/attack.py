@@ -7,16 +7,11 @@ A shorter run than the default leaves the page alone.
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
 import click
 
 from benchmarks import machine
-from benchmarks.attacking import LINES_EACH, Attack, Damage, run, verdicts
-from benchmarks.conservation import Verdict
-
-PAGE = Path(__file__).parent.parent / "docs" / "attack.md"
+from benchmarks.attacking import LINES_EACH, Attack, run, verdicts
+from benchmarks.claims import DOCS, conclude, in_mib
 
 TEXT = """\
 # A cardinality attack
@@ -47,27 +42,17 @@ def main(seconds: float, rate: float, interval: float) -> None:
     described = machine.describe()
     click.echo(f"{described}\n{rate:,.0f} new series/s for {seconds:g} s ...")
     damage = run(attack)
-    found = list(verdicts(attack, damage))
-    for verdict in found:
-        click.echo(verdict.line)
-    if seconds >= Attack().seconds:
-        PAGE.write_text(page(attack, damage, found, described))
-    if not all(verdict.holds for verdict in found):
-        raise click.exceptions.Exit(1)
-
-
-def page(attack: Attack, damage: Damage, found: list[Verdict], described: str) -> str:
-    """docs/attack.md."""
-    return TEXT.format(
-        when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    conclude(
+        list(verdicts(attack, damage)),
+        TEXT,
+        DOCS / "attack.md" if seconds >= Attack().seconds else None,
         machine=described,
         attack=attack,
         damage=damage,
         rate=damage.attack.rate * LINES_EACH,
         lines_each=LINES_EACH,
         store_mib=attack.store_max_bytes >> 20,
-        rows="\n".join(verdict.row for verdict in found),
-        memory=", ".join(f"{rss / (1 << 20):.1f}" for rss in damage.rss_bytes),
+        memory=in_mib(damage.rss_bytes),
     )
 
 

@@ -7,18 +7,14 @@ A smaller siege than the default leaves the page alone.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
 from benchmarks import machine
 from benchmarks.besieged import verdict_of_time, verdicts
-from benchmarks.besieging import Outcome, Siege, run
-from benchmarks.conservation import Verdict
-
-PAGE = Path(__file__).parent.parent / "docs" / "hostile.md"
+from benchmarks.besieging import Siege, run
+from benchmarks.claims import DOCS, conclude
 
 TEXT = """\
 # Hostile peers
@@ -50,24 +46,14 @@ def main(seconds: float, idle: int) -> None:
     described = machine.describe()
     click.echo(f"{described}\n{idle:,} idle connections and others for {seconds:g} s ...")
     outcome = run(siege)
-    found = [*verdicts(siege, outcome), verdict_of_time(outcome)]
-    for verdict in found:
-        click.echo(verdict.line)
-    if seconds >= Siege().seconds and idle >= Siege().force.idle:
-        PAGE.write_text(page(siege, outcome, found, described))
-    if not all(verdict.holds for verdict in found):
-        raise click.exceptions.Exit(1)
-
-
-def page(siege: Siege, outcome: Outcome, found: list[Verdict], described: str) -> str:
-    """docs/hostile.md."""
-    return TEXT.format(
-        when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    conclude(
+        [*verdicts(siege, outcome), verdict_of_time(outcome)],
+        TEXT,
+        DOCS / "hostile.md" if seconds >= Siege().seconds and idle >= Siege().force.idle else None,
         machine=described,
         siege=siege,
-        force=siege.force,
+        force=force,
         held_mib=siege.max_held_bytes >> 20,
-        rows="\n".join(verdict.row for verdict in found),
         calm_cpu=outcome.calm.cpu_s / outcome.calm.passed_s,
         cpu=outcome.besieged.cpu_s / outcome.besieged.passed_s,
     )

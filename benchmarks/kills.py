@@ -27,6 +27,7 @@ import click
 import yaml
 
 from benchmarks import machine
+from benchmarks.claims import DOCS, conclude
 from benchmarks.conservation import Verdict
 from benchmarks.held import start, udp_socket
 from benchmarks.process import udp_drops
@@ -38,7 +39,6 @@ MOST_S = 0.6
 BUFFER_BYTES = 8 << 20
 LOST_AT_MOST = 64
 """Datagrams that a reader may have in hand when it dies."""
-PAGE = Path(__file__).parent.parent / "docs" / "kills.md"
 PAGE_FROM = 200
 
 TEXT = """\
@@ -238,24 +238,18 @@ def main(kills: int, rate: float, seed: int) -> None:
     started_s = time.monotonic()
     described = machine.describe()
     outcome = run(kills=kills, rate=rate, seed=seed)
-    verdicts = list(outcome.verdicts())
-    for verdict in verdicts:
-        click.echo(verdict.line)
-    if kills >= PAGE_FROM:
-        text = TEXT.format(
-            when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-            machine=described,
-            interval_s=INTERVAL_S,
-            most_s=MOST_S,
-            rate=rate,
-            seed=seed,
-            outcome=outcome,
-            elapsed_s=time.monotonic() - started_s,
-            rows="\n".join(verdict.row for verdict in verdicts),
-        )
-        PAGE.write_text(text)
-    if not all(verdict.holds for verdict in verdicts):
-        raise click.exceptions.Exit(1)
+    conclude(
+        list(outcome.verdicts()),
+        TEXT,
+        DOCS / "kills.md" if kills >= PAGE_FROM else None,
+        machine=described,
+        interval_s=INTERVAL_S,
+        most_s=MOST_S,
+        rate=rate,
+        seed=seed,
+        outcome=outcome,
+        elapsed_s=time.monotonic() - started_s,
+    )
 
 
 if __name__ == "__main__":

@@ -7,15 +7,11 @@ A shorter run than the default leaves the page alone.
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
 import click
 
 from benchmarks import machine
-from benchmarks.soaking import Outcome, Soak, run
-
-PAGE = Path(__file__).parent.parent / "docs" / "soak.md"
+from benchmarks.claims import DOCS, conclude, in_mib
+from benchmarks.soaking import Soak, run
 
 TEXT = """\
 # Soak
@@ -45,23 +41,14 @@ def main(seconds: float, rate: float, interval: float) -> None:
     described = machine.describe()
     click.echo(f"{described}\n{rate:,.0f} datagrams/s for {seconds:g} s ...")
     outcome = run(soak)
-    for verdict in outcome.verdicts():
-        click.echo(verdict.line)
-    if seconds >= Soak().seconds:
-        PAGE.write_text(page(soak, outcome, described))
-    if not all(verdict.holds for verdict in outcome.verdicts()):
-        raise click.exceptions.Exit(1)
-
-
-def page(soak: Soak, outcome: Outcome, described: str) -> str:
-    """docs/soak.md."""
-    return TEXT.format(
-        when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    conclude(
+        list(outcome.verdicts()),
+        TEXT,
+        DOCS / "soak.md" if seconds >= Soak().seconds else None,
         machine=described,
         soak=soak,
         outcome=outcome,
-        rows="\n".join(verdict.row for verdict in outcome.verdicts()),
-        memory=", ".join(f"{rss / (1 << 20):.1f}" for rss in outcome.rss_bytes),
+        memory=in_mib(outcome.rss_bytes),
     )
 
 

@@ -81,7 +81,6 @@ class Datagram(NamedTuple):
     reader: int = 0
     truncated: bool = False
     now_ns: int = NOW_NS
-    process: Process | None = None
 
 
 def run(
@@ -90,24 +89,30 @@ def run(
     plan: Plan,
     options: EngineOptions | None = None,
     readers: int = 1,
+    process: Process | None = None,
 ) -> Outcome:
     """Feeds one interval to a fresh engine and closes it."""
     engine = open_engine(kind, options or EngineOptions(), start_ms=START_MS)
     try:
-        feed([engine.open_reader(f"reader {i}") for i in range(readers)], datagrams, kind)
+        feed([engine.open_reader(f"reader {i}") for i in range(readers)], datagrams, kind, process)
         return close_interval(engine, plan)
     finally:
         engine.close()
 
 
-def feed(readers: Sequence[Reader], datagrams: Iterable[Datagram], kind: EngineKind) -> None:
-    """Each to its reader."""
+def feed(
+    readers: Sequence[Reader],
+    datagrams: Iterable[Datagram],
+    kind: EngineKind,
+    process: Process | None = None,
+) -> None:
+    """Each to its reader, all from one process."""
     for datagram in datagrams:
         readers[datagram.reader].feed(
             in_buffer(datagram.data, kind),
             truncated=datagram.truncated,
             now_ns=datagram.now_ns,
-            process=datagram.process,
+            process=process,
         )
 
 

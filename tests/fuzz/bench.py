@@ -8,14 +8,13 @@ from tests.engines import (
     NOW_NS,
     START_MS,
     Datagram,
-    Outcome,
     broken_equations,
     close_interval,
     feed,
     run,
 )
 from tests.property.compare import PLAN, differences, weights
-from veneurpy.engine import EngineOptions, open_engine
+from veneurpy.engine import EngineOptions, Process, open_engine
 
 NEXT = b"\x1e"
 """Between two datagrams."""
@@ -36,16 +35,27 @@ class Bench:
         """Later each time, by more than an input has samples: a reader's gauges never go back."""
         return NOW_NS + self.runs * 1_000_000
 
-    def run(self, traffic: list[Datagram], *, asks_reference: bool = True) -> None:
+    def run(
+        self,
+        traffic: list[Datagram],
+        *,
+        process: Process | None = None,
+        asks_reference: bool = True,
+    ) -> None:
         """An interval of its own: its accounts are balanced, and the reference says the same."""
         self.runs += 1
-        feed(self._readers, traffic, "native")
+        feed(self._readers, traffic, "native", process)
         native = close_interval(self._engine, PLAN)
         # The next one begins where this one did.
         self._engine.rotate(START_MS).release()
         assert [] == [broken for _, a in native.accounts for broken in broken_equations(a)]
         if asks_reference:
-            compare(traffic, self._options, native)
+            reference = run("python", traffic, PLAN, self._options, READERS, process)
+            assert [] == differences(reference, native, weights(traffic, self._options))
+            assert reference.accounts == native.accounts
+            assert reference.series == native.series
+            assert reference.side_log == native.side_log
+            assert reference.type_conflicts == native.type_conflicts
 
     def close(self) -> None:
         self._engine.close()
@@ -71,13 +81,3 @@ class Benches:
         """Gives back what is kept from one input to the next."""
         while self._open:
             self._open.popitem()[1].close()
-
-
-def compare(traffic: list[Datagram], options: EngineOptions, native: Outcome) -> None:
-    """The reference has the same to say."""
-    reference = run("python", traffic, PLAN, options, READERS)
-    assert [] == differences(reference, native, weights(traffic, options))
-    assert reference.accounts == native.accounts
-    assert reference.series == native.series
-    assert reference.side_log == native.side_log
-    assert reference.type_conflicts == native.type_conflicts

@@ -79,14 +79,11 @@ def check(data: bytes) -> None:
     folder.mkdir()
     (folder / "cgroup").write_bytes(groups)
     now_ns = bench.now_ns()
-    bench.run(
-        [
-            Datagram(
-                part, i % READERS, bool(choice & TRUNCATED and i == len(parts) - 1), now_ns, process
-            )
-            for i, part in enumerate(parts)
-        ]
-    )
+    traffic = [
+        Datagram(part, i % READERS, bool(choice & TRUNCATED and i == len(parts) - 1), now_ns)
+        for i, part in enumerate(parts)
+    ]
+    bench.run(traffic, process=process)
     (folder / "cgroup").unlink()
     folder.rmdir()
 

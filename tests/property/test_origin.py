@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from veneurpy.engine import (
     Process,
     open_engine,
 )
+from veneurpy.events import parse_check, parse_event
 
 ID = "0123456789abcdef" * 4
 TASK = "0123456789abcdef" * 2 + "-1234567890"
@@ -241,6 +243,17 @@ def test_side_lines(kind: EngineKind, proc: str, name_tags: NameTags) -> None:
     options = EngineOptions(origin_tags=EVERYTHING, proc_dir=proc, grammar=Grammar(name_tags))
     outcome, _ = feed(kind, [b"\n".join(SIDE_LINES)], options, process=Process(9, 5))
     assert list(SIDE_LINES.values()) == [line for _, line in outcome.side_log]
+
+
+@pytest.mark.parametrize(("sent", "tagged"), SIDE_LINES.items())
+def test_side_lines_say_the_same(sent: bytes, tagged: bytes) -> None:
+    """Where they come from is in the tags of events and checks, and nothing else is changed."""
+    parse = parse_event if sent.startswith(b"_e{") else parse_check
+    before, after = (parse(line.removesuffix(b"\r"), 5, ()) for line in (sent, tagged))
+    assert before is not None
+    assert after is not None
+    assert {"pid:9", "uid:5"} <= set(after.tags) - set(before.tags)
+    assert before == replace(after, tags=before.tags)
 
 
 @engine_kinds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -12,32 +11,24 @@ from uuid import UUID
 import pytest
 
 from tests.fleet import batch
-from veneurpy.spool import Committed, LateRow, Owed, Part, Record, Spare, Spool, outbox
+from tests.unit.spool.rig import MOST_BYTES, ONE, THREE, TWO, Rig, opened
+from veneurpy.spool import Committed, Owed, Spare, outbox
 from veneurpy.spool import spare as spare_module
 from veneurpy.spool.database import Also, Database, nothing_else
 from veneurpy.testing import START_MS
-from veneurpy.testing import batch as points
 
-ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
 RECORD_BYTES = 300
 """A little less than a record takes."""
 
 
-class Rig:
-    """A spool on a disk that can refuse to write, and what it has complained of."""
+class SpareRig(Rig):
+    """A spool on a disk that can refuse to write."""
 
-    def __init__(self, folder: Path, *, most_bytes: int = 1 << 20) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
         self.file = folder / "arenas" / "spool.db"
-        self.failures: list[tuple[str, str]] = []
-        (folder / "state").mkdir(exist_ok=True)
-        self.spool = Spool(
-            folder / "state",
-            most_bytes=1 << 20,
-            oldest_s=3600.0,
-            failed=lambda what, error: self.failures.append((what, error)),
-            spare=Spare(folder / "arenas", most_bytes=most_bytes),
-        )
+        state = folder / "state"
+        state.mkdir(exist_ok=True)
+        super().__init__(folder, state=state, spare=Spare(folder / "arenas", most_bytes=most_bytes))
 
     async def refuse(self, refuses: bool = True) -> None:
         pragma = f"PRAGMA query_only = {int(refuses)}"
@@ -54,18 +45,11 @@ class Rig:
         )
         await self.spool.do(lambda database: database.connection.executescript(script))
 
-    async def commit(self, uuid: UUID, *, also: Also = nothing_else) -> Committed:
+    async def keep(self, uuid: UUID, *, also: Also = nothing_else) -> Committed:
+        """Commits it with two calls of a sink, and a late row that is always the same point's."""
         start_ms = START_MS + 10_000 * uuid.int
-        columns = points(("a", float(uuid.int)), ("b", 2.0)).columns
-        record = Record(uuid, start_ms, "web1", columns, [Part(None, 10.0, 0)])
-        owed = [Owed(uuid, start_ms, "file", "localfile", number, 2) for number in (0, 1)]
-        late = [LateRow(START_MS, b"key", uuid.int, 2.5, 10.0)]
-        end_ms = start_ms + 10_000
-        return await asyncio.to_thread(
-            lambda: self.spool.commit(
-                record, owed, end_ms=end_ms, now_ms=end_ms, late=late, also=also
-            )
-        )
+        calls = [Owed(uuid, start_ms, "file", "localfile", number, 2) for number in (0, 1)]
+        return await self.commit(uuid, start_ms=start_ms, late_ms=START_MS, calls=calls, also=also)
 
     async def owed(self) -> list[tuple[int, int, bool]]:
         return [(o.uuid.int, o.number, o.under_way) for o in await self.spool.owed()]
@@ -75,31 +59,21 @@ class Rig:
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path) -> AsyncIterator[SpareRig]:
     """An open spool."""
-    made = Rig(tmp_path)
-    await made.spool.open()
-    yield made
-    await made.spool.close()
-
-
-async def reopened(rig: Rig) -> Rig:
-    """As the next process finds it."""
-    await rig.spool.close()
-    again = Rig(rig.folder)
-    await again.spool.open()
-    return again
+    async with opened(SpareRig(tmp_path)) as made:
+        yield made
 
 
 def keeps_a_batch(uuid: UUID) -> Also:
     return lambda db: outbox.keep(db, [batch(b"x" * 100, uuid=uuid.int, start_ms=START_MS)])
 
 
-async def test_what_the_disk_refuses_is_kept_all_the_same(rig: Rig) -> None:
+async def test_what_the_disk_refuses_is_kept_all_the_same(rig: SpareRig) -> None:
     """With all that belongs to it, and the disk's failure is told."""
-    await rig.commit(ONE)
+    await rig.keep(ONE)
     await rig.refuse()
-    assert Committed(kept=True, given_up=[]) == await rig.commit(TWO)
+    assert Committed(kept=True, given_up=[]) == await rig.keep(TWO)
     assert ["commit"] == [what for what, _ in rig.failures]
     assert [(1, 0, False), (1, 1, False), (2, 0, False), (2, 1, False)] == await rig.owed()
     assert {ONE, TWO} == await rig.spool.encoded([ONE, TWO, THREE])
@@ -107,17 +81,17 @@ async def test_what_the_disk_refuses_is_kept_all_the_same(rig: Rig) -> None:
     assert 2 == (await rig.spool.late())[-1].revision
 
 
-async def test_it_goes_to_the_disk_in_order(rig: Rig) -> None:
+async def test_it_goes_to_the_disk_in_order(rig: SpareRig) -> None:
     """Before anything newer does; nothing is left of the file beside the arenas."""
     await rig.refuse()
-    await rig.commit(ONE, also=keeps_a_batch(ONE))
-    await rig.commit(TWO)
+    await rig.keep(ONE, also=keeps_a_batch(ONE))
+    await rig.keep(TWO)
     assert {ONE} == await rig.spool.forwarded([ONE, TWO])
     await rig.refuse(False)
-    await rig.commit(THREE)
+    await rig.keep(THREE)
     assert (3, 0) == (rig.spool.held[0], rig.spool.spared.bytes)
     assert not rig.file.exists()
-    again = await reopened(rig)
+    again = await rig.reopened()
     assert [1, 1, 2, 2, 3, 3] == [uuid for uuid, _, _ in await again.owed()]
     assert [1.0, 2.0, 3.0] == [await again.value(uuid) for uuid in (ONE, TWO, THREE)]
     assert [3] == [row.revision for row in await again.spool.late()]
@@ -126,11 +100,11 @@ async def test_it_goes_to_the_disk_in_order(rig: Rig) -> None:
     await again.spool.close()
 
 
-async def test_calls_are_marked_and_settled_there(rig: Rig) -> None:
+async def test_calls_are_marked_and_settled_there(rig: SpareRig) -> None:
     """And stay so on the way to the disk; a sink's position no longer tells all that it wrote."""
     await rig.spool.place({"file": "17"})
     await rig.refuse()
-    await rig.commit(ONE)
+    await rig.keep(ONE)
     await rig.spool.begin(ONE, "file", 1)
     await rig.spool.place({})
     rig.spool.settle(ONE, "file", 0, "18")
@@ -145,12 +119,12 @@ async def test_calls_are_marked_and_settled_there(rig: Rig) -> None:
     assert {ONE} == await rig.spool.encoded([ONE])
 
 
-async def test_the_next_process_finds_it(rig: Rig) -> None:
+async def test_the_next_process_finds_it(rig: SpareRig) -> None:
     """And takes it to the disk at once."""
     await rig.refuse()
-    await rig.commit(ONE)
+    await rig.keep(ONE)
     assert rig.file.exists()
-    again = await reopened(rig)
+    again = await rig.reopened()
     assert [(1, 0, False), (1, 1, False)] == await again.owed()
     assert not rig.file.exists()
     assert [] == again.failures
@@ -158,11 +132,11 @@ async def test_the_next_process_finds_it(rig: Rig) -> None:
 
 
 async def test_a_death_on_the_way_doubles_nothing(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: SpareRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is on the disk already, and perhaps settled there, is not taken there again."""
     await rig.refuse()
-    await rig.commit(ONE, also=keeps_a_batch(ONE))
+    await rig.keep(ONE, also=keeps_a_batch(ONE))
     await rig.refuse(False)
     monkeypatch.setattr(spare_module, "_forget", lambda *args: None)
     await rig.spool.do(lambda database: spare_module.move(rig.spool.spare or database, database))
@@ -175,17 +149,17 @@ async def test_a_death_on_the_way_doubles_nothing(
             outbox.drop(db, [batch(uuid=1).id])
 
     await rig.spool.do(settle)
-    again = await reopened(rig)
+    again = await rig.reopened()
     assert [] == await again.owed()
     assert {} == await again.spool.do(lambda db: outbox.waiting(db.connection))
     await again.spool.close()
 
 
 @pytest.mark.parametrize("is_mended", [False, True])
-async def test_calls_of_older_intervals_are_noted_there(rig: Rig, is_mended: bool) -> None:
+async def test_calls_of_older_intervals_are_noted_there(rig: SpareRig, is_mended: bool) -> None:
     """Whether the next process can write to the disk or not, it knows which of them were made."""
     for uuid in (ONE, TWO, THREE):
-        await rig.commit(uuid)
+        await rig.keep(uuid)
     await rig.block(True)
     for uuid in (ONE, TWO, THREE):
         await rig.spool.begin(uuid, "file", 0)
@@ -196,7 +170,7 @@ async def test_calls_of_older_intervals_are_noted_there(rig: Rig, is_mended: boo
     assert rig.file.exists()
     if is_mended:
         await rig.block(False)
-    again = await reopened(rig)
+    again = await rig.reopened()
     assert expected == await again.owed()
     assert rig.file.exists() is not is_mended
     if not is_mended:
@@ -209,41 +183,41 @@ async def test_calls_of_older_intervals_are_noted_there(rig: Rig, is_mended: boo
 
 async def test_rows_there_are_bounded(tmp_path: Path) -> None:
     """The oldest are given up, and named to whoever delivers."""
-    rig = Rig(tmp_path, most_bytes=2 * RECORD_BYTES)
+    rig = SpareRig(tmp_path, most_bytes=2 * RECORD_BYTES)
     await rig.spool.open()
     await rig.refuse()
-    assert Committed(kept=True, given_up=[]) == await rig.commit(ONE)
+    assert Committed(kept=True, given_up=[]) == await rig.keep(ONE)
     assert RECORD_BYTES < rig.spool.spared.bytes < 2 * RECORD_BYTES
-    assert Committed(kept=True, given_up=[ONE]) == await rig.commit(TWO)
+    assert Committed(kept=True, given_up=[ONE]) == await rig.keep(TWO)
     assert [2, 2] == [uuid for uuid, _, _ in await rig.owed()]
     await rig.spool.close()
 
 
-async def test_no_room_there_either(rig: Rig) -> None:
+async def test_no_room_there_either(rig: SpareRig) -> None:
     """It is said twice, and nothing is kept: the interval is delivered from memory."""
     await rig.refuse()
     rig.file.mkdir(parents=True)
-    assert Committed(kept=False) == await rig.commit(ONE)
+    assert Committed(kept=False) == await rig.keep(ONE)
     assert ["commit", "commit"] == [what for what, _ in rig.failures]
 
 
-async def test_a_damaged_file_there_is_set_aside(rig: Rig) -> None:
+async def test_a_damaged_file_there_is_set_aside(rig: SpareRig) -> None:
     """The node starts without it, and says so."""
     rig.file.parent.mkdir()
     rig.file.write_bytes(b"not a database, not at all" * 100)
-    again = await reopened(rig)
+    again = await rig.reopened()
     assert ["open"] == [what for what, _ in again.failures]
     assert rig.file.with_name("spool.db.damaged").exists()
     await again.refuse()
-    assert (await again.commit(ONE)).kept
+    assert (await again.keep(ONE)).kept
     await again.spool.close()
 
 
 @pytest.mark.parametrize("table", ["batches", "pieces"])
-async def test_what_is_damaged_there_is_in_nobodys_way(rig: Rig, table: str) -> None:
+async def test_what_is_damaged_there_is_in_nobodys_way(rig: SpareRig, table: str) -> None:
     """Wherever the damage is: the file is set aside, and the disk takes what comes as ever."""
     await rig.refuse()
-    await rig.commit(ONE, also=keeps_a_batch(ONE))
+    await rig.keep(ONE, also=keeps_a_batch(ONE))
     await rig.spool.close()
     with closing(sqlite3.connect(rig.file)) as db:
         query = "SELECT rootpage, page_size FROM sqlite_master, pragma_page_size WHERE name = ?"
@@ -251,10 +225,10 @@ async def test_what_is_damaged_there_is_in_nobodys_way(rig: Rig, table: str) -> 
     content = bytearray(rig.file.read_bytes())
     content[(page - 1) * size : page * size] = b"\xff" * size
     rig.file.write_bytes(content)
-    again = Rig(rig.folder)
+    again = SpareRig(rig.folder)
     await again.spool.open()
     assert rig.file.with_name("spool.db.damaged").exists()
-    assert Committed(kept=True, given_up=[]) == await again.commit(TWO)
+    assert Committed(kept=True, given_up=[]) == await again.keep(TWO)
     assert 2 in [uuid for uuid, _, _ in await again.owed()]
     assert (0, False) == (again.spool.spared.bytes, rig.file.exists())
     await again.spool.close()

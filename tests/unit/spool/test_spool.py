@@ -2,80 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from tests.unit.spool.rig import ONE, THREE, TWO, Rig, opened
 from veneurpy.errors import VeneurpyError
-from veneurpy.spool import OTHERS, Committed, LateRow, Owed, Part, Record, Spool
+from veneurpy.spool import OTHERS, Committed, LateRow, Owed
 from veneurpy.spool import spool as spool_module
-from veneurpy.testing import START_MS, batch
+from veneurpy.testing import START_MS
 
-ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
 HOUR_MS = 3_600_000
-
-
-class Rig:
-    """A spool in a directory, and what it has complained of."""
-
-    def __init__(self, folder: Path, most_bytes: int = 1 << 20) -> None:
-        self.folder = folder
-        self.failures: list[tuple[str, str]] = []
-        self.spool = Spool(
-            folder,
-            most_bytes=most_bytes,
-            oldest_s=3600.0,
-            failed=lambda what, error: self.failures.append((what, error)),
-        )
-
-    async def commit(
-        self,
-        uuid: UUID,
-        *,
-        start_ms: int = START_MS,
-        calls: Sequence[Owed] | None = None,
-        **more: int,
-    ) -> Committed:
-        columns = batch(("a", 1.0), ("b", 2.0)).columns
-        record = Record(uuid, start_ms, "web1", columns, [Part(None, 10.0, 0)])
-        owed = [Owed(uuid, start_ms, "file", "localfile", 0, 2)] if calls is None else calls
-        late = [LateRow(start_ms, b"key", 1, 2.5, 10.0)]
-        end_ms = start_ms + 10_000
-        return await asyncio.to_thread(
-            lambda: self.spool.commit(record, owed, end_ms=end_ms, now_ms=end_ms, late=late, **more)
-        )
-
-    async def keys(self) -> list[tuple[UUID, str, int, bool]]:
-        return [(o.uuid, o.sink, o.number, o.under_way) for o in await self.spool.owed()]
 
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     """An open spool without complaints."""
-    made = Rig(tmp_path)
-    await made.spool.open()
-    yield made
-    await made.spool.close()
+    async with opened(Rig(tmp_path)) as made:
+        yield made
 
 
-async def reopened(rig: Rig) -> Rig:
-    """The spool as the next process finds it."""
-    await rig.spool.close()
-    again = Rig(rig.folder)
-    await again.spool.open()
-    return again
+async def keys(rig: Rig) -> list[tuple[UUID, str, int, bool]]:
+    """What is owed."""
+    return [(o.uuid, o.sink, o.number, o.under_way) for o in await rig.spool.owed()]
 
 
 async def test_what_is_committed_outlives_the_process(rig: Rig) -> None:
     """The record, what is owed of it and the mark."""
     assert (await rig.commit(ONE)).kept
-    again = await reopened(rig)
-    assert [(ONE, "file", 0, False)] == await again.keys()
+    again = await rig.reopened()
+    assert [(ONE, "file", 0, False)] == await keys(again)
     assert [1.0, 2.0] == await again.spool.load(ONE, lambda record: record.columns.value.tolist())
     assert {ONE} == await again.spool.encoded([ONE, TWO])
     assert [LateRow(START_MS, b"key", 1, 2.5, 10.0)] == await again.spool.late()
@@ -86,7 +46,7 @@ async def test_an_interval_is_committed_once(rig: Rig) -> None:
     """A second commit of its uuid changes nothing."""
     await rig.commit(ONE)
     await rig.commit(ONE, calls=[Owed(ONE, START_MS, "other", "debug", 0, 2)])
-    assert [(ONE, "file", 0, False)] == await rig.keys()
+    assert [(ONE, "file", 0, False)] == await keys(rig)
 
 
 async def test_rows_go_with_the_last_call(rig: Rig) -> None:
@@ -94,10 +54,10 @@ async def test_rows_go_with_the_last_call(rig: Rig) -> None:
     calls = [Owed(ONE, START_MS, "a", "x", 0, 2), Owed(ONE, START_MS, "b", "x", OTHERS, 1)]
     await rig.commit(ONE, calls=calls)
     rig.spool.settle(ONE, "a", 0)
-    assert [(ONE, "b", OTHERS, False)] == await rig.keys()
+    assert [(ONE, "b", OTHERS, False)] == await keys(rig)
     assert await rig.spool.load(ONE, lambda record: True)
     rig.spool.settle(ONE, "b", OTHERS)
-    assert [] == await rig.keys()
+    assert [] == await keys(rig)
     assert await rig.spool.load(ONE, lambda record: True) is None
     assert {ONE} == await rig.spool.encoded([ONE])
 
@@ -108,7 +68,7 @@ async def test_owed_is_told_oldest_first(rig: Rig) -> None:
     numbers = [Owed(ONE, START_MS, "file", "localfile", n, 2) for n in (OTHERS, 0, 1)]
     await rig.commit(ONE, calls=numbers)
     expected = [(ONE, 0), (ONE, 1), (ONE, OTHERS), (TWO, 0)]
-    assert expected == [(uuid, number) for uuid, _, number, _ in await rig.keys()]
+    assert expected == [(uuid, number) for uuid, _, number, _ in await keys(rig)]
 
 
 async def test_what_is_committed_as_under_way_is(rig: Rig) -> None:
@@ -122,9 +82,9 @@ async def test_a_call_under_way_is_known(rig: Rig) -> None:
     """Until it is undone."""
     await rig.commit(ONE)
     await rig.spool.begin(ONE, "file", 0)
-    assert [(ONE, "file", 0, True)] == await rig.keys()
+    assert [(ONE, "file", 0, True)] == await keys(rig)
     rig.spool.undo(ONE, "file", 0)
-    assert [(ONE, "file", 0, False)] == await rig.keys()
+    assert [(ONE, "file", 0, False)] == await keys(rig)
 
 
 async def test_too_old_is_given_up(rig: Rig) -> None:
@@ -132,7 +92,7 @@ async def test_too_old_is_given_up(rig: Rig) -> None:
     await rig.commit(ONE)
     committed = await rig.commit(TWO, start_ms=START_MS + HOUR_MS + 1)
     assert Committed(kept=True, given_up=[ONE]) == committed
-    assert [(TWO, "file", 0, False)] == await rig.keys()
+    assert [(TWO, "file", 0, False)] == await keys(rig)
 
 
 async def test_bytes_are_bounded(tmp_path: Path) -> None:
@@ -152,7 +112,7 @@ async def test_bytes_are_bounded(tmp_path: Path) -> None:
     await rig.spool.open()
     committed = await rig.commit(UUID(int=4), start_ms=START_MS + 30_000)
     assert not committed.kept
-    assert [] == await rig.keys()
+    assert [] == await keys(rig)
     await rig.spool.close()
 
 
@@ -198,7 +158,7 @@ async def test_a_disk_that_hangs_delays_a_commit_only_so_long(
     assert len(rig.failures) == 3
     assert "before" in rig.failures[-1][1]
     hangs.set()
-    assert [] == await rig.keys()
+    assert [] == await keys(rig)
     assert set() == await rig.spool.encoded([ONE, TWO, THREE])
 
 
@@ -210,11 +170,11 @@ async def test_what_a_full_disk_does_not_settle_is_settled_with_the_next(rig: Ri
     )
     await rig.spool.do(lambda database: database.connection.execute(blocked))
     rig.spool.settle(ONE, "file", 0)
-    assert [(ONE, "file", 0, False)] == await rig.keys()
+    assert [(ONE, "file", 0, False)] == await keys(rig)
     assert [("settle", "full")] == rig.failures
     await rig.spool.do(lambda database: database.connection.execute("DROP TRIGGER full"))
     assert (await rig.commit(TWO)).kept
-    assert [(TWO, "file", 0, False)] == await rig.keys()
+    assert [(TWO, "file", 0, False)] == await keys(rig)
 
 
 async def test_an_interval_is_kept_though_nothing_older_can_be_deleted(rig: Rig) -> None:
@@ -234,7 +194,7 @@ async def test_a_full_disk_keeps_nothing_of_an_interval(rig: Rig) -> None:
     calls = [Owed(TWO, START_MS, f"sink {n}", "x", 0, 2) for n in range(2000)]
     assert not (await rig.commit(TWO, calls=calls)).kept
     assert [("commit", "database or disk is full")] == rig.failures
-    assert [(ONE, "file", 0, False)] == await rig.keys()
+    assert [(ONE, "file", 0, False)] == await keys(rig)
     assert {ONE} == await rig.spool.encoded([ONE, TWO])
     db.execute("PRAGMA max_page_count = 1000000")
     assert (await rig.commit(TWO)).kept

@@ -113,35 +113,40 @@ cdef inline bint _comes_after(const Change* c, int reader, const Series* s) noex
     return c.time_ns > s.gauge_ns or (c.time_ns == s.gauge_ns and reader > s.reader)
 
 
+cdef const Change* _next_counting(Merge* m, const Arena* a, u64* at, Series** s) noexcept nogil:
+    """The change at a place of the list, or the first after it, that counts, with its series; NULL at the end."""
+    cdef const Change* c
+    cdef const Entry* e
+    while at[0]:
+        c = <const Change*>(a.base + at[0])
+        at[0] = <u64>c.previous << 4
+        e = entry_at(a, <u64>c.entry << 4)
+        s[0] = _noted(m, e)
+        if s[0] != NULL and _counts(c, e):
+            return c
+    return NULL
+
+
 cdef void changes_apply(Merge* m, const Arena* a, int reader) noexcept nogil:
     """Adds a reader's changes to the gauges. The times of the last writes are still those of the series."""
     cdef u64 at = a.header.changes
-    cdef const Change* c
-    cdef const Entry* e
-    cdef Series* s
-    while at:
-        c = <const Change*>(a.base + at)
-        at = <u64>c.previous << 4
-        e = entry_at(a, <u64>c.entry << 4)
-        s = _noted(m, e)
-        if s == NULL or not _counts(c, e) or not _comes_after(c, reader, s):
-            continue
-        s.value += c.value
+    cdef Series* s = NULL
+    cdef const Change* c = _next_counting(m, a, &at, &s)
+    while c != NULL:
+        if _comes_after(c, reader, s):
+            s.value += c.value
+        c = _next_counting(m, a, &at, &s)
 
 
 cdef void changes_date(Merge* m, const Arena* a) noexcept nogil:
     """Makes the last change's time the gauge's, once all readers' changes are applied."""
     cdef u64 at = a.header.changes
-    cdef const Change* c
-    cdef const Entry* e
-    cdef Series* s
-    while at:
-        c = <const Change*>(a.base + at)
-        at = <u64>c.previous << 4
-        e = entry_at(a, <u64>c.entry << 4)
-        s = _noted(m, e)
-        if s != NULL and _counts(c, e) and c.time_ns > s.gauge_ns:
+    cdef Series* s = NULL
+    cdef const Change* c = _next_counting(m, a, &at, &s)
+    while c != NULL:
+        if c.time_ns > s.gauge_ns:
             s.gauge_ns = c.time_ns
+        c = _next_counting(m, a, &at, &s)
 
 
 cdef bint _is_listed(const Arena* a, u32 entry) noexcept nogil:
