@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.load import Sent
 from veneurpy.engine import Engine, EngineOptions, Interval, MetricType, open_engine
+from veneurpy.engine.rewriting import Rewriter
 
 CHUNK_BYTES = 60_000
 """Per call of `feed`: the cost of the call from Python vanishes."""
@@ -23,10 +24,12 @@ LETTERS = {
 
 
 @contextmanager
-def native_engine(readers: int = 1) -> Iterator[Engine]:
+def native_engine(readers: int = 1, rewriter: Rewriter | None = None) -> Iterator[Engine]:
     """A native engine that takes datagrams of `CHUNK_BYTES`, with 2 GiB for each reader:
     enough for a million series, their flush and the columns that sinks hold meanwhile."""
-    options = EngineOptions(max_datagram_bytes=65_507, store_max_bytes=readers << 31)
+    options = EngineOptions(
+        max_datagram_bytes=65_507, store_max_bytes=readers << 31, rewriter=rewriter
+    )
     engine = open_engine("native", options, start_ms=time.time_ns() // 1_000_000)
     try:
         yield engine
