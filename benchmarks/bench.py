@@ -17,6 +17,7 @@ from benchmarks.answers import Answer
 from benchmarks.questions import (
     columns_to_text,
     event_loop,
+    filtering,
     forward,
     in_memory,
     instructions,
@@ -43,6 +44,7 @@ QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "interval_to_columns": interval_to_columns.measure,
     "columns_to_text": columns_to_text.measure,
     "event_loop": event_loop.measure,
+    "filtering": filtering.measure,
     "memory": memory.measure,
     "wire": wire.measure,
     "options": options.measure,

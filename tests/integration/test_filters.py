@@ -14,6 +14,7 @@ FILTERS = [
     {"name": {"glob": "old.*"}, "rename": "$1", "strip_tags": ["req*"]},
     {"drop_tags": ["env:d*"]},
     {"name": {"regex": "^hi"}, "strip_tags": ["host:a"], "add_tags": ["team:core"]},
+    {"name": {"prefix": "y"}, "tags": [{"regex": r"^v:\d+$"}, "env"], "rename": "z$1"},
 ]
 
 
@@ -23,11 +24,13 @@ def test_names_and_tags_are_filtered(tmp_path: Path, engine: str) -> None:
     with running_daemon(tmp_path, engine=engine, filters=FILTERS, num_readers=2) as daemon:
         for i in range(60):
             lines = f"old.x:1|c|#request:{i}\nx:1|c\nhits:1|c|#host:a,host:b\nhits:1|c|#env:dev"
-            lines += "\ndebug.x:1|c"
+            lines += f"\ndebug.x:1|c\ny:1|c|#env:a,v:{i % 2}\ny:1|c|#env:a,v:x"
             send_lines(daemon.port, lines)
         assert daemon.stop() == 0
         sums = sums_of(daemon.rows())
         (stopped,) = daemon.logged("stopped")
-    assert 300 == stopped["lines"]
-    assert {("x", ""): 120, ("hits", "host:b,team:core"): 60} == sums
+    assert 420 == stopped["lines"]
+    renamed = {("z", f"env:a,v:{version}"): 30 for version in (0, 1)}
+    kept = {("x", ""): 120, ("hits", "host:b,team:core"): 60, ("y", "env:a,v:x"): 60}
+    assert kept | renamed == sums
     assert [] == daemon.logged("ledger_violated")

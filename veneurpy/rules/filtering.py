@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from veneurpy.engine import MetricType
 from veneurpy.engine.rewriting import Choice, Rewrite, Rewriter
-from veneurpy.engine.tag_patterns import TagMatch, TagPattern
 from veneurpy.engine.tags import key_of
 from veneurpy.rules.filters import Acting, Filter, Filters, conditions_of, new_name
 from veneurpy.rules.remembered import Remembered
@@ -22,7 +22,7 @@ class FilterRewriter(Rewriter):
         self._answers = Remembered(self._answer)
         self._chosen = Remembered(self._choose)
         self._verdicts = Remembered(self._judge)
-        self._regexes = [TagPattern(TagMatch.REGEX, text) for text in filters.tag_regexes]
+        self._regexes = [re.compile(text.decode()) for text in filters.tag_regexes]
 
     @property
     def name_growth(self) -> tuple[int, int]:
@@ -63,16 +63,21 @@ class FilterRewriter(Rewriter):
 
     def of(self, name: bytes, type_: MetricType) -> Rewrite | Choice | None:
         """See Rewriter."""
-        return self._answers.of(name, type_)
+        return self._answers.of((name, type_))
 
     def chosen(self, name: bytes, type_: MetricType, held: int) -> Rewrite | None:
         """See Rewriter."""
-        return self._chosen.of(name, type_, held)
+        return self._chosen.of((name, type_, held))
 
     def _judge(self, tag: bytes) -> int:
-        return sum(each.fits(tag) << bit for bit, each in enumerate(self._regexes))
+        text, verdict = tag.decode(), 0
+        for bit, regex in enumerate(self._regexes):
+            if regex.search(text) is not None:
+                verdict |= 1 << bit
+        return verdict
 
-    def _answer(self, name: bytes, type_: MetricType) -> Rewrite | Choice | None:
+    def _answer(self, asked: tuple[bytes, MetricType]) -> Rewrite | Choice | None:
+        name, type_ = asked
         acting = self._filters.about(name.decode())
         filters = [each.filter for each in acting]
         dropping = tuple(dict.fromkeys(c for each in filters for c in each.dropping))
@@ -84,7 +89,8 @@ class FilterRewriter(Rewriter):
             return Choice(dropping, conditions, tuple(dict.fromkeys(stripped)))
         return self._changed(name, type_, acting)
 
-    def _choose(self, name: bytes, type_: MetricType, held: int) -> Rewrite | None:
+    def _choose(self, asked: tuple[bytes, MetricType, int]) -> Rewrite | None:
+        name, type_, held = asked
         acting = self._filters.about(name.decode())
         conditions = conditions_of(each.filter for each in acting)
         holding = {(), *(each for bit, each in enumerate(conditions) if held >> bit & 1)}

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from veneurpy.engine.rewriting import Choice, Rewrite
 
 REMEMBERED = 100_000
-"""Texts and what was asked of them; beyond it all are forgotten at once."""
+"""Keys; beyond it all are forgotten at once."""
 REMEMBERED_BYTES = 16 << 20
-"""Of their texts, likewise: who sends long names does not decide what is remembered of them."""
+"""Of texts, likewise: who sends long names does not decide what is remembered of them."""
 
+Key = TypeVar("Key", bound=bytes | tuple[bytes, object] | tuple[bytes, object, object])
 Answer = TypeVar("Answer")
 
 
-class Remembered(Generic[Answer]):
-    """A function of texts, and whatever else, that is asked again only when it was forgotten."""
+class Remembered(Generic[Key, Answer]):
+    """A function of a text, or of a tuple that begins with one, asked again only when forgotten."""
 
-    def __init__(self, ask: Callable[..., Answer]) -> None:
+    def __init__(self, ask: Callable[[Key], Answer]) -> None:
         self._ask = ask
-        self._known: dict[tuple[Any, ...], tuple[Answer]] = {}
+        self._known: dict[Key, Answer] = {}
         self._known_bytes = 0
 
-    def of(self, text: bytes, *others: object) -> Answer:
+    def of(self, key: Key) -> Answer:
         """What the function says."""
-        known = self._known.get((text, *others))
-        if known is None:
-            if len(self._known) >= REMEMBERED or self._known_bytes >= REMEMBERED_BYTES:
-                self._known.clear()
-                self._known_bytes = 0
-            known = (self._ask(text, *others),)
-            self._known[text, *others] = known
-            self._known_bytes += len(text) + _text_bytes(known[0])
-        return known[0]
+        try:
+            return self._known[key]
+        except KeyError:
+            return self._learn(key)
+
+    def _learn(self, key: Key) -> Answer:
+        if len(self._known) >= REMEMBERED or self._known_bytes >= REMEMBERED_BYTES:
+            self._known.clear()
+            self._known_bytes = 0
+        answer = self._known[key] = self._ask(key)
+        self._known_bytes += len(key if isinstance(key, bytes) else key[0]) + _text_bytes(answer)
+        return answer
 
 
 def _text_bytes(answer: object) -> int:

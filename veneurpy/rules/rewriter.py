@@ -33,9 +33,10 @@ class MappingRewriter(Rewriter):
 
     def of(self, name: bytes, type_: MetricType) -> Rewrite | None:
         """See Rewriter."""
-        return self._remembered.of(name, type_)
+        return self._remembered.of((name, type_))
 
-    def _rewrite(self, name: bytes, type_: MetricType) -> Rewrite | None:
+    def _rewrite(self, asked: tuple[bytes, MetricType]) -> Rewrite | None:
+        name, type_ = asked
         return _rewrite(self._mapping.of(name.decode(), type_))
 
 
