@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 from uuid import UUID
@@ -19,7 +19,7 @@ from veneurpy.forward.encode import Encoder
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
-from veneurpy.spool import Owed, Record
+from veneurpy.spool import Owed, Record, pieces
 from veneurpy.spool.database import Database
 from veneurpy.spool.spare import forget_known, move
 from veneurpy.telemetry.events import Event
@@ -27,6 +27,8 @@ from veneurpy.testing import FakeClock
 
 INTERVAL_MS = 1000
 ACCEPT_WINDOW_MS = 30_000
+STEP_BYTES = 200
+"""A record of a few rows takes some steps."""
 _T = TypeVar("_T")
 
 
@@ -230,8 +232,19 @@ class OwnerNode:
         self.start()
 
     def run(self, work: Callable[[Database], _T]) -> _T:
-        """The spool's thread is this one."""
-        return work(self.database)
+        """The spool's thread is this one. Between the steps of a seal the process may die."""
+        is_ahead = bool(pieces.loose(self.database.connection))
+        if is_ahead and self.dies():
+            raise Crash
+        try:
+            return work(self.database)
+        finally:
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Frees what nobody needs, unless the disk is full."""
+        with suppress(sqlite3.Error):
+            self.database.sweep()
 
     def start(self) -> None:
         """A process begins."""
@@ -247,6 +260,7 @@ class OwnerNode:
                 late_window_ms=self.accept_window_ms // 5,
                 margin_ms=5000,
                 max_bytes=self.most_bytes,
+                step_bytes=STEP_BYTES,
                 is_durable=self.is_durable,
             ),
             engine=self.engine,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from tests.model.simulation import SERIES, Contribution, Violation, World
-from tests.spooled import records
+from tests.spooled import records, stray
 
 Key = tuple[str, int]
 """(series, start of the interval)."""
@@ -46,6 +46,10 @@ def check(world: World) -> None:
     for node in world.owners:
         if node.engine.leaked:
             raise Violation(f"{node.name} has leaked {node.engine.leaked} stores")
+        while node.database.sweep():
+            pass
+        if left := stray(node.database):
+            raise Violation(f"{node.name} has pieces of nothing, or things of no pieces: {left}")
 
 
 def _published(world: World) -> dict[Key, Published]:

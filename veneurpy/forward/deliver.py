@@ -213,15 +213,15 @@ def _open_late(desk: Desk, start_ms: int) -> OpenInterval:
 def restore_state(desk: Desk, interval: OpenInterval) -> None:
     """Merges the committed sketches of an interval into its store. Raises StoreFull."""
 
-    def work(database: Database) -> list[bytes]:
-        return seals.states(database.connection, interval.start_ms)
-
-    for payload in desk.run(work):
-        try:
-            interval.store.merge(payload, sender="", received_ns=0)
-        except FrameBroken as broken:
-            desk.emit(StateUnreadable(interval.start_ms, broken.reason))
-            raise StoreFull from broken
+    done = 0
+    while payloads := desk.run(lambda db: seals.state(db.connection, interval.start_ms, done)):  # noqa: B023
+        for payload in payloads:
+            try:
+                interval.store.merge(payload, sender="", received_ns=0)
+            except FrameBroken as broken:
+                desk.emit(StateUnreadable(interval.start_ms, broken.reason))
+                raise StoreFull from broken
+        done += len(payloads)
 
 
 def _refuse_up_to(desk: Desk, start_ms: int) -> None:

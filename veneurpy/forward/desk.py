@@ -17,6 +17,7 @@ from veneurpy.forward.stores import ImportEngine
 from veneurpy.ports import Clock
 from veneurpy.spool import Owed, Record, seals
 from veneurpy.spool.database import Database
+from veneurpy.spool.pieces import STEP_BYTES
 from veneurpy.spool.seals import Bounds, Seal
 from veneurpy.telemetry.events import Event
 
@@ -60,6 +61,8 @@ class OwnerOptions:
     max_bytes: int = 1 << 30
     """Memory of all that is open or late."""
     most_open: int = 4
+    step_bytes: int = STEP_BYTES
+    """How much of a seal is written at once: whoever else has business with the disk waits."""
     is_durable: bool = True
     """Whether what is committed survives the process."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from veneurpy.engine import Columns
 from veneurpy.forward.batch import MOST_BYTES
 from veneurpy.forward.desk import Desk, OpenInterval
-from veneurpy.spool import Part, Record, seals
+from veneurpy.spool import Part, Record, pieces, seals
 from veneurpy.spool.codec import encode
 from veneurpy.spool.database import Database
+from veneurpy.spool.pieces import Content, Piece, content, cut, next_step
 from veneurpy.spool.seals import Bounds, Seal, Sealing
 from veneurpy.telemetry.events import IntervalSealed, SealFailed
 
@@ -82,9 +85,12 @@ def publish(
 
 
 def commit(desk: Desk, record: Record, sealing: Sealing) -> dict[int, Seal]:
-    """The one transaction. Returns all seals. Raises sqlite3.Error and OSError."""
+    """Writes what is large ahead, then the one transaction that makes it count.
+
+    Returns all seals. Raises sqlite3.Error and OSError.
+    """
     owed = desk.publisher.owed(record)
-    pieces = encode(record) if owed else ()
+    rows = content(cut(encode(record)) if owed else ())
     # The patience for sinks begins now, however old the interval is.
     end_ms = max(record.start_ms + desk.options.interval_ms, desk.now_ms)
 
@@ -93,7 +99,7 @@ def commit(desk: Desk, record: Record, sealing: Sealing) -> dict[int, Seal]:
             record.uuid,
             start_ms=record.start_ms,
             end_ms=end_ms,
-            record=pieces,
+            record=rows,
             owed=owed,
             late=(),
             forget_late_before_ms=0,
@@ -101,7 +107,30 @@ def commit(desk: Desk, record: Record, sealing: Sealing) -> dict[int, Seal]:
         )
         return seals.seals(database.connection)
 
-    return desk.run(work)
+    with ahead(desk, rows), ahead(desk, sealing.state):
+        return desk.run(work)
+
+
+@contextmanager
+def ahead(desk: Desk, whole: Content) -> Iterator[None]:
+    """Has all but the last step of something written, step by step: others get their turn.
+
+    What is not kept in the end is swept.
+    """
+    try:
+        while (step := next_step(whole, desk.options.step_bytes)) is not None:
+            desk.run(partial(_write, whole, step))
+        yield
+    finally:
+        if whole.seq is not None:
+            desk.run(lambda database: database.drop(whole))
+
+
+def _write(whole: Content, step: Sequence[Piece], database: Database) -> None:
+    if whole.seq is None:
+        database.begin(whole)
+    with database.transaction() as db:
+        pieces.write(db, whole, step)
 
 
 def _sealing(desk: Desk, interval: OpenInterval) -> Sealing:
@@ -115,7 +144,7 @@ def _sealing(desk: Desk, interval: OpenInterval) -> Sealing:
         start_ms,
         Seal(interval.revision, is_retired),
         interval.identities,
-        states,
+        content(states),
         _bounds(desk),
         desk.now_ms - options.interval_ms - options.late_window_ms - options.margin_ms,
         options.late_max_bytes,
