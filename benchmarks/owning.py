@@ -18,7 +18,7 @@ from veneurpy.flush.keeper import Keeper
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.sealed import SealedRows
 from veneurpy.flush.summarise import plan_of
-from veneurpy.forward.answer import HELD
+from veneurpy.forward.answer import Kind
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.desk import OwnerOptions
 from veneurpy.forward.epochs import Epoch, EpochTable
@@ -135,6 +135,7 @@ class Node:
         self._ledger = ledger = Ledger(list(SINKS))
         self._lanes: list[Lane] = lanes_of(folder, ledger, telemetry, clock=clock, series=rows)
         self._tasks: list[asyncio.Task[None]] = []
+        self._known: Batch | None = None
         self._owner = Owner(
             OwnerOptions("owner", "bench", INTERVAL_MS, 0, max_bytes=4 << 30),
             engine=TimedEngine(engine, phases),
@@ -178,8 +179,18 @@ class Node:
                 each.samples,
                 sent_ms,
             )
-            if (answer := await self._owner.deliver(batch)).kind is not HELD.kind:
+            if (answer := await self._owner.deliver(batch)).kind is not Kind.HELD:
                 raise RuntimeError(f"a batch was answered {answer}")
+            self._known = self._known or batch
+
+    async def deliver_again(self) -> None:
+        """A batch comes that was sealed before, which takes a look into the spool."""
+        if self._known is None or (await self._owner.deliver(self._known)).kind is not Kind.DONE:
+            raise RuntimeError("a batch that was sealed is not known")
+
+    async def write(self) -> None:
+        """Something small is written."""
+        await self.spool.do(lambda database: database.place("a sink", "7"))
 
     async def publish(self) -> None:
         """Seals or amends what was taken, and waits until all sinks have it."""

@@ -18,7 +18,9 @@ from veneurpy.forward.dispatch import Dispatch, HostOptions
 from veneurpy.forward.encode import Encoder
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.membership import Membership
+from veneurpy.forward.owner import tick
 from veneurpy.forward.poison import Slot
+from veneurpy.forward.steps import Outcome, Steps, attempt, resume
 from veneurpy.spool import Owed, Record, pieces
 from veneurpy.spool.database import Database
 from veneurpy.spool.spare import forget_known, move
@@ -227,19 +229,35 @@ class OwnerNode:
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     desk: Desk = field(init=False)
     events: list[Event] = field(default_factory=list)
+    steps: Steps[None] | None = None
+    outcome: Outcome = field(default_factory=Outcome)
 
     def __post_init__(self) -> None:
         self.start()
 
     def run(self, work: Callable[[Database], _T]) -> _T:
-        """The spool's thread is this one. Between the steps of a seal the process may die."""
-        is_ahead = bool(pieces.loose(self.database.connection))
-        if is_ahead and self.dies():
-            raise Crash
+        """The spool's thread is this one."""
         try:
             return work(self.database)
         finally:
             self.sweep()
+
+    def tick(self, most: int = 1 << 30) -> None:
+        """Goes on with what is due, or with what had begun: at most so many steps of it.
+
+        While some of a seal is written ahead, the process may die between two of them.
+        """
+        self.steps = tick(self.desk) if self.steps is None else self.steps
+        for _ in range(most):
+            if pieces.loose(self.database.connection) and self.dies():
+                raise Crash
+            work = resume(self.steps, self.outcome)
+            if work is None:
+                self.steps, self.outcome = None, Outcome()
+                return
+            self.outcome = attempt(work)
+            if isinstance(self.outcome.error, Crash):
+                raise self.outcome.error
 
     def sweep(self) -> None:
         """Frees what nobody needs, unless the disk is full."""
@@ -248,6 +266,9 @@ class OwnerNode:
 
     def start(self) -> None:
         """A process begins."""
+        if self.steps is not None:
+            self.steps.close()
+        self.steps, self.outcome = None, Outcome()
         membership = Membership(self.table)
         self.engine = MemoryEngine(self.most_bytes)
         self.desk = Desk(

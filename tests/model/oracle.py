@@ -34,6 +34,11 @@ class Published:
 
 def check(world: World) -> None:
     """Raises Violation if anything is lost or double that nobody has named."""
+    for node in world.owners:
+        while node.database.sweep():
+            pass
+        if left := stray(node.database):
+            raise Violation(f"{node.name} has pieces of nothing, or things of no pieces: {left}")
     published = _published(world)
     if world.is_patient and world.lost:
         raise Violation(f"lost without a cause: {next(iter(world.lost.values()))}")
@@ -46,10 +51,6 @@ def check(world: World) -> None:
     for node in world.owners:
         if node.engine.leaked:
             raise Violation(f"{node.name} has leaked {node.engine.leaked} stores")
-        while node.database.sweep():
-            pass
-        if left := stray(node.database):
-            raise Violation(f"{node.name} has pieces of nothing, or things of no pieces: {left}")
 
 
 def _published(world: World) -> dict[Key, Published]:

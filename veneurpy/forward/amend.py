@@ -10,6 +10,7 @@ from veneurpy.engine.earlier import earlier_values
 from veneurpy.forward.deliver import restore_state
 from veneurpy.forward.desk import Desk, OpenInterval
 from veneurpy.forward.seal import publish
+from veneurpy.forward.steps import Steps
 from veneurpy.telemetry.events import SealFailed
 
 
@@ -23,24 +24,25 @@ def due(desk: Desk) -> list[int]:
     ]
 
 
-def amend(desk: Desk, start_ms: int) -> bool:
+def amend(desk: Desk, start_ms: int) -> Steps[bool]:
     """Publishes the next revision: the series that were touched, with all that they hold.
 
     False if the disk or the memory would not take it.
     """
     interval = desk.late[start_ms]
-    columns = interval.store.columns(desk.plan, touched_only=True)
-    try:
-        before = _before(desk, start_ms, columns)
-    except StoreFull:
-        desk.emit(SealFailed(start_ms, "there is no memory for the revision"))
-        return False
-    except (sqlite3.Error, OSError) as exc:
-        desk.emit(SealFailed(start_ms, str(exc)))
-        return False
-    if not publish(desk, interval, columns, before):
-        return False
-    del desk.late[start_ms]
+    with desk.publishing(start_ms):
+        columns = yield lambda: interval.store.columns(desk.plan, touched_only=True)
+        try:
+            before = yield lambda: _before(desk, start_ms, columns)
+        except StoreFull:
+            desk.emit(SealFailed(start_ms, "there is no memory for the revision"))
+            return False
+        except (sqlite3.Error, OSError) as exc:
+            desk.emit(SealFailed(start_ms, str(exc)))
+            return False
+        if not (yield from publish(desk, interval, columns, before)):
+            return False
+        del desk.late[start_ms]
     return True
 
 

@@ -83,10 +83,13 @@ def is_held(desk: Desk, batch: Batch) -> Answer | None:
 
 
 def is_inconvenient(desk: Desk, batch: Batch) -> Answer | None:
-    """BUSY: it is of the future, our clock is wrong, or there is no room in memory or on disk."""
+    """BUSY: it is of the future, our clock is wrong, its interval is being published, or there is
+    no room in memory or on disk."""
     options = desk.options
     if desk.failure:
         return _busy("disk")
+    if batch.start_ms == desk.published:
+        return _busy("sealing")
     if not desk.clocks.agree(options.interval_ms):
         desk.emit(OwnerClockWrong((desk.clocks.ahead_ms or 0) / 1000))
         return _busy("clock")

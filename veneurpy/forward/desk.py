@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
@@ -122,6 +123,8 @@ class Desk:
         self.quarantined: set[tuple[UUID, int]] = set()
         self.recent: list[set[str]] = []
         """Who was in the last intervals that were sealed."""
+        self.published: int | None = None
+        """The interval that is being published: what it holds must stay as it is."""
         self.failure = ""
         """Why the disk could not take the last seal; "" if it did."""
         self.started_s = clock.monotonic()
@@ -165,6 +168,15 @@ class Desk:
             self.bounds = replace(
                 self.bounds, refused_before_ms=before_ms, forgotten_before_ms=before_ms
             )
+
+    @contextmanager
+    def publishing(self, start_ms: int) -> Iterator[None]:
+        """Meanwhile nothing is merged into an interval."""
+        self.published = start_ms
+        try:
+            yield
+        finally:
+            self.published = None
 
     def gathering(self, start_ms: int) -> OpenInterval | None:
         """The open or late interval that starts then."""

@@ -11,6 +11,8 @@ from tests.model.nodes import Crash
 from tests.model.stores import payload_of
 from tests.spooled import stray
 from tests.unit.forward.owners import Rig, batch
+from veneurpy.forward import deliver as deliver_module
+from veneurpy.forward.steps import Outcome, Steps, attempt, resume
 from veneurpy.spool.database import Database
 from veneurpy.testing import START_MS
 
@@ -62,6 +64,7 @@ def test_a_death_between_the_steps_neither_loses_nor_doubles(at: int) -> None:
 
     with pytest.raises(Crash):
         sealing(rig, run)
+    rig.node.desk.run = seen
     rig.node.database._ahead.clear()
     rig.node.start()
     rig.clock.advance(3.0)
@@ -113,3 +116,54 @@ def test_an_amendment_takes_the_place_of_what_was_sealed() -> None:
         pass
     assert set() == stray(rig.node.database)
     assert START_MS in rig.node.desk.sealed
+
+
+def test_batches_are_answered_between_the_steps() -> None:
+    """Of other intervals they are taken; of the one that is published they come again."""
+    rig = Rig()
+    rig.deliver(batch(payload=payload()))
+    rig.clock.advance(1.5)
+    rig.node.tick(most=1)
+    assert "busy sealing" == rig.deliver(batch(2.0, number=2))
+    assert "held" == rig.deliver(batch(payload=payload()))
+    assert "held" == rig.deliver(batch(number=3, start_ms=START_MS + 1000))
+    rig.node.tick()
+    assert [(0, 0, NAMES)] == rig.rows
+    assert "held" == rig.deliver(batch(2.0, number=2))
+    rig.tick(1.5)
+    assert [(0, 0, NAMES), (1000, 0, {"a": 1.0}), (0, 1, {"a": 2.0})] == rig.rows
+
+
+def test_what_is_refused_between_the_steps_stays_refused() -> None:
+    """A bound that rose meanwhile is not lowered by the seal, which keeps no sketches then."""
+    rig = Rig()
+    rig.deliver(batch(payload=payload()))
+    rig.clock.advance(1.5)
+    rig.node.tick(most=4)
+    later = START_MS + 1000
+    deliver_module._refuse_up_to(rig.node.desk, later)
+    rig.node.tick()
+    assert later + 1 == rig.node.desk.bounds.refused_before_ms
+    assert rig.node.desk.sealed[START_MS].is_retired
+    rig.node.start()
+    assert later + 1 == rig.node.desk.bounds.refused_before_ms
+    while rig.node.database.sweep():
+        pass
+    assert set() == stray(rig.node.database)
+
+
+def test_steps_that_fail_are_told_of() -> None:
+    """What a step raises comes up where it was handed out."""
+    found: list[str] = []
+
+    def steps() -> Steps[None]:
+        try:
+            yield lambda: 1 / 0
+        except ZeroDivisionError as exc:
+            found.append(str(exc))
+        found.append((yield lambda: "done"))
+
+    running, outcome = steps(), Outcome()
+    while (work := resume(running, outcome)) is not None:
+        outcome = attempt(work)
+    assert ["division by zero", "done"] == found
