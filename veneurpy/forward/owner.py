@@ -136,7 +136,8 @@ class Owner:
 
     async def tick(self) -> None:
         """Seals and amends what is due. What has begun is ended, also where this is cancelled."""
-        self._ticking = asyncio.create_task(self._tick())
+        if self._ticking is None or self._ticking.done():
+            self._ticking = asyncio.create_task(self._tick())
         await asyncio.shield(self._ticking)
         self._status = await self._off_loop(lambda: snapshot(self._desk))
         telemetry, status = self._telemetry, self._status
