@@ -11,7 +11,6 @@ from typing import Any
 
 from benchmarks.load import Sent
 from veneurpy.engine import Engine, EngineOptions, Interval, MetricType, open_engine
-from veneurpy.engine.rewriting import Rewriter
 
 CHUNK_BYTES = 60_000
 """Per call of `feed`: the cost of the call from Python vanishes."""

@@ -17,3 +17,11 @@ def records(database: Database) -> Iterator[Record]:
         blob = database.record(UUID(bytes=raw))
         assert blob is not None
         yield decode(blob)
+
+
+def stray(database: Database) -> set[int]:
+    """Numbers of pieces that belong to nothing, and of things that have no pieces."""
+    db = database.connection
+    found = {seq for (seq,) in db.execute("SELECT seq FROM pieces")}
+    whole = "SELECT seq FROM intervals UNION ALL SELECT seq FROM states"
+    return found.symmetric_difference(seq for (seq,) in db.execute(whole))

@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from asyncio.subprocess import PIPE
 from collections import defaultdict
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import uvloop
 
 from benchmarks.answers import Answer, Figure, Target
 from benchmarks.feeding import chunks_of, native_engine
 from benchmarks.load import Load, write_lines
+from benchmarks.loop_probe import PERIOD_S, SINKS, NoLog, delivered, idling, lanes_of, probing
 from veneurpy.engine import Engine, Reader
 from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.keeper import Keeper
-from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
 from veneurpy.flush.summarise import plan_of
 from veneurpy.flush.ticker import Tick
 from veneurpy.ledger import Ledger
 from veneurpy.ports import SystemClock
-from veneurpy.registry import sink_class
 from veneurpy.spool import Spool
 from veneurpy.telemetry import Telemetry
-from veneurpy.testing import FakeContext
 
 SERIES = 1_000_000
-PERIOD_S = 0.001
 LATE_BOUND_MS = 20.0
-DELIVERED_S = 60.0
 
 METHOD = f"""\
 A flusher with the lanes of `blackhole`, `prometheus` and `localfile` closes an interval of
@@ -48,74 +38,14 @@ the machine does to an event loop. A figure is the latest of the one less the la
 The interval before, of the same series, is not measured: it fills the caches."""
 
 
-@dataclass(slots=True)
-class Probe:
-    """How late a task wakes."""
-
-    latest_s: float = 0.0
-
-    async def run(self) -> None:
-        """Measures until it is cancelled."""
-        while True:
-            due_s = time.monotonic() + PERIOD_S
-            await asyncio.sleep(PERIOD_S)
-            self.latest_s = max(self.latest_s, time.monotonic() - due_s)
-
-
-@asynccontextmanager
-async def probing() -> AsyncIterator[Probe]:
-    """A probe that runs meanwhile."""
-    probe = Probe()
-    task = asyncio.create_task(probe.run())
-    try:
-        yield probe
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-
-
-@asynccontextmanager
-async def idling() -> AsyncIterator[list[float]]:
-    """An idle process meanwhile; how late it was, in seconds, is in the list at the end."""
-    latest_s: list[float] = []
-    command = (sys.executable, "-m", __name__)
-    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
-    assert process.stdout is not None
-    await process.stdout.readline()  # it has begun
-    try:
-        yield latest_s
-    finally:
-        latest_s.append(float((await process.communicate(b""))[0]))
-
-
-async def idle() -> None:
-    """The idle process: probes until its input ends, then prints how late it was."""
-    async with probing() as probe:
-        print(flush=True)
-        await asyncio.to_thread(sys.stdin.read)
-    print(probe.latest_s)
-
-
-class _NoLog:
-    """Takes the lines of the telemetry."""
-
-    def log(self, level: int, event: str, **details: Any) -> None:
-        """Keeps nothing."""
-
-
 class Node:
     """The part of a daemon between the engine and the sinks."""
 
     def __init__(self, engine: Engine, folder: Path, spool: Spool | None) -> None:
         self._clock = SystemClock()
-        telemetry = Telemetry(_NoLog(), self._clock)
-        options: dict[str, dict[str, Any]] = {
-            "blackhole": {},
-            "prometheus": {"max_series": 2 * SERIES},
-            "localfile": {"flush_file": str(folder / "points")},
-        }
-        self._ledger = Ledger(list(options))
-        self.lanes = [self._lane(kind, config, telemetry) for kind, config in options.items()]
+        telemetry = Telemetry(NoLog(), self._clock)
+        self._ledger = Ledger(list(SINKS))
+        self.lanes = lanes_of(folder, self._ledger, telemetry, clock=self._clock, series=SERIES)
         self._executor = ThreadPoolExecutor(1)
         self._flusher = Flusher(
             engine,
@@ -132,27 +62,11 @@ class Node:
         )
         self._end_ms = time.time_ns() // 1_000_000
 
-    def _lane(self, kind: str, config: dict[str, Any], telemetry: Telemetry) -> Lane:
-        cls = sink_class(kind)
-        return Lane(
-            kind,
-            cls(cls.Config(**config), FakeContext(kind)),
-            kind=kind,
-            clock=self._clock,
-            telemetry=telemetry,
-            accounts=self._ledger.total.sinks[kind],
-            queue_batches=4,
-            flush_timeout_s=DELIVERED_S,
-            oldest_s=DELIVERED_S,
-        )
-
     async def flush(self) -> None:
         """Closes the open interval and waits until all sinks have it."""
         start_ms, self._end_ms = self._end_ms, time.time_ns() // 1_000_000
         await self._flusher.flush(Tick(start_ms, self._end_ms, (self._end_ms - start_ms) / 1000))
-        async with asyncio.timeout(DELIVERED_S):
-            while any(lane.pending_rows for lane in self.lanes):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await delivered(self.lanes)
 
     async def close(self) -> int:
         """Stops the sinks; returns the rows that were confirmed."""
@@ -178,7 +92,7 @@ async def latest_ms(chunks: list[bytes], folder: Path, *, with_spool: bool) -> t
             _feed(reader, chunks)
             await node.flush()
             _feed(reader, chunks)
-            async with idling() as idle_s, probing() as busy:
+            async with idling() as idle, probing() as busy:
                 await node.flush()
         finally:
             for task in tasks:
@@ -189,7 +103,7 @@ async def latest_ms(chunks: list[bytes], folder: Path, *, with_spool: bool) -> t
             raise RuntimeError(f"only {confirmed} rows were confirmed")
     if spool is not None:
         await spool.close()
-    return busy.latest_s * 1e3, idle_s[0] * 1e3
+    return busy.latest_s * 1e3, idle.latest_s * 1e3
 
 
 def _feed(reader: Reader, chunks: list[bytes]) -> None:
@@ -222,7 +136,3 @@ def measure(rounds: int) -> Answer:
         for what, each in later.items()
     ]
     return Answer("Event loop during a flush", METHOD, tuple(figures))
-
-
-if __name__ == "__main__":
-    uvloop.run(idle())

@@ -94,6 +94,13 @@ def test_what_is_kept_with_the_service_manager_is_read_by_the_next(
     assert 80 == published_sum(tmp_path / "points.jsonl")
 
 
+def owed(path: Path) -> int:
+    """How many calls of sinks a spool still has."""
+    with closing(sqlite3.connect(path)) as db:
+        (count,) = db.execute("SELECT count(*) FROM deliveries").fetchone()
+    return int(count)
+
+
 def test_a_broken_disk_and_a_death_count_nothing_twice(tmp_path: Path) -> None:
     """What was delivered from memory, for want of a disk, is not published by the next process."""
     with udp_socket(1 << 20) as held:
@@ -104,6 +111,7 @@ def test_a_broken_disk_and_a_death_count_nothing_twice(tmp_path: Path) -> None:
             db.execute("ALTER TABLE encoded RENAME TO hidden")
             send(port, 50)
             first.wait_until(lambda: published_sum(tmp_path / "points.jsonl") == 50)
+            first.wait_until(lambda: not owed(tmp_path / "arenas" / "spool.db"))
             log = first.end(signal.SIGKILL)
             db.execute("ALTER TABLE hidden RENAME TO encoded")
         second = Life(

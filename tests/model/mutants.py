@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -12,9 +13,10 @@ from veneurpy.accounts import Loss
 from veneurpy.forward import amend, deliver, dispatch, give_up, seal
 from veneurpy.forward.answer import DONE, Answer
 from veneurpy.forward.desk import Desk
-from veneurpy.spool import Record, outbox, seals
+from veneurpy.spool import Owed, Record, outbox, pieces, seals
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import Head
+from veneurpy.spool.pieces import Content
 from veneurpy.spool.seals import Seal, Sealing
 
 Patch = pytest.MonkeyPatch
@@ -51,9 +53,11 @@ def seal_in_two_steps(patch: Patch) -> None:
     """First the rows, then, in another transaction, who is in them."""
     write = seals.write
 
-    def commit(desk: Desk, record: Record, sealing: Sealing) -> dict[int, Seal]:
+    def commit(
+        desk: Desk, record: Record, owed: Sequence[Owed], rows: Content, sealing: Sealing
+    ) -> dict[int, Seal]:
         patch.setattr(seals, "write", lambda db, sealing: None)
-        known = commit_at_once(desk, record, sealing)
+        known = commit_at_once(desk, record, owed, rows, sealing)
         patch.setattr(seals, "write", write)
         desk.publisher.offer(record)  # where the process may die
 
@@ -66,6 +70,25 @@ def seal_in_two_steps(patch: Patch) -> None:
 
     commit_at_once = seal.commit
     patch.setattr(seal, "commit", commit)
+
+
+def keep_what_is_written_ahead_loose(patch: Patch) -> None:
+    """It counts, and is swept all the same."""
+    keep = pieces.keep
+
+    def keep_loose(db: object, whole: Content) -> int:
+        was_ahead = whole.seq is not None
+        seq = keep(db, whole)  # type: ignore[arg-type]
+        if was_ahead:
+            db.execute("INSERT INTO loose VALUES (?)", (seq,))  # type: ignore[attr-defined]
+        return seq
+
+    patch.setattr(pieces, "keep", keep_loose)
+
+
+def merge_into_what_is_published(patch: Patch) -> None:
+    """A batch is held by an interval whose rows are made already."""
+    patch.setattr(Desk, "publishing", lambda desk, start_ms: nullcontext())
 
 
 def without(question: deliver.Question) -> Callable[[Patch], None]:
@@ -178,6 +201,8 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "leave nothing beside the arenas": leave_nothing_beside_the_arenas,
     "forget identities early": forget_early,
     "seal in two steps": seal_in_two_steps,
+    "keep what is written ahead loose": keep_what_is_written_ahead_loose,
+    "merge into what is published": merge_into_what_is_published,
     "do not look into the seals": without(deliver.is_sealed),
     "do not look into memory": without(deliver.is_held),
     "do not refuse": without(deliver.is_refused),

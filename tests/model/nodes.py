@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 from uuid import UUID
@@ -18,8 +18,10 @@ from veneurpy.forward.dispatch import Dispatch, HostOptions
 from veneurpy.forward.encode import Encoder
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.membership import Membership
+from veneurpy.forward.owner import tick
 from veneurpy.forward.poison import Slot
-from veneurpy.spool import Owed, Record
+from veneurpy.forward.steps import Outcome, Steps, attempt, resume
+from veneurpy.spool import Owed, Record, pieces
 from veneurpy.spool.database import Database
 from veneurpy.spool.spare import forget_known, move
 from veneurpy.telemetry.events import Event
@@ -27,6 +29,8 @@ from veneurpy.testing import FakeClock
 
 INTERVAL_MS = 1000
 ACCEPT_WINDOW_MS = 30_000
+STEP_BYTES = 200
+"""A record of a few rows takes some steps."""
 _T = TypeVar("_T")
 
 
@@ -225,16 +229,46 @@ class OwnerNode:
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     desk: Desk = field(init=False)
     events: list[Event] = field(default_factory=list)
+    steps: Steps[None] | None = None
+    outcome: Outcome = field(default_factory=Outcome)
 
     def __post_init__(self) -> None:
         self.start()
 
     def run(self, work: Callable[[Database], _T]) -> _T:
         """The spool's thread is this one."""
-        return work(self.database)
+        try:
+            return work(self.database)
+        finally:
+            self.sweep()
+
+    def tick(self, most: int = 1 << 30) -> None:
+        """Goes on with what is due, or with what had begun: at most so many steps of it.
+
+        While some of a seal is written ahead, the process may die between two of them.
+        """
+        self.steps = tick(self.desk) if self.steps is None else self.steps
+        for _ in range(most):
+            if pieces.loose(self.database.connection) and self.dies():
+                raise Crash
+            work = resume(self.steps, self.outcome)
+            if work is None:
+                self.steps, self.outcome = None, Outcome()
+                return
+            self.outcome = attempt(work)
+            if isinstance(self.outcome.error, Crash):
+                raise self.outcome.error
+
+    def sweep(self) -> None:
+        """Frees what nobody needs, unless the disk is full."""
+        with suppress(sqlite3.Error):
+            self.database.sweep()
 
     def start(self) -> None:
         """A process begins."""
+        if self.steps is not None:
+            self.steps.close()
+        self.steps, self.outcome = None, Outcome()
         membership = Membership(self.table)
         self.engine = MemoryEngine(self.most_bytes)
         self.desk = Desk(
@@ -247,6 +281,7 @@ class OwnerNode:
                 late_window_ms=self.accept_window_ms // 5,
                 margin_ms=5000,
                 max_bytes=self.most_bytes,
+                step_bytes=STEP_BYTES,
                 is_durable=self.is_durable,
             ),
             engine=self.engine,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from tests.model.simulation import SERIES, Contribution, Violation, World
-from tests.spooled import records
+from tests.spooled import records, stray
 
 Key = tuple[str, int]
 """(series, start of the interval)."""
@@ -34,6 +34,11 @@ class Published:
 
 def check(world: World) -> None:
     """Raises Violation if anything is lost or double that nobody has named."""
+    for node in world.owners:
+        while node.database.sweep():
+            pass
+        if left := stray(node.database):
+            raise Violation(f"{node.name} has pieces of nothing, or things of no pieces: {left}")
     published = _published(world)
     if world.is_patient and world.lost:
         raise Violation(f"lost without a cause: {next(iter(world.lost.values()))}")

@@ -35,7 +35,7 @@ from veneurpy.spool import Committed, Part, Record
 from veneurpy.spool.database import nothing_else
 from veneurpy.spool.spool import nothing_more
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import GaugesForgotten
+from veneurpy.telemetry.events import GaugesForgotten, IntervalUnspooled
 from veneurpy.telemetry.metrics import CLOSE_SECONDS
 
 TOP_NAMES = 200
@@ -143,6 +143,8 @@ class Flusher:
         interval = ClosedInterval(closed.uuid, tick.start_ms, tick.end_ms, book)
         broken = self._ledger.close(interval)
         report(self._telemetry, interval, tick, closed.parted, broken)
+        if not closed.is_kept:
+            self._telemetry.emit(IntervalUnspooled(tick.start_ms, closed.store.points))
         if closed.forgotten:
             self._telemetry.emit(GaugesForgotten(closed.forgotten))
         self.top = closed.top

@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import Mapping
 
 from veneurpy.engine import Columns, PointType, StoreFull
+from veneurpy.engine.earlier import earlier_values
 from veneurpy.forward.deliver import restore_state
 from veneurpy.forward.desk import Desk, OpenInterval
 from veneurpy.forward.seal import publish
+from veneurpy.forward.steps import Steps
 from veneurpy.telemetry.events import SealFailed
-
-Key = tuple[bytes, bytes, int, frozenset[str]]
 
 
 def due(desk: Desk) -> list[int]:
@@ -24,62 +24,35 @@ def due(desk: Desk) -> list[int]:
     ]
 
 
-def amend(desk: Desk, start_ms: int) -> bool:
+def amend(desk: Desk, start_ms: int) -> Steps[bool]:
     """Publishes the next revision: the series that were touched, with all that they hold.
 
     False if the disk or the memory would not take it.
     """
     interval = desk.late[start_ms]
-    columns = interval.store.columns(desk.plan, touched_only=True)
-    try:
-        before = _before(desk, start_ms, columns)
-    except StoreFull:
-        desk.emit(SealFailed(start_ms, "there is no memory for the revision"))
-        return False
-    except (sqlite3.Error, OSError) as exc:
-        desk.emit(SealFailed(start_ms, str(exc)))
-        return False
-    if not publish(desk, interval, columns, before):
-        return False
-    del desk.late[start_ms]
+    with desk.publishing(start_ms):
+        columns = yield lambda: interval.store.columns(desk.plan, touched_only=True)
+        try:
+            before = yield lambda: _before(desk, start_ms, columns)
+        except StoreFull:
+            desk.emit(SealFailed(start_ms, "there is no memory for the revision"))
+            return False
+        except (sqlite3.Error, OSError) as exc:
+            desk.emit(SealFailed(start_ms, str(exc)))
+            return False
+        if not (yield from publish(desk, interval, columns, before)):
+            return False
+        del desk.late[start_ms]
     return True
 
 
 def _before(desk: Desk, start_ms: int, columns: Columns) -> Mapping[int, float]:
     """By row, what the revision before had of each counter: sinks that add up need it."""
-    counters = {
-        _key(columns, row): row
-        for row, kind in enumerate(columns.type)
-        if kind == PointType.COUNTER
-    }
-    if not counters:
+    if PointType.COUNTER not in bytes(columns.type):
         return {}
     known = OpenInterval(start_ms, desk.engine.open_import(start_ms), 0.0)
     try:
         restore_state(desk, known)
-        old = known.store.columns(desk.plan)
+        return earlier_values(columns, known.store.columns(desk.plan))
     finally:
         known.store.release()
-    names, tags = _wanted(old, {key[0] for key in counters}, {key[1] for key in counters})
-    found = {
-        _key(old, row): old.value[row]
-        for row, (name, tag) in enumerate(zip(old.name, old.tag, strict=True))
-        if name in names and tag in tags and old.type[row] == PointType.COUNTER
-    }
-    return {row: found[key] for key, row in counters.items() if key in found}
-
-
-def _wanted(columns: Columns, names: set[bytes], tags: set[bytes]) -> tuple[set[int], set[int]]:
-    return (
-        {i for i in range(len(columns.names)) if columns.names.raw(i) in names},
-        {i for i in range(len(columns.tags)) if columns.tags.raw(i) in tags},
-    )
-
-
-def _key(columns: Columns, row: int) -> Key:
-    return (
-        columns.names.raw(columns.name[row]),
-        columns.tags.raw(columns.tag[row]),
-        columns.series_type[row],
-        columns.sink_sets[columns.sinks[row]],
-    )

@@ -83,10 +83,13 @@ def is_held(desk: Desk, batch: Batch) -> Answer | None:
 
 
 def is_inconvenient(desk: Desk, batch: Batch) -> Answer | None:
-    """BUSY: it is of the future, our clock is wrong, or there is no room in memory or on disk."""
+    """BUSY: it is of the future, our clock is wrong, its interval is being published, or there is
+    no room in memory or on disk."""
     options = desk.options
     if desk.failure:
         return _busy("disk")
+    if batch.start_ms == desk.published:
+        return _busy("sealing")
     if not desk.clocks.agree(options.interval_ms):
         desk.emit(OwnerClockWrong((desk.clocks.ahead_ms or 0) / 1000))
         return _busy("clock")
@@ -213,15 +216,15 @@ def _open_late(desk: Desk, start_ms: int) -> OpenInterval:
 def restore_state(desk: Desk, interval: OpenInterval) -> None:
     """Merges the committed sketches of an interval into its store. Raises StoreFull."""
 
-    def work(database: Database) -> list[bytes]:
-        return seals.states(database.connection, interval.start_ms)
-
-    for payload in desk.run(work):
-        try:
-            interval.store.merge(payload, sender="", received_ns=0)
-        except FrameBroken as broken:
-            desk.emit(StateUnreadable(interval.start_ms, broken.reason))
-            raise StoreFull from broken
+    done = 0
+    while payloads := desk.run(lambda db: seals.state(db.connection, interval.start_ms, done)):  # noqa: B023
+        for payload in payloads:
+            try:
+                interval.store.merge(payload, sender="", received_ns=0)
+            except FrameBroken as broken:
+                desk.emit(StateUnreadable(interval.start_ms, broken.reason))
+                raise StoreFull from broken
+        done += len(payloads)
 
 
 def _refuse_up_to(desk: Desk, start_ms: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
@@ -17,6 +18,7 @@ from veneurpy.forward.stores import ImportEngine
 from veneurpy.ports import Clock
 from veneurpy.spool import Owed, Record, seals
 from veneurpy.spool.database import Database
+from veneurpy.spool.pieces import STEP_BYTES
 from veneurpy.spool.seals import Bounds, Seal
 from veneurpy.telemetry.events import Event
 
@@ -60,6 +62,8 @@ class OwnerOptions:
     max_bytes: int = 1 << 30
     """Memory of all that is open or late."""
     most_open: int = 4
+    step_bytes: int = STEP_BYTES
+    """How much of a seal is written at once: whoever else has business with the disk waits."""
     is_durable: bool = True
     """Whether what is committed survives the process."""
 
@@ -119,6 +123,8 @@ class Desk:
         self.quarantined: set[tuple[UUID, int]] = set()
         self.recent: list[set[str]] = []
         """Who was in the last intervals that were sealed."""
+        self.published: int | None = None
+        """The interval that is being published: what it holds must stay as it is."""
         self.failure = ""
         """Why the disk could not take the last seal; "" if it did."""
         self.started_s = clock.monotonic()
@@ -162,6 +168,15 @@ class Desk:
             self.bounds = replace(
                 self.bounds, refused_before_ms=before_ms, forgotten_before_ms=before_ms
             )
+
+    @contextmanager
+    def publishing(self, start_ms: int) -> Iterator[None]:
+        """Meanwhile nothing is merged into an interval."""
+        self.published = start_ms
+        try:
+            yield
+        finally:
+            self.published = None
 
     def gathering(self, start_ms: int) -> OpenInterval | None:
         """The open or late interval that starts then."""

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from veneurpy.engine import Plan
@@ -18,6 +19,7 @@ from veneurpy.forward.desk import Desk, OpenInterval, OwnerOptions, Publisher
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
+from veneurpy.forward.steps import Outcome, Steps, attempt, resume
 from veneurpy.forward.stores import ImportEngine
 from veneurpy.ports import Clock, PeerUnavailable
 from veneurpy.spool import Spool
@@ -31,12 +33,13 @@ LONGEST_TICK_S = 1.0
 _T = TypeVar("_T")
 
 
-def tick(desk: Desk) -> None:
-    """Seals and amends what is due. On the owner's thread."""
-    while (start_ms := seal.due(desk)) is not None and seal.seal(desk, start_ms):
-        pass
+def tick(desk: Desk) -> Steps[None]:
+    """Seals and amends what is due. On the owner's thread, but for the steps."""
+    while (start_ms := seal.due(desk)) is not None:
+        if not (yield from seal.seal(desk, start_ms)):
+            break
     for start_ms in amend.due(desk):
-        amend.amend(desk, start_ms)
+        yield from amend.amend(desk, start_ms)
 
 
 class Owner:
@@ -61,6 +64,9 @@ class Owner:
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="owner")
+        # What takes long of a seal is done here, while batches are taken on the other.
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="sealing")
+        self._ticking: asyncio.Task[None] | None = None
         self._waiting = 0
         self._is_closed = False
         self._status: dict[str, Any] = {}
@@ -129,8 +135,11 @@ class Owner:
         return adopted
 
     async def tick(self) -> None:
-        """Seals and amends what is due."""
-        self._status = await self._off_loop(self._tick)
+        """Seals and amends what is due. What has begun is ended, also where this is cancelled."""
+        if self._ticking is None or self._ticking.done():
+            self._ticking = asyncio.create_task(self._tick())
+        await asyncio.shield(self._ticking)
+        self._status = await self._off_loop(lambda: snapshot(self._desk))
         telemetry, status = self._telemetry, self._status
         telemetry.set(metrics.OPEN_INTERVALS, len(status["open"]))
         telemetry.set(metrics.LATE_INTERVALS, len(status["late"]))
@@ -149,16 +158,20 @@ class Owner:
         """Forgets what is not sealed: its senders still have it. Idempotent."""
         if not self._is_closed:
             self._is_closed = True
+            if self._ticking is not None:
+                await asyncio.wait({self._ticking})
             await self._off_loop(self._release)
             self._thread.shutdown(wait=False)
+            self._beside.shutdown(wait=False)
 
     def status(self) -> dict[str, Any]:
         """Plain data for the status page, as of the last tick."""
         return self._status
 
-    def _tick(self) -> dict[str, Any]:
-        tick(self._desk)
-        return snapshot(self._desk)
+    async def _tick(self) -> None:
+        loop, steps, outcome = asyncio.get_running_loop(), tick(self._desk), Outcome()
+        while (work := await self._off_loop(partial(resume, steps, outcome))) is not None:
+            outcome = await loop.run_in_executor(self._beside, attempt, work)
 
     def _release(self) -> None:
         desk = self._desk

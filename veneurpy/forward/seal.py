@@ -1,17 +1,24 @@
-"""Publishes an interval: its rows, who is in them and their sketches, in one transaction."""
+"""Publishes an interval: its rows, who is in them and their sketches, in one transaction.
+
+Each function that returns Steps runs on the owner's thread, but for the steps that it hands out.
+Batches are taken between them, of other intervals.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from veneurpy.engine import Columns
 from veneurpy.forward.batch import MOST_BYTES
 from veneurpy.forward.desk import Desk, OpenInterval
-from veneurpy.spool import Part, Record, seals
+from veneurpy.forward.steps import Steps
+from veneurpy.spool import Owed, Part, Record, pieces, seals
 from veneurpy.spool.codec import encode
 from veneurpy.spool.database import Database
+from veneurpy.spool.pieces import Content, Piece, content, cut, next_step
 from veneurpy.spool.seals import Bounds, Seal, Sealing
 from veneurpy.telemetry.events import IntervalSealed, SealFailed
 
@@ -36,13 +43,14 @@ def due(desk: Desk) -> int | None:
     return interval.start_ms if is_ended and is_quiet and is_settled else None
 
 
-def seal(desk: Desk, start_ms: int) -> bool:
+def seal(desk: Desk, start_ms: int) -> Steps[bool]:
     """Publishes an open interval as revision 0; False if the disk would not take it."""
     interval = desk.open[start_ms]
-    columns = interval.store.columns(desk.plan)
-    if not publish(desk, interval, columns):
-        return False
-    del desk.open[start_ms]
+    with desk.publishing(start_ms):
+        columns = yield lambda: interval.store.columns(desk.plan)
+        if not (yield from publish(desk, interval, columns)):
+            return False
+        del desk.open[start_ms]
     desk.recent = [*desk.recent[-REMEMBERED_INTERVALS + 1 :], interval.senders]
     return True
 
@@ -52,7 +60,7 @@ def publish(
     interval: OpenInterval,
     columns: Columns,
     before: Mapping[int, float] | None = None,
-) -> bool:
+) -> Steps[bool]:
     """Commits a revision and moves its batches to `sealed`; then its store is gone.
 
     False, and nothing has changed, if the disk would not take it: until it does, no batch is taken.
@@ -60,15 +68,13 @@ def publish(
     options, start_ms = desk.options, interval.start_ms
     parts = [Part(None, options.interval_ms / 1000, interval.revision)]
     record = Record(desk.new_uuid(), start_ms, options.host, columns, parts, before=before or {})
-    sealing = _sealing(desk, interval)
     try:
-        desk.sealed = commit(desk, record, sealing)
+        yield from _commit_in_steps(desk, record, interval)
     except (sqlite3.Error, OSError) as exc:
         desk.failure = str(exc)
         desk.emit(SealFailed(start_ms, desk.failure))
         return False
     desk.failure = ""
-    desk.bounds = sealing.bounds
     accounts = desk.accounts
     with accounts.lock:
         account = accounts.late if interval.revision else accounts.open
@@ -81,10 +87,32 @@ def publish(
     return True
 
 
-def commit(desk: Desk, record: Record, sealing: Sealing) -> dict[int, Seal]:
+def _commit_in_steps(desk: Desk, record: Record, interval: OpenInterval) -> Steps[None]:
+    """Writes what is large ahead, then the one transaction that makes it count.
+
+    What is not kept in the end is swept. Raises sqlite3.Error and OSError.
+    """
+    large: list[Content] = []
+    try:
+        owed, rows = yield partial(_rows, desk, record)
+        large.append(rows)
+        yield from _ahead(desk, rows)
+        state = yield partial(_state, desk, interval)
+        large.append(state)
+        yield from _ahead(desk, state)
+        sealing = _sealing(desk, interval, state)
+        desk.sealed = commit(desk, record, owed, rows, sealing)
+        desk.bounds = sealing.bounds
+    finally:
+        for whole in large:
+            if whole.seq is not None:
+                desk.run(partial(Database.drop, whole=whole))
+
+
+def commit(
+    desk: Desk, record: Record, owed: Sequence[Owed], rows: Content, sealing: Sealing
+) -> dict[int, Seal]:
     """The one transaction. Returns all seals. Raises sqlite3.Error and OSError."""
-    owed = desk.publisher.owed(record)
-    pieces = encode(record) if owed else ()
     # The patience for sinks begins now, however old the interval is.
     end_ms = max(record.start_ms + desk.options.interval_ms, desk.now_ms)
 
@@ -93,7 +121,7 @@ def commit(desk: Desk, record: Record, sealing: Sealing) -> dict[int, Seal]:
             record.uuid,
             start_ms=record.start_ms,
             end_ms=end_ms,
-            record=pieces,
+            record=rows,
             owed=owed,
             late=(),
             forget_late_before_ms=0,
@@ -104,18 +132,43 @@ def commit(desk: Desk, record: Record, sealing: Sealing) -> dict[int, Seal]:
     return desk.run(work)
 
 
-def _sealing(desk: Desk, interval: OpenInterval) -> Sealing:
-    start_ms, options = interval.start_ms, desk.options
+def _rows(desk: Desk, record: Record) -> tuple[Sequence[Owed], Content]:
+    owed = desk.publisher.owed(record)
+    return owed, content(cut(encode(record)) if owed else ())
+
+
+def _state(desk: Desk, interval: OpenInterval) -> Content:
+    is_wanted = not _is_retired(desk, interval.start_ms)
+    return content(interval.store.state(SHARDS, MOST_BYTES) if is_wanted else ())
+
+
+def _is_retired(desk: Desk, start_ms: int) -> bool:
+    """Whether nothing more will be taken of it."""
     known = desk.sealed.get(start_ms)
-    is_retired = known is not None and known.is_retired
-    states = [] if is_retired else interval.store.state(SHARDS, MOST_BYTES)
-    if interval.start_ms < desk.bounds.refused_before_ms:
-        is_retired, states = True, []
+    return start_ms < desk.bounds.refused_before_ms or (known is not None and known.is_retired)
+
+
+def _ahead(desk: Desk, whole: Content) -> Steps[None]:
+    """Has all but the last step of something written: others get their turn in between."""
+    while (step := next_step(whole, desk.options.step_bytes)) is not None:
+        yield partial(desk.run, partial(_write, whole, step))
+
+
+def _write(whole: Content, step: Sequence[Piece], database: Database) -> None:
+    if whole.seq is None:
+        database.begin(whole)
+    with database.transaction() as db:
+        pieces.write(db, whole, step)
+
+
+def _sealing(desk: Desk, interval: OpenInterval, state: Content) -> Sealing:
+    start_ms, options = interval.start_ms, desk.options
+    is_retired = _is_retired(desk, start_ms)
     return Sealing(
         start_ms,
         Seal(interval.revision, is_retired),
         interval.identities,
-        states,
+        content(()) if is_retired else state,
         _bounds(desk),
         desk.now_ms - options.interval_ms - options.late_window_ms - options.margin_ms,
         options.late_max_bytes,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from veneurpy.server.durable import SPARE_SHARE
 from veneurpy.telemetry.events import ArenaDirSmall, Event, MemoryLimitSmall
 
 PROCESS_BYTES = 96 << 20
@@ -46,9 +47,9 @@ def check_memory(machine: Machine, store_max_bytes: int) -> MemoryLimitSmall | N
 
 
 def check_arena_dir(folder: Path, store_max_bytes: int) -> ArenaDirSmall | None:
-    """What is to be said of a file system that the store does not fit into.
+    """What is to be said of a file system that the store does not fit into, with the spare spool.
 
-    Arenas that a process before this one left are about to go: they count as room.
+    What a process before this one left there is about to go: it counts as room.
     """
     try:
         system = os.statvfs(folder)
@@ -57,7 +58,8 @@ def check_arena_dir(folder: Path, store_max_bytes: int) -> ArenaDirSmall | None:
         # The engine is about to say what is wrong with it.
         return None
     free = system.f_bavail * system.f_frsize + taken
-    return ArenaDirSmall(str(folder), free, store_max_bytes) if free < store_max_bytes else None
+    needed = store_max_bytes + 2 * (store_max_bytes // SPARE_SHARE)
+    return ArenaDirSmall(str(folder), free, store_max_bytes, needed) if free < needed else None
 
 
 def misfits(machine: Machine, store_max_bytes: int, arena_dir: str | None) -> Iterator[Event]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
-
+from veneurpy.engine.earlier import RowValues
 from veneurpy.ports import FlushBatch
 
 
@@ -11,8 +10,4 @@ def added_values(batch: FlushBatch) -> memoryview | None:
     """What each row adds to what was flushed before; None where that is its value in every row."""
     if not batch.before:
         return None
-    values = array("d")
-    values.frombytes(batch.columns.value.cast("B"))
-    for row, before in batch.before.items():
-        values[row] -= before
-    return memoryview(values)
+    return RowValues.of(batch.before).less(batch.columns.value)

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from veneurpy.engine import SCHEMA_VERSION, Columns, StringTable
+from veneurpy.engine.earlier import RowValues
 from veneurpy.model import Event, ServiceCheck
 from veneurpy.spool.record import Part, Record
 
@@ -101,8 +102,9 @@ def _rows(parts: Sequence[Part]) -> Iterator[memoryview]:
 
 
 def _pairs(before: Mapping[int, float]) -> Iterator[memoryview]:
-    yield memoryview(array("I", before.keys()))
-    yield memoryview(array("d", before.values()))
+    pairs = RowValues.of(before)
+    yield pairs.numbers
+    yield pairs.values_of
 
 
 def _views(view: memoryview, at: int, buffers: Sequence[tuple[str, int]]) -> Iterator[memoryview]:
@@ -137,7 +139,7 @@ def _record(head: dict[str, Any], views: Iterator[memoryview]) -> Record:
         parts,
         [Event(**_with_tags(event)) for event in head["events"]],
         [ServiceCheck(**_with_tags(check)) for check in head["checks"]],
-        dict(zip(next(views), next(views), strict=True)),
+        RowValues(next(views), next(views)),
     )
 
 

@@ -9,23 +9,20 @@ from pathlib import Path
 from uuid import UUID
 
 from veneurpy.errors import VeneurpyError
-from veneurpy.spool import outbox, seals
+from veneurpy.spool import outbox, pieces, seals
+from veneurpy.spool.pieces import Content, Piece, content, cut
 from veneurpy.spool.record import MARK_KEPT_MS, LateRow, Owed
 
-VERSION = 3
+VERSION = 4
 LARGEST_WAL = 64 << 20
-PIECE_BYTES = 1 << 20
-"""A record is kept in pieces: SQLite's copies of one would stop every other thread for as long."""
 
-_SCHEMA = """
+_SCHEMA = f"""
+{pieces.TABLES}
 CREATE TABLE intervals (
     seq INTEGER PRIMARY KEY, uuid BLOB NOT NULL UNIQUE, start_ms INTEGER NOT NULL,
     end_ms INTEGER NOT NULL, bytes INTEGER NOT NULL
 );
-CREATE TABLE pieces (
-    seq INTEGER NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (seq, number)
-);
-CREATE TRIGGER gone AFTER DELETE ON intervals BEGIN DELETE FROM pieces WHERE seq = OLD.seq; END;
+CREATE TRIGGER gone AFTER DELETE ON intervals BEGIN INSERT INTO loose VALUES (OLD.seq); END;
 CREATE TABLE deliveries (
     uuid BLOB NOT NULL, sink TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL,
     rows INTEGER NOT NULL, under_way INTEGER NOT NULL DEFAULT 0,
@@ -69,6 +66,7 @@ class Database:
         self._journal = "WAL"
         if in_memory_fs:
             self._synchronous, self._journal = "OFF", "DELETE"
+        self._ahead = set[int]()
         # Transactions are begun by hand; the worker thread is not the one that opens it in tests.
         self._db = sqlite3.connect(
             path or ":memory:", isolation_level=None, check_same_thread=False
@@ -109,7 +107,7 @@ class Database:
         *,
         start_ms: int,
         end_ms: int,
-        record: Sequence[bytes | memoryview],
+        record: Content | Iterable[Piece],
         owed: Sequence[Owed],
         late: Sequence[LateRow],
         forget_late_before_ms: int,
@@ -117,8 +115,8 @@ class Database:
     ) -> bool:
         """Keeps an interval, marks it as encoded; False if it was already.
 
-        `record` is in pieces of any length. An interval that nobody is owed leaves its mark only.
-        `also` writes more in the same transaction.
+        `record` is in pieces of any length, or in part on disk already. An interval that nobody is
+        owed leaves its mark only. `also` writes more in the same transaction.
         """
         raw = uuid.bytes
         with self.transaction() as db:
@@ -127,10 +125,9 @@ class Database:
                 return False
             db.execute("DELETE FROM encoded WHERE at_ms < ?", (end_ms - MARK_KEPT_MS,))
             if owed:
-                row = (raw, start_ms, end_ms, sum(map(len, record)))
-                seq = db.execute("INSERT INTO intervals VALUES (NULL, ?, ?, ?, ?)", row).lastrowid
-                pieces = ((seq, number, piece) for number, piece in enumerate(_cut(record)))
-                db.executemany("INSERT INTO pieces VALUES (?, ?, ?)", pieces)
+                whole = record if isinstance(record, Content) else content(cut(record))
+                row = (pieces.keep(db, whole), raw, start_ms, end_ms, whole.bytes)
+                db.execute("INSERT INTO intervals VALUES (?, ?, ?, ?, ?)", row)
             db.executemany(
                 "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?)",
                 [
@@ -178,9 +175,8 @@ class Database:
         if row is None:
             return None
         record = bytearray()
-        for (piece,) in self._db.execute(
-            "SELECT data FROM pieces WHERE seq = ? ORDER BY number", row
-        ):
+        query = "SELECT data FROM pieces WHERE seq = ? ORDER BY number"
+        for (piece,) in self._db.execute(query, row):
             record += piece
         return record
 
@@ -233,6 +229,24 @@ class Database:
         query = "SELECT timestamp_ms, key, revision, value, length_s FROM late"
         return [LateRow(*row) for row in self._db.execute(query)]
 
+    def begin(self, whole: Content) -> None:
+        """Something large is written ahead, in transactions of their own; `drop` it in the end."""
+        with self.transaction() as db:
+            self._ahead.add(pieces.begin(db, whole))
+
+    def drop(self, whole: Content) -> None:
+        """It is not written any further: unless it was kept, it is swept."""
+        if whole.seq is not None:
+            self._ahead.discard(whole.seq)
+
+    def sweep(self) -> bool:
+        """Frees some of what nobody needs; whether there may be more."""
+        seqs = pieces.loose(self._db, self._ahead)
+        if seqs:
+            with self.transaction() as db:
+                pieces.sweep(db, seqs)
+        return bool(seqs)
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All of it or nothing. They do not nest."""
@@ -245,13 +259,6 @@ class Database:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-
-
-def _cut(record: Iterable[bytes | memoryview]) -> Iterator[memoryview]:
-    for piece in record:
-        view = memoryview(piece)
-        for start in range(0, len(view), PIECE_BYTES):
-            yield view[start : start + PIECE_BYTES]
 
 
 def _place(db: sqlite3.Connection, sink: str, position: str | None) -> None:

@@ -40,11 +40,11 @@ class Pair:
 
     def encoded(self, uuids: Collection[UUID]) -> set[UUID]:
         """Those that were committed, whatever became of them since."""
-        return {uuid for each in self._all for uuid in each.encoded(uuids)}
+        return {uuid for each in self.all for uuid in each.encoded(uuids)}
 
     def forwarded(self, uuids: Collection[UUID]) -> set[UUID]:
         """Those whose batches were kept, whatever became of them since."""
-        return {uuid for each in self._all for uuid in outbox.forwarded(each.connection, uuids)}
+        return {uuid for each in self.all for uuid in outbox.forwarded(each.connection, uuids)}
 
     def owed(self) -> list[Owed]:
         """All that is owed, the oldest interval first; what is in the spare is newer."""
@@ -55,7 +55,7 @@ class Pair:
 
     def late(self) -> list[LateRow]:
         """What was published at times of their own, the last of each series last."""
-        return [row for each in self._all for row in each.late()]
+        return [row for each in self.all for row in each.late()]
 
     def mark(self, uuid: UUID, sink: str, number: int, *, under_way: bool) -> None:
         """Says that a call begins, or that it had no effect; on the disk, or for it."""
@@ -78,7 +78,7 @@ class Pair:
 
     def forget(self, uuid: UUID) -> None:
         """As if it had never been committed."""
-        for each in reversed(self._all):
+        for each in reversed(self.all):
             each.forget(uuid)
 
     def settle_in_spare(self, uuid: UUID, sink: str, number: int) -> bool:
@@ -93,5 +93,6 @@ class Pair:
         return True
 
     @property
-    def _all(self) -> list[Database]:
+    def all(self) -> list[Database]:
+        """Those that there are, the disk's first."""
         return [self.main, *([] if self.spare is None else [self.spare])]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
 from veneurpy.forward.batch import Batch, BatchId
+from veneurpy.spool import pieces
+from veneurpy.spool.pieces import STEP_BYTES, Content
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS seals (
@@ -20,9 +22,10 @@ CREATE TABLE IF NOT EXISTS identities (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS identities_by_time ON identities (start_ms);
 CREATE TABLE IF NOT EXISTS states (
-    start_ms INTEGER NOT NULL, shard INTEGER NOT NULL, bytes INTEGER NOT NULL, payload BLOB NOT NULL
+    start_ms INTEGER PRIMARY KEY, seq INTEGER NOT NULL, bytes INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS states_by_time ON states (start_ms, shard, bytes);
+CREATE TRIGGER IF NOT EXISTS stateless AFTER DELETE ON states
+BEGIN INSERT INTO loose VALUES (OLD.seq); END;
 CREATE TABLE IF NOT EXISTS bounds (name TEXT PRIMARY KEY, time_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS quarantine (
     uuid BLOB NOT NULL, part INTEGER NOT NULL, at_ms INTEGER NOT NULL, sender TEXT, payload BLOB
@@ -59,9 +62,8 @@ class Sealing:
     seal: Seal
     identities: Mapping[UUID, int]
     """Bit k: part k of that uuid is in."""
-    states: list[bytes]
-    """Payloads that give the merged sketches back. Each is let go when it has been written: all of
-    a large interval in one go would stop every other thread for as long."""
+    state: Content
+    """Payloads that give the merged sketches back, each a piece."""
     bounds: Bounds
     states_before_ms: int
     """States of intervals before it go."""
@@ -79,10 +81,9 @@ def write(db: sqlite3.Connection, sealing: Sealing) -> None:
         row = (uuid.bytes, start_ms, _packed(bits))
         db.execute("INSERT OR REPLACE INTO identities VALUES (?, ?, ?)", row)
     db.execute("DELETE FROM states WHERE start_ms = ?", (start_ms,))
-    db.executemany(
-        "INSERT INTO states VALUES (?, ?, ?, ?)",
-        ((start_ms, shard, len(blob), blob) for shard, blob in enumerate(_drained(sealing.states))),
-    )
+    if sealing.state.bytes:
+        seq = pieces.keep(db, sealing.state)
+        db.execute("INSERT INTO states VALUES (?, ?, ?)", (start_ms, seq, sealing.state.bytes))
     _forget_states(db, sealing)
     keep_bounds(db, sealing.bounds)
     for table in ("identities", "seals"):
@@ -90,17 +91,10 @@ def write(db: sqlite3.Connection, sealing: Sealing) -> None:
         db.execute(f"DELETE FROM {table} WHERE start_ms < ?", before)
 
 
-def _drained(states: list[bytes]) -> Iterator[bytes]:
-    states.reverse()
-    while states:
-        yield states.pop()
-
-
 def _forget_states(db: sqlite3.Connection, sealing: Sealing) -> None:
     """Lets the oldest go until the rest has room. What is retired was kept for a late batch."""
     query = (
-        "SELECT start_ms, sum(bytes), retired FROM states JOIN seals USING (start_ms) "
-        "GROUP BY start_ms ORDER BY start_ms"
+        "SELECT start_ms, bytes, retired FROM states JOIN seals USING (start_ms) ORDER BY start_ms"
     )
     sizes = db.execute(query).fetchall()
     total = sum(size for _, size, _ in sizes)
@@ -124,10 +118,10 @@ def seals(db: sqlite3.Connection) -> dict[int, Seal]:
     return {time_ms: Seal(revision, bool(gone)) for time_ms, revision, gone in db.execute(query)}
 
 
-def states(db: sqlite3.Connection, start_ms: int) -> list[bytes]:
-    """The payloads that give an interval's sketches back."""
-    query = "SELECT payload FROM states WHERE start_ms = ? ORDER BY shard"
-    return [payload for (payload,) in db.execute(query, (start_ms,))]
+def state(db: sqlite3.Connection, start_ms: int, first: int) -> list[bytes]:
+    """Some of the payloads that give an interval's sketches back, from one on; [] at the end."""
+    row = db.execute("SELECT seq FROM states WHERE start_ms = ?", (start_ms,)).fetchone()
+    return [] if row is None else pieces.read(db, row[0], first=first, most_bytes=STEP_BYTES)
 
 
 def bounds(db: sqlite3.Connection) -> Bounds:

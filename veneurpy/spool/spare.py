@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
-from veneurpy.spool import notes, outbox
+from veneurpy.spool import notes, outbox, pieces
 from veneurpy.spool.damaged import set_aside
 from veneurpy.spool.database import Database
 
@@ -138,8 +138,8 @@ def _forget(database: Database, uuid: UUID, tables: Iterable[str]) -> None:
 def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, uuid: UUID) -> None:
     query = "SELECT seq, start_ms, end_ms, bytes FROM intervals WHERE uuid = ?"
     for seq, *row in source.execute(query, (uuid.bytes,)).fetchall():
-        insert = "INSERT INTO intervals VALUES (NULL, ?, ?, ?, ?)"
-        new = target.execute(insert, (uuid.bytes, *row)).lastrowid
+        new = pieces.next_seq(target)
+        target.execute("INSERT INTO intervals VALUES (?, ?, ?, ?, ?)", (new, uuid.bytes, *row))
         query = "SELECT number, data FROM pieces WHERE seq = ? ORDER BY number"
         rows = ((new, number, data) for number, data in source.execute(query, (seq,)))
         target.executemany("INSERT INTO pieces VALUES (?, ?, ?)", rows)

@@ -74,7 +74,7 @@ class Spool:
         self._failed = failed
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._database: Database | None = None
-        self._closed = False
+        self._closed = self._is_sweeping = False
         self._commits: set[Future[Committed]] = set()
         # What the disk does not take goes with what comes next, or it would be owed for ever.
         self._unsettled: deque[tuple[UUID, str, int, str | None]] = deque()
@@ -268,6 +268,7 @@ class Spool:
         if self._spare is not None:
             self._guarded("open", self._find_spare, None)
             self._guarded("commit", self._empty_spare, None)
+        self._sweep_soon()
 
     def _find_spare(self) -> None:
         assert self._spare is not None
@@ -293,7 +294,10 @@ class Spool:
             self._spare.close()
 
     def _work(self, work: Callable[[Database], _T]) -> _T:
-        return work(self._open_database)
+        try:
+            return work(self._open_database)
+        finally:
+            self._sweep_soon()
 
     def _commit(
         self,
@@ -370,6 +374,22 @@ class Spool:
         except (sqlite3.Error, OSError, Unreadable) as exc:
             self._fail(what, str(exc))
             return otherwise
+        finally:
+            self._sweep_soon()
+
+    def _sweep_soon(self) -> None:
+        """Has freed what nobody needs, behind all that waits for the disk already."""
+        if not self._closed and not self._is_sweeping:
+            self._is_sweeping = True
+            self._worker.submit(self._sweep)
+
+    def _sweep(self) -> None:
+        self._is_sweeping = False
+        # What a disk does not let go now is nobody's: it goes another time.
+        with contextlib.suppress(sqlite3.Error, OSError):
+            for database in self._pair.all:
+                if database.sweep():
+                    self._sweep_soon()
 
     async def _ask(self, what: str, work: Callable[[Database], _T], otherwise: _T) -> _T:
         return await self._run(

@@ -275,6 +275,19 @@ class SpoolFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class IntervalUnspooled(Event):
+    """No disk took an interval, or none in time: it is delivered from memory, and ends with it."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    start_ms: int
+    points: int
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.INTERVALS_UNSPOOLED, 1, {}
+
+
+@dataclass(frozen=True, slots=True)
 class HandedOver(Event):
     """The open interval and these rows are left to the next process."""
 
@@ -363,19 +376,24 @@ class MemoryLimitSmall(Event):
 
 @dataclass(frozen=True, slots=True)
 class ArenaDirSmall(Event):
-    """The file system of `arena_dir` cannot hold `store_max_bytes`: the store is full sooner."""
+    """The file system of `arena_dir` cannot hold the store and what waits there for the disk.
+
+    The store is full sooner, or intervals that the disk does not take are in memory only.
+    """
 
     level: ClassVar[Level] = "warning"
     path: str
     free_bytes: int
     store_max_bytes: int
+    needed_bytes: int
 
     @property
     def mend(self) -> str:
         """What to change."""
         return (
-            f"mount -o remount,size={self.store_max_bytes + (self.store_max_bytes >> 3)} the tmpfs "
-            f"of {self.path}, or set store_max_bytes to at most {self.free_bytes}"
+            f"mount -o remount,size={self.needed_bytes + (self.store_max_bytes >> 3)} the tmpfs of "
+            f"{self.path}, or set store_max_bytes to at most "
+            f"{self.free_bytes * self.store_max_bytes // self.needed_bytes}"
         )
 
 

@@ -182,6 +182,12 @@ SPOOL_FAILURES = Metric(
     "Failures of the spool's disk: what it does not take waits in `arena_dir`, or else in memory.",
     ("what",),
 )
+INTERVALS_UNSPOOLED = Metric(
+    "veneurpy_intervals_unspooled_total",
+    "counter",
+    "Intervals that neither the spool's disk nor `arena_dir` took, or not within 5 s: they are "
+    "delivered from memory.",
+)
 VALUES_FOLDED = Metric(
     "veneurpy_values_folded_total",
     "counter",

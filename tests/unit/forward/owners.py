@@ -13,7 +13,6 @@ from veneurpy.forward.answer import Answer
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.deliver import deliver
 from veneurpy.forward.epochs import Epoch, EpochTable
-from veneurpy.forward.owner import tick
 from veneurpy.testing import START_MS, FakeClock
 
 TABLE = EpochTable([Epoch(1, 0, ("o0", "o1"))])
@@ -66,7 +65,7 @@ class Rig:
     def tick(self, seconds: float = 0.0) -> None:
         """Time passes; the owner looks what is due."""
         self.clock.advance(seconds)
-        tick(self.node.desk)
+        self.node.tick()
 
     def seal(self, given: Batch) -> None:
         """Has a batch published."""

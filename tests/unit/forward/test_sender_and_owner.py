@@ -52,6 +52,22 @@ async def test_what_is_sent_is_published_once(fleet: Fleet) -> None:
     holds(fleet)
 
 
+async def test_a_seal_that_has_begun_is_ended(fleet: Fleet) -> None:
+    """Also where whoever asked for it is cancelled, and the owner is closed at once."""
+    await fleet.flush("a:3|c|#veneurglobalonly")
+    owner = fleet.owners["o0"]
+    await fleet.until(lambda: bool(owner.status()["open"]))
+    fleet.clock.advance(INTERVAL_MS / 1000 + 60)
+    ticking = asyncio.create_task(owner.tick())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    ticking.cancel()
+    await owner.close()
+    assert ticking.cancelled()
+    assert {("a", START_MS): (0, 3.0)} == fleet.kept["o0"].rows
+    holds(fleet)
+
+
 async def test_percentiles_are_the_owner_s() -> None:
     """A mixed timer's digest is merged and published where it is owned."""
     plan = Plan((Output(".50percentile", Statistic.QUANTILE, PointType.GAUGE, 0.5),))

@@ -104,4 +104,22 @@ def test_arena_dir(tmp_path: Path) -> None:
     assert str(tmp_path) == event.path
     assert event.free_bytes < event.store_max_bytes
     assert check_arena_dir(tmp_path, 1) is None
+
+
+def test_arena_dir_has_room_for_what_waits_there_for_the_disk(tmp_path: Path) -> None:
+    """A quarter of the store: rows, and batches. Both ways out leave room for it, too."""
+    system = os.statvfs(tmp_path)
+    free = system.f_bavail * system.f_frsize
+    event = check_arena_dir(tmp_path, free * 9 // 10)
+
+    assert event is not None
+    assert event.store_max_bytes < event.free_bytes < event.needed_bytes
+    most = int(event.mend.rsplit(" ", 1)[1])
+    assert most * 5 // 4 <= event.free_bytes
+    assert f"size={event.needed_bytes + event.store_max_bytes // 8}" in event.mend
+
+
+def test_an_arena_dir_that_is_missing_is_said_elsewhere(tmp_path: Path) -> None:
+    """By the engine."""
+    free = 1 << 60
     assert check_arena_dir(tmp_path / "missing", 4 * free) is None

@@ -347,6 +347,7 @@ async def test_what_was_delivered_from_memory_to_the_end_is_over(world: World) -
     life.feed(5)
     await life.flush()
     assert {"what": "commit"}.items() <= life.log.of("spool_failed")[0].items()
+    assert [1] == [line["points"] for line in life.log.of("interval_unspooled")]
     await life.die()
     world.break_disk(broken=False, spare=True)
     life = await born(world)

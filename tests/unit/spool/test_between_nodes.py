@@ -13,7 +13,8 @@ from tests.unit.forward.owners import batch
 from veneurpy.engine import Columns
 from veneurpy.forward.epochs import Epoch
 from veneurpy.spool import Owed, Part, Record, Spool, outbox
-from veneurpy.spool.database import PIECE_BYTES, Database
+from veneurpy.spool.database import Database
+from veneurpy.spool.pieces import PIECE_BYTES
 from veneurpy.spool.record import MARK_KEPT_MS
 from veneurpy.testing import START_MS
 from veneurpy.testing import batch as points

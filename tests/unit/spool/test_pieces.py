@@ -1,0 +1,110 @@
+"""What is large is written ahead, and counts when a last transaction says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.spooled import stray
+from veneurpy.spool import Owed, Spool, pieces
+from veneurpy.spool.database import Database
+from veneurpy.spool.pieces import PIECE_BYTES, Content, content, cut, next_step
+
+ONE, TWO = UUID(int=1), UUID(int=2)
+
+
+def commit(database: Database, uuid: UUID, record: Content | list[bytes]) -> bool:
+    owed = [Owed(uuid, 0, "s", "k", 0, 1)]
+    return database.commit(
+        uuid, start_ms=0, end_ms=1, record=record, owed=owed, late=(), forget_late_before_ms=0
+    )
+
+
+def write_ahead(database: Database, whole: Content, most_bytes: int = 2) -> None:
+    while (step := next_step(whole, most_bytes)) is not None:
+        if whole.seq is None:
+            database.begin(whole)
+        with database.transaction() as db:
+            pieces.write(db, whole, step)
+
+
+@given(st.lists(st.binary(max_size=5), max_size=8), st.integers(1, 9))
+def test_steps_are_all_of_it_but_the_last(given: list[bytes], most_bytes: int) -> None:
+    """In order; each step is at most so large, or one piece."""
+    whole = content(given)
+    steps = []
+    while (step := next_step(whole, most_bytes)) is not None:
+        steps.append(step)
+    rest = whole.rest[::-1]
+    assert given == [piece for step in [*steps, rest] for piece in step]
+    assert all(len(step) == 1 or sum(map(len, step)) <= most_bytes for step in steps)
+    assert len(rest) <= 1 or sum(map(len, rest)) <= most_bytes
+    assert whole.bytes == sum(map(len, given))
+
+
+def test_a_cut_is_the_same_bytes() -> None:
+    """However long they are."""
+    whole = bytes(range(256)) * (PIECE_BYTES // 100)
+    cuts = list(cut([whole[:7], b"", whole[7:]]))
+    assert whole == b"".join(cuts)
+    assert max(map(len, cuts)) == PIECE_BYTES
+
+
+def test_what_is_written_ahead_is_nothing_until_it_is_kept() -> None:
+    """Whatever else is committed meanwhile; then it is whole."""
+    database = Database(None)
+    whole = content([b"ab", b"cd", b"ef"])
+    write_ahead(database, whole)
+    assert commit(database, TWO, [b"other"])
+    assert ([TWO], (1, 5)) == ([each.uuid for each in database.owed()], database.held())
+    assert not database.sweep()
+    assert commit(database, ONE, whole)
+    database.drop(whole)
+    assert not database.sweep()
+    assert (b"abcdef", b"other") == (database.record(ONE), database.record(TWO))
+    assert (2, 11) == database.held()
+    assert set() == stray(database)
+    database.close()
+
+
+def test_what_is_dropped_is_swept() -> None:
+    """Some of it at a time; nothing else is touched."""
+    database = Database(None)
+    commit(database, TWO, [b"other"])
+    whole = content([b"x" * PIECE_BYTES] * 12)
+    write_ahead(database, whole, PIECE_BYTES)
+    database.drop(whole)
+    sweeps = 0
+    while database.sweep():
+        sweeps += 1
+    assert sweeps > 2
+    assert (set(), b"other") == (stray(database), database.record(TWO))
+    database.close()
+
+
+def test_an_interval_that_is_gone_leaves_nothing() -> None:
+    """Once it is settled and swept."""
+    database = Database(None)
+    commit(database, ONE, [b"ab", b"cd"])
+    database.settle(ONE, "s", 0, None)
+    assert database.record(ONE) is None
+    assert database.sweep()
+    assert not database.sweep()
+    assert [(0,)] == database.connection.execute("SELECT count(*) FROM pieces").fetchall()
+    database.close()
+
+
+async def test_what_a_dead_process_had_written_ahead_is_cleared(tmp_path: Path) -> None:
+    """By the next one, at its start; what counted stays."""
+    database = Database(tmp_path / "spool.db")
+    commit(database, TWO, [b"other"])
+    write_ahead(database, content([b"ab", b"cd", b"ef"]))
+    database.close()
+    spool = Spool(tmp_path, most_bytes=1 << 20, oldest_s=3600.0, failed=lambda what, error: None)
+    await spool.open()
+    assert set() == await spool.do(stray)
+    assert b"other" == await spool.do(lambda db: db.record(TWO))
+    await spool.close()
