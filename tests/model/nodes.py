@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 from uuid import UUID
 
-from tests.model.stores import MemoryEngine, payload_of
+from tests.model.stores import Contents, MemoryEngine, contents_of, pieces_of
 from veneurpy.engine import Encoded, Encoding, Interval, OwnerTable, Plan
 from veneurpy.forward.batch import Batch
 from veneurpy.forward.desk import Desk, OwnerOptions
@@ -51,36 +50,6 @@ class FlakyDatabase(Database):
                 raise Crash
             if self.is_full:
                 raise sqlite3.OperationalError("database or disk is full")
-
-
-Contents = tuple[dict[str, float], dict[str, tuple[int, str, float]]]
-
-
-def owner_of(name: str, members: tuple[str, ...]) -> int:
-    """Which member owns a series: some function of both."""
-    return (sum(name.encode()) * 7 + sum("".join(members).encode())) % len(members)
-
-
-def pieces_of(contents: Contents, members: tuple[str, ...]) -> list[Encoded]:
-    """Cuts what a host has to the owners; half of an owner's series to a part."""
-    counters, gauges = contents
-    pieces = []
-    for owner in range(len(members)):
-        mine = sorted(name for name in (*counters, *gauges) if owner_of(name, members) == owner)
-        for part in (mine[::2], mine[1::2]):
-            if part:
-                payload = payload_of(
-                    {name: counters[name] for name in part if name in counters},
-                    {name: gauges[name] for name in part if name in gauges},
-                )
-                pieces.append(Encoded(owner, payload, len(part), len(part)))
-    return pieces
-
-
-def contents_of(payload: bytes) -> Contents:
-    """What is in a payload."""
-    frame = json.loads(payload)
-    return frame["c"], {name: (t, s, v) for name, (t, s, v) in frame["g"].items()}
 
 
 @dataclass(slots=True)

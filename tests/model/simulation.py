@@ -16,12 +16,11 @@ from tests.model.nodes import (
     ACCEPT_WINDOW_MS,
     INTERVAL_MS,
     Arena,
-    Contents,
     Crash,
     Host,
     OwnerNode,
-    contents_of,
 )
+from tests.model.stores import Contents, contents_of
 from veneurpy.accounts import Loss
 from veneurpy.engine import Encoded
 from veneurpy.forward import confirm, deliver, owner

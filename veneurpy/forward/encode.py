@@ -12,7 +12,7 @@ from uuid import UUID
 from veneurpy.engine import Encoded, ImportStore, Interval, OwnerTable, Role, TagMatcher
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.epochs import Epoch, EpochTable
-from veneurpy.spool import outbox
+from veneurpy.spool.outbox import FORWARD
 
 
 class Outgoing(NamedTuple):
@@ -24,8 +24,8 @@ class Outgoing(NamedTuple):
 
     def keep(self, db: sqlite3.Connection) -> None:
         """Writes it, within the transaction that marks the interval as encoded."""
-        outbox.keep(db, self.batches)
-        outbox.keep_carry(db, self.carry)
+        FORWARD.keep(db, self.batches)
+        FORWARD.keep_carry(db, self.carry)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from uuid import UUID
 import pytest
 
 from tests.fleet import batch
-from veneurpy.spool import Committed, LateRow, Owed, Part, Record, Spare, Spool, outbox
+from veneurpy.spool import Committed, LateRow, Owed, Part, Record, Spare, Spool
 from veneurpy.spool import spare as spare_module
 from veneurpy.spool.database import Also, Database, nothing_else
+from veneurpy.spool.outbox import FORWARD
 from veneurpy.testing import START_MS
 from veneurpy.testing import batch as points
 
@@ -92,7 +93,7 @@ async def reopened(rig: Rig) -> Rig:
 
 
 def keeps_a_batch(uuid: UUID) -> Also:
-    return lambda db: outbox.keep(db, [batch(b"x" * 100, uuid=uuid.int, start_ms=START_MS)])
+    return lambda db: FORWARD.keep(db, [batch(b"x" * 100, uuid=uuid.int, start_ms=START_MS)])
 
 
 async def test_what_the_disk_refuses_is_kept_all_the_same(rig: Rig) -> None:
@@ -121,7 +122,7 @@ async def test_it_goes_to_the_disk_in_order(rig: Rig) -> None:
     assert [1, 1, 2, 2, 3, 3] == [uuid for uuid, _, _ in await again.owed()]
     assert [1.0, 2.0, 3.0] == [await again.value(uuid) for uuid in (ONE, TWO, THREE)]
     assert [3] == [row.revision for row in await again.spool.late()]
-    waiting = await again.spool.do(lambda db: outbox.waiting(db.connection))
+    waiting = await again.spool.do(lambda db: FORWARD.waiting(db.connection))
     assert 1 == waiting["o0"].batches
     await again.spool.close()
 
@@ -172,12 +173,12 @@ async def test_a_death_on_the_way_doubles_nothing(
         for number in (0, 1):
             database.settle(ONE, "file", number, None)
         with database.transaction() as db:
-            outbox.drop(db, [batch(uuid=1).id])
+            FORWARD.drop(db, [batch(uuid=1).id])
 
     await rig.spool.do(settle)
     again = await reopened(rig)
     assert [] == await again.owed()
-    assert {} == await again.spool.do(lambda db: outbox.waiting(db.connection))
+    assert {} == await again.spool.do(lambda db: FORWARD.waiting(db.connection))
     await again.spool.close()
 
 

@@ -2,6 +2,7 @@
 from veneurpy.engine.native.compat cimport u64
 from veneurpy.engine.native.imports cimport Frame, Imports
 from veneurpy.engine.native.interval cimport ArenaSource, MergeContext
+from veneurpy.engine.native.owners cimport CompiledOwners
 
 
 cdef class ImportBudget:
@@ -22,3 +23,4 @@ cdef class NativeImportStore(ArenaSource):
     cdef bint _released
 
     cdef object _merge(self, Frame* f, str sender)
+    cdef list _encode(self, CompiledOwners owners, int n_owners, u64 max_bytes)
