@@ -12,7 +12,7 @@ from uuid import UUID
 from tests.model.stores import Contents, MemoryEngine, contents_of, pieces_of
 from veneurpy.engine import Encoded, Encoding, Interval, OwnerTable, Plan
 from veneurpy.forward.batch import Batch
-from veneurpy.forward.desk import Desk, OwnerOptions
+from veneurpy.forward.desk import Desk, NextTier, OwnerOptions
 from veneurpy.forward.dispatch import Dispatch, HostOptions
 from veneurpy.forward.encode import Encoder
 from veneurpy.forward.epochs import Epoch, EpochTable
@@ -193,6 +193,7 @@ class OwnerNode:
     database: FlakyDatabase = field(default_factory=FlakyDatabase)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     desk: Desk = field(init=False)
+    next_tier: NextTier | None = field(default=None, init=False)
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -226,6 +227,7 @@ class OwnerNode:
             publisher=Rows(self.dies),
             emit=self.events.append,
             slot=Slot(),
+            next_tier=self.next_tier,
             new_uuid=self.new_uuid,
         )
         self.desk.restore()

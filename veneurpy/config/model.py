@@ -243,6 +243,10 @@ class Config(Section):
     grpc_tls: ServerFiles | None = None
     """TLS where this node receives: `certificate`, `key`, `authority`. Empty: in the clear, from
     everyone who can reach it."""
+    chain: Ring | None = None
+    """The owners of a next tier, `members` and so on as in `forward`: what this node merges of an
+    interval is passed on to them instead of being published here. It needs `state_dir`. Empty: this
+    node publishes it."""
     global_hold: OptionalDuration = None
     """How long an owner waits for batches of an interval that has ended before it publishes it, at
     most three intervals. Empty: half an interval, but at least 2s."""
@@ -322,8 +326,9 @@ class Config(Section):
 
     @property
     def owns(self) -> bool:
-        """Whether this node takes what others forward to publish it, and does not pass it on."""
-        return self.grpc_address is not None and (bool(self.metric_sinks) or not self.forwards)
+        """Whether this node merges what others forward. A proxy passes it on as it is."""
+        is_proxy = self.forwards and not self.metric_sinks and self.chain is None
+        return self.grpc_address is not None and not is_proxy
 
     @property
     def global_hold_s(self) -> float:

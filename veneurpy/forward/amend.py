@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from veneurpy.engine import Columns, PointType, StoreFull
 from veneurpy.forward.deliver import restore_state
 from veneurpy.forward.desk import Desk, OpenInterval
-from veneurpy.forward.seal import publish
+from veneurpy.forward.seal import pass_on, publish
 from veneurpy.telemetry.events import SealFailed
 
 Key = tuple[bytes, bytes, int, frozenset[str]]
@@ -25,11 +25,20 @@ def due(desk: Desk) -> list[int]:
 
 
 def amend(desk: Desk, start_ms: int) -> bool:
-    """Publishes the next revision: the series that were touched, with all that they hold.
+    """Publishes the next revision, or passes on what came; False if it could not be committed."""
+    interval = desk.late[start_ms]
+    is_done = _revise(desk, interval) if desk.next_tier is None else pass_on(desk, interval)
+    if is_done:
+        del desk.late[start_ms]
+    return is_done
+
+
+def _revise(desk: Desk, interval: OpenInterval) -> bool:
+    """Publishes the series that were touched, with all that they hold.
 
     False if the disk or the memory would not take it.
     """
-    interval = desk.late[start_ms]
+    start_ms = interval.start_ms
     columns = interval.store.columns(desk.plan, touched_only=True)
     try:
         before = _before(desk, start_ms, columns)
@@ -39,10 +48,7 @@ def amend(desk: Desk, start_ms: int) -> bool:
     except (sqlite3.Error, OSError) as exc:
         desk.emit(SealFailed(start_ms, str(exc)))
         return False
-    if not publish(desk, interval, columns, before):
-        return False
-    del desk.late[start_ms]
-    return True
+    return publish(desk, interval, columns, before)
 
 
 def _before(desk: Desk, start_ms: int, columns: Columns) -> Mapping[int, float]:

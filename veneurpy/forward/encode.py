@@ -65,7 +65,7 @@ class Encoder:
             carry=carry,
             sources=sources,
         )
-        batches = _batches(
+        batches = cut(
             encoding.parts,
             uuid=interval.uuid,
             start_ms=aligned_ms,
@@ -90,7 +90,7 @@ def divided(batch: Batch, uuid: UUID, epoch: Epoch, parts: Sequence[Encoded]) ->
 
     It gets another identity: nobody has taken it, nor will, under the one before.
     """
-    return _batches(
+    return cut(
         parts,
         uuid=uuid,
         start_ms=batch.start_ms,
@@ -100,7 +100,7 @@ def divided(batch: Batch, uuid: UUID, epoch: Epoch, parts: Sequence[Encoded]) ->
     )
 
 
-def _batches(
+def cut(
     parts: Sequence[Encoded],
     *,
     uuid: UUID,
@@ -109,6 +109,7 @@ def _batches(
     epoch: Epoch,
     sender: str,
 ) -> list[Batch]:
+    """Batches of what an interval was encoded to, for the members of an epoch."""
     return [
         Batch(
             BatchId(uuid, number, len(parts)),

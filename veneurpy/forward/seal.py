@@ -1,9 +1,9 @@
-"""Publishes an interval: its rows, who is in them and their sketches, in one transaction."""
+"""Publishes an interval, or passes it on: what of it, and who is in it, in one transaction."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from veneurpy.engine import Columns
@@ -12,6 +12,7 @@ from veneurpy.forward.desk import Desk, OpenInterval
 from veneurpy.spool import Part, Record, seals
 from veneurpy.spool.codec import encode
 from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import CHAIN
 from veneurpy.spool.seals import Bounds, Seal, Sealing
 from veneurpy.telemetry.events import IntervalSealed, SealFailed
 
@@ -37,14 +38,16 @@ def due(desk: Desk) -> int | None:
 
 
 def seal(desk: Desk, start_ms: int) -> bool:
-    """Publishes an open interval as revision 0; False if the disk would not take it."""
+    """Publishes an open interval as revision 0, or passes it on; False if the disk would not."""
     interval = desk.open[start_ms]
-    columns = interval.store.columns(desk.plan)
-    if not publish(desk, interval, columns):
-        return False
-    del desk.open[start_ms]
-    desk.recent = [*desk.recent[-REMEMBERED_INTERVALS + 1 :], interval.senders]
-    return True
+    if desk.next_tier is not None:
+        is_done = pass_on(desk, interval)
+    else:
+        is_done = publish(desk, interval, interval.store.columns(desk.plan))
+    if is_done:
+        del desk.open[start_ms]
+        desk.recent = [*desk.recent[-REMEMBERED_INTERVALS + 1 :], interval.senders]
+    return is_done
 
 
 def publish(
@@ -61,8 +64,46 @@ def publish(
     parts = [Part(None, options.interval_ms / 1000, interval.revision)]
     record = Record(desk.new_uuid(), start_ms, options.host, columns, parts, before=before or {})
     sealing = _sealing(desk, interval)
+    if not _sealed(desk, interval, sealing, lambda: commit(desk, record, sealing), len(columns)):
+        return False
+    desk.publisher.offer(record)
+    return True
+
+
+def pass_on(desk: Desk, interval: OpenInterval) -> bool:
+    """The same for the next tier: the seal and its batches are one transaction.
+
+    Nothing is kept to amend it by: what comes later is passed on by itself.
+    """
+    tier, uuid, start_ms = desk.next_tier, desk.new_uuid(), interval.start_ms
+    assert tier is not None
+    batches = tier.batches(interval.store, uuid, start_ms)
+    sealing = _sealing(desk, interval)
+
+    def work(database: Database) -> dict[int, Seal]:
+        with database.transaction() as db:
+            seals.write(db, sealing)
+            CHAIN.keep(db, batches)
+        tier.committed(batches)
+        return seals.seals(database.connection)
+
+    if not _sealed(desk, interval, sealing, lambda: desk.run(work), points=0):
+        return False
+    tier.offer(batches)
+    return True
+
+
+def _sealed(
+    desk: Desk,
+    interval: OpenInterval,
+    sealing: Sealing,
+    commit: Callable[[], dict[int, Seal]],
+    points: int,
+) -> bool:
+    """Commits a seal and says so; whether the disk took it."""
+    start_ms = interval.start_ms
     try:
-        desk.sealed = commit(desk, record, sealing)
+        desk.sealed = commit()
     except (sqlite3.Error, OSError) as exc:
         desk.failure = str(exc)
         desk.emit(SealFailed(start_ms, desk.failure))
@@ -76,8 +117,7 @@ def publish(
         account.add(-sums.batches, -sums.series, -sums.samples)
         accounts.sealed.add(sums.batches, sums.series, sums.samples)
     interval.store.release()
-    desk.publisher.offer(record)
-    desk.emit(IntervalSealed(start_ms, interval.revision, len(columns), sums.batches))
+    desk.emit(IntervalSealed(start_ms, interval.revision, points, sums.batches))
     return True
 
 
@@ -108,7 +148,8 @@ def _sealing(desk: Desk, interval: OpenInterval) -> Sealing:
     start_ms, options = interval.start_ms, desk.options
     known = desk.sealed.get(start_ms)
     is_retired = known is not None and known.is_retired
-    states = [] if is_retired else interval.store.state(SHARDS, MOST_BYTES)
+    is_kept = not is_retired and desk.next_tier is None
+    states = interval.store.state(SHARDS, MOST_BYTES) if is_kept else []
     if interval.start_ms < desk.bounds.refused_before_ms:
         is_retired, states = True, []
     return Sealing(
