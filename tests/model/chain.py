@@ -7,15 +7,16 @@ was passed on: each by the same oracle.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from tests.model import oracle
 from tests.model.nodes import INTERVAL_MS, Crash, OwnerNode
 from tests.model.oracle import DIGITS, Id, Key, Published
 from tests.model.simulation import FOR_EVER_MS, Contribution, Sender, World
-from tests.model.stores import Contents, contents_of
+from tests.model.stores import Contents, contents_of, pieces_of
 from veneurpy.engine import Encoded
 from veneurpy.forward.batch import Batch
 from veneurpy.forward.chain import Chain
@@ -24,15 +25,19 @@ from veneurpy.forward.encode import Encoder
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.spool.outbox import CHAIN
-from veneurpy.testing import FakeClock
+from veneurpy.testing import START_MS, FakeClock
 
 TOP = EpochTable([Epoch(1, 0, ("t0", "t1"))])
+"""What owners in the middle know of the ring above them."""
+LATER = TOP.plus(Epoch(2, START_MS + 6 * INTERVAL_MS, ("t1", "t2")))
+"""What those above know, and others learn from them."""
 
 
 @dataclass(slots=True)
 class ZoneNode(OwnerNode):
     """An owner that passes on; what waits for the next tier is in its database too."""
 
+    divided: Callable[[Batch, Sequence[Encoded]], None] = lambda batch, pieces: None
     dispatch: Dispatch = field(init=False)
 
     def start(self) -> None:
@@ -48,7 +53,7 @@ class ZoneNode(OwnerNode):
             ),
             clock=self.clock,
             membership=membership,
-            divide=_divide,
+            divide=self._divide,
             emit=self.events.append,
             new_uuid=self.new_uuid,
             outbox=CHAIN,
@@ -67,9 +72,10 @@ class ZoneNode(OwnerNode):
         if self.dies():
             raise Crash
 
-
-def _divide(batch: Batch, epoch: Epoch) -> Sequence[Encoded]:
-    raise AssertionError("the upper ring does not change")
+    def _divide(self, batch: Batch, epoch: Epoch) -> Sequence[Encoded]:
+        pieces = pieces_of(contents_of(batch.payload), epoch.members)
+        self.divided(batch, pieces)
+        return pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +85,22 @@ class Passed:
     zone: str
     start_ms: int
     contents: Contents
+    is_piece: bool = False
+    """It was cut from another one, by a newer ring."""
 
 
 class ChainWorld(World):
-    """Hosts, two or three owners in the middle, two above."""
+    """Hosts, owners in the middle, and owners above whose ring changes underway."""
 
     def __init__(self, seed: int, *, is_patient: bool = False) -> None:
         self.passed: dict[Id, Passed] = {}
+        self._cut_anew: list[Passed] = []
         super().__init__(seed, is_patient=is_patient)
         self.zones = [node for node in self.owners if isinstance(node, ZoneNode)]
         window_ms = FOR_EVER_MS if is_patient else self.zones[0].accept_window_ms
         self.tops = [
-            OwnerNode(name, FakeClock(), TOP, self._uuid, self._dies, accept_window_ms=window_ms)
-            for name in TOP.latest.members
+            OwnerNode(name, FakeClock(), LATER, self._uuid, self._dies, accept_window_ms=window_ms)
+            for name in ("t0", "t1", "t2")
         ]
         self.owners = [*self.zones, *self.tops]
 
@@ -104,7 +113,22 @@ class ChainWorld(World):
         return self.zones
 
     def _new_owner(self, name: str, room: int, window_ms: int) -> OwnerNode:
-        return ZoneNode(name, FakeClock(), self._table, self._uuid, self._dies, room, window_ms)
+        zone = ZoneNode(name, FakeClock(), self._table, self._uuid, self._dies, room, window_ms)
+        zone.divided = partial(self._note_cut, name)
+        return zone
+
+    def _note_cut(self, zone: str, batch: Batch, pieces: Sequence[Encoded]) -> None:
+        self._cut_anew = [
+            Passed(zone, batch.start_ms, contents_of(piece.payload), is_piece=True)
+            for piece in pieces
+        ]
+
+    def _uuid(self) -> UUID:
+        uuid = super()._uuid()
+        for part, piece in enumerate(self._cut_anew):
+            self.passed[uuid, part] = piece
+        self._cut_anew = []
+        return uuid
 
     def _tick(self, node: OwnerNode) -> None:
         """It may die within the transaction of a seal, too."""
@@ -143,6 +167,8 @@ def _passed_on(world: ChainWorld) -> dict[Key, Published]:
     """As if the next tier had published all that was passed on."""
     found: dict[Key, Published] = defaultdict(Published)
     for batch in world.passed.values():
+        if batch.is_piece:
+            continue
         counters, gauges = batch.contents
         for name, value in counters.items():
             each = found[name, batch.start_ms]

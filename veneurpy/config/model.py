@@ -233,7 +233,8 @@ class Config(Section):
     forward_timeout: Duration = 10.0
     """How long one call may take."""
     forward_max_age: Duration = 6 * 3600.0
-    """How long a batch waits for its owner, at most `accept_window`; an older one is given up."""
+    """How long a batch waits for its owner, at most `accept_window`, or the window of the owners of
+    `chain`; an older one is given up."""
     forward_max_bytes: Annotated[Size, Field(ge=1 * MIB, le=1 << 44)] = 1 << 30
     """How much waiting batches may take. Beyond it the oldest are given up."""
 

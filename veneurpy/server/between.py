@@ -24,7 +24,7 @@ from veneurpy.ledger import Ledger
 from veneurpy.ports import Clock
 from veneurpy.server.addresses import Addresses
 from veneurpy.server.assembly import name_of
-from veneurpy.server.chaining import new_onward
+from veneurpy.server.chaining import new_onward, tell_of_the_rest
 from veneurpy.server.durable import Durable
 from veneurpy.server.forwarding import new_encoder, new_sender, spool_in_memory, table_of
 from veneurpy.server.owning import new_owner
@@ -113,7 +113,9 @@ class Between:
         await self._sender.start()
         ledger.elsewhere["forward"] = self._sender.accounts
         next_tier = None
-        if self._chain is not None:
+        if self._chain is None:
+            await tell_of_the_rest(self._spool, self._telemetry)
+        else:
             next_tier = await self._chain.start()
             ledger.elsewhere["chain"] = self._chain.accounts
         if self._config.owns:

@@ -20,6 +20,7 @@ from veneurpy.server.peers import Peers
 from veneurpy.spool import Spool
 from veneurpy.spool.outbox import CHAIN
 from veneurpy.telemetry import Telemetry
+from veneurpy.telemetry.events import ChainGone
 
 
 class Onward:
@@ -101,6 +102,13 @@ class Onward:
             "owners": self._sender.status(),
             "accounts": self._sender.accounts.as_dict(),
         }
+
+
+async def tell_of_the_rest(spool: Spool, telemetry: Telemetry) -> None:
+    """At a node without a chain: names what waits for one. Raises sqlite3.Error."""
+    waiting = await spool.do(lambda database: CHAIN.waiting(database.connection))
+    for owner, (batches, series, samples, _) in waiting.items():
+        telemetry.emit(ChainGone(owner, batches, series, samples))
 
 
 def new_onward(

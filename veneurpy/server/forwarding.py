@@ -15,7 +15,7 @@ from veneurpy.forward.membership import Membership
 from veneurpy.forward.sender import Sender
 from veneurpy.ports import Clock, Peer
 from veneurpy.spool import Spool
-from veneurpy.spool.outbox import FORWARD, Outbox
+from veneurpy.spool.outbox import CHAIN, FORWARD, Outbox
 from veneurpy.telemetry import Telemetry
 
 
@@ -64,10 +64,12 @@ def new_sender(
     outbox: Outbox = FORWARD,
 ) -> Sender:
     """What sends them."""
+    # The owners of a next tier have windows of their own.
+    most_s = float("inf") if outbox is CHAIN else config.accept_window
     options = HostOptions(
         encoder.name,
         encoder.interval_ms,
-        max_age_ms=round(min(config.forward_max_age, config.accept_window) * 1000),
+        max_age_ms=round(min(config.forward_max_age, most_s) * 1000),
         max_bytes=config.forward_max_bytes,
     )
     return Sender(
