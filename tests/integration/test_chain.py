@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 import pytest
 
 from tests.engines import needs_native
-from tests.nodes import Node, free_address, nodes
+from tests.nodes import INTERVAL, Node, free_address, nodes
 from tests.waiting import wait_until
+from veneurpy.config.quantity import parse_duration
 
 pytestmark = [needs_native, pytest.mark.timeout(120)]
 
 NewNode = Callable[..., Node]
 NAMES = [f"c{number}" for number in range(12)]
 UNITS = ("batches", "samples")
+INTERVAL_S = parse_duration(INTERVAL)
 
 
 @pytest.fixture
@@ -74,6 +77,16 @@ def broken(tiers: Tiers) -> list[object]:
     ]
 
 
+def by_interval(tier: Sequence[Node], name: str) -> dict[float, float]:
+    """What nodes have published of a counter, by the multiple of the interval that it began in."""
+    found: defaultdict[float, float] = defaultdict(float)
+    for node in tier:
+        for series, value in node.latest().items():
+            if series.name == name:
+                found[series.timestamp // INTERVAL_S * INTERVAL_S] += value
+    return found
+
+
 def test_three_tiers_say_what_was_sent(tmp_path: Path, new_node: NewNode) -> None:
     """Each series once, by the upper tier; what hosts and zones received of their own stays there.
 
@@ -118,13 +131,17 @@ def test_three_tiers_say_what_was_sent(tmp_path: Path, new_node: NewNode) -> Non
 
 
 def test_deaths_in_the_middle_lose_nothing(tmp_path: Path, new_node: NewNode) -> None:
-    """Owners of the zone and one above are killed while it goes through them, one of them twice."""
+    """Owners of the zone and one above are killed while it goes through them, one of them twice.
+
+    Each interval has what was received in it, at its own time.
+    """
     tiers = Tiers(tmp_path, new_node, tops=["t1"])
+    lines = ["here:1|c", *(f"{name}:1|c|#veneurglobalonly" for name in NAMES)]
     sent = 0
     for dying in (tiers.zones[0], tiers.tops[0], tiers.zones[1], tiers.zones[0]):
         for _ in range(10):
             for host in tiers.hosts:
-                host.send(*(f"{name}:1|c|#veneurglobalonly" for name in NAMES))
+                host.send("\n".join(lines))
             sent += len(tiers.hosts)
         before = sum(each["encoded"]["batches"] for each in tiers.accounts(tiers.hosts, "forward"))
         wait_until(
@@ -142,6 +159,8 @@ def test_deaths_in_the_middle_lose_nothing(tmp_path: Path, new_node: NewNode) ->
         60,
     )
     assert [sent] * len(NAMES) == [tiers.sum(name) for name in NAMES]
+    received = by_interval(tiers.hosts, "here")
+    assert [received] * len(NAMES) == [by_interval(tiers.tops, name) for name in NAMES]
     assert [] == broken(tiers)
     for accounts in tiers.accounts([*tiers.hosts, *tiers.zones], "forward"):
         assert [{}] * 3 == [accounts[word] for word in ("rejected", "given_up", "in_doubt")]
