@@ -84,11 +84,12 @@ class Node:
     def is_idle(self) -> bool:
         """Whether nothing waits in it: no batch, no open interval, no row."""
         page = self.status()
-        accounts = page["forward"]["accounts"]["pending"]["batches"] if page["forward"] else 0
+        ways = [page[way] for way in ("forward", "chain") if page[way]]
+        batches = sum(way["accounts"]["pending"]["batches"] for way in ways)
         owner = page["owner"] or {"open": [], "late": []}
         pending = sum(sink["pending_points"] for sink in page["sinks"])
         lines = sum(each["lines"] for each in page["open_interval"]["listeners"].values())
-        return not (accounts or owner["open"] or owner["late"] or pending or lines)
+        return not (batches or owner["open"] or owner["late"] or pending or lines)
 
     def latest(self) -> dict[Series, float]:
         """The value of the highest revision of each point."""

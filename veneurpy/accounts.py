@@ -50,7 +50,8 @@ class Loss:
 class HostAccounts:
     """encoded = done + rejected + given up + in doubt + pending. Any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "forward") -> None:
+        self._name = name
         self.lock = threading.Lock()
         """Held while something moves from one account to another."""
         self.encoded, self.restored, self.done, self.pending = Sums(), Sums(), Sums(), Sums()
@@ -89,7 +90,7 @@ class HostAccounts:
             left, name = left + of(self.pieces), "encoded, restored and divided anew"
             right["divided"] = of(self.divided)
         right["pending"] = of(self.pending)
-        return Equation(f"forwarded {unit}", "forward", (name, left), right)
+        return Equation(f"forwarded {unit}", self._name, (name, left), right)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

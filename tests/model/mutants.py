@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -13,9 +14,9 @@ from veneurpy.accounts import Loss
 from veneurpy.forward import amend, deliver, dispatch, give_up, seal
 from veneurpy.forward.answer import DONE, Answer
 from veneurpy.forward.desk import Desk
-from veneurpy.spool import Owed, Record, outbox, pieces, seals
+from veneurpy.spool import Owed, Record, pieces, seals
 from veneurpy.spool.database import Database
-from veneurpy.spool.outbox import Head
+from veneurpy.spool.outbox import Head, Outbox
 from veneurpy.spool.pieces import Content
 from veneurpy.spool.seals import Seal, Sealing
 
@@ -136,12 +137,12 @@ def give_up_what_was_sent(patch: Patch) -> None:
 def send_elsewhere(patch: Patch) -> None:
     """A batch goes to whoever owns its series now."""
     without(deliver.QUESTIONS[0])(patch)
-    heads = outbox.heads
+    heads = Outbox.heads
 
-    def all_heads(db: object, owner: str, **more: int) -> list[Head]:
-        return heads(db, "o0", **more) + heads(db, "o1", **more)  # type: ignore[arg-type]
+    def all_heads(box: Outbox, db: sqlite3.Connection, owner: str, **more: int) -> list[Head]:
+        return heads(box, db, "o0", **more) + heads(box, db, "o1", **more)
 
-    patch.setattr(outbox, "heads", all_heads)
+    patch.setattr(Outbox, "heads", all_heads)
 
 
 def name_by_process(patch: Patch) -> None:
@@ -158,7 +159,7 @@ def name_by_process(patch: Patch) -> None:
 
 def encode_in_two_steps(patch: Patch) -> None:
     """The mark and the batches are committed apart, and the arena is freed in between."""
-    patch.setattr(outbox, "keep", lambda db, batches: None)
+    patch.setattr(Outbox, "keep", lambda box, db, batches: None)
 
 
 def forget_the_spool(patch: Patch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 from uuid import UUID
 
-from tests.model.stores import MemoryEngine, payload_of
+from tests.model.stores import Contents, MemoryEngine, contents_of, pieces_of
 from veneurpy.engine import Encoded, Encoding, Interval, OwnerTable, Plan
 from veneurpy.forward.batch import Batch
-from veneurpy.forward.desk import Desk, OwnerOptions
+from veneurpy.forward.desk import Desk, NextTier, OwnerOptions
 from veneurpy.forward.dispatch import Dispatch, HostOptions
 from veneurpy.forward.encode import Encoder
 from veneurpy.forward.epochs import Epoch, EpochTable
@@ -55,36 +54,6 @@ class FlakyDatabase(Database):
                 raise Crash
             if self.is_full:
                 raise sqlite3.OperationalError("database or disk is full")
-
-
-Contents = tuple[dict[str, float], dict[str, tuple[int, str, float]]]
-
-
-def owner_of(name: str, members: tuple[str, ...]) -> int:
-    """Which member owns a series: some function of both."""
-    return (sum(name.encode()) * 7 + sum("".join(members).encode())) % len(members)
-
-
-def pieces_of(contents: Contents, members: tuple[str, ...]) -> list[Encoded]:
-    """Cuts what a host has to the owners; half of an owner's series to a part."""
-    counters, gauges = contents
-    pieces = []
-    for owner in range(len(members)):
-        mine = sorted(name for name in (*counters, *gauges) if owner_of(name, members) == owner)
-        for part in (mine[::2], mine[1::2]):
-            if part:
-                payload = payload_of(
-                    {name: counters[name] for name in part if name in counters},
-                    {name: gauges[name] for name in part if name in gauges},
-                )
-                pieces.append(Encoded(owner, payload, len(part), len(part)))
-    return pieces
-
-
-def contents_of(payload: bytes) -> Contents:
-    """What is in a payload."""
-    frame = json.loads(payload)
-    return frame["c"], {name: (t, s, v) for name, (t, s, v) in frame["g"].items()}
 
 
 @dataclass(slots=True)
@@ -228,6 +197,7 @@ class OwnerNode:
     database: FlakyDatabase = field(default_factory=FlakyDatabase)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     desk: Desk = field(init=False)
+    next_tier: NextTier | None = field(default=None, init=False)
     events: list[Event] = field(default_factory=list)
     steps: Steps[None] | None = None
     outcome: Outcome = field(default_factory=Outcome)
@@ -292,6 +262,7 @@ class OwnerNode:
             publisher=Rows(self.dies),
             emit=self.events.append,
             slot=Slot(),
+            next_tier=self.next_tier,
             new_uuid=self.new_uuid,
         )
         self.desk.restore()

@@ -6,12 +6,16 @@ Every contribution is one digit in base 4 of a counter: the sum tells who is in,
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from tests.model.nodes import OwnerNode
 from tests.model.simulation import SERIES, Contribution, Violation, World
 from tests.spooled import records, stray
+from veneurpy.accounts import Loss
 
+Id = tuple[UUID, int]
 Key = tuple[str, int]
 """(series, start of the interval)."""
 DIGITS = 8
@@ -34,28 +38,42 @@ class Published:
 
 def check(world: World) -> None:
     """Raises Violation if anything is lost or double that nobody has named."""
+    check_nodes(world)
+    compare(published_by(world.owners), world.contributions.items(), world.lost)
+
+
+def check_nodes(world: World) -> None:
+    """Raises Violation for a loss that has no cause, or a leak."""
     for node in world.owners:
         while node.database.sweep():
             pass
         if left := stray(node.database):
             raise Violation(f"{node.name} has pieces of nothing, or things of no pieces: {left}")
-    published = _published(world)
     if world.is_patient and world.lost:
         raise Violation(f"lost without a cause: {next(iter(world.lost.values()))}")
-    contributions = _by_key(world)
-    for key in sorted(published.keys() | contributions.keys()):
-        if key[0] in SERIES:
-            _check_counter(key, published.get(key), contributions[key])
-        else:
-            _check_gauge(key, published.get(key), contributions[key])
     for node in world.owners:
         if node.engine.leaked:
             raise Violation(f"{node.name} has leaked {node.engine.leaked} stores")
 
 
-def _published(world: World) -> dict[Key, Published]:
+def compare(
+    published: Mapping[Key, Published],
+    contributions: Iterable[tuple[Id, Contribution]],
+    lost: Mapping[Id, Loss],
+) -> None:
+    """Raises Violation for what is not the sum of what was sent."""
+    sent = _by_key(contributions, lost)
+    for key in sorted(published.keys() | sent.keys()):
+        if key[0] in SERIES:
+            _check_counter(key, published.get(key), sent[key])
+        else:
+            _check_gauge(key, published.get(key), sent[key])
+
+
+def published_by(nodes: Iterable[OwnerNode]) -> dict[Key, Published]:
+    """What is in the rows that they have committed."""
     found: dict[Key, Published] = defaultdict(Published)
-    for node in world.owners:
+    for node in nodes:
         for record in records(node.database):
             (part,) = record.parts
             columns = record.columns
@@ -69,21 +87,19 @@ def _published(world: World) -> dict[Key, Published]:
     return found
 
 
-def _by_key(world: World) -> dict[Key, dict[int, tuple[Contribution, str]]]:
+def _by_key(
+    contributions: Iterable[tuple[Id, Contribution]], lost: Mapping[Id, Loss]
+) -> dict[Key, dict[int, tuple[Contribution, str]]]:
     """By digit, each contribution and its fate."""
     found: dict[Key, dict[int, tuple[Contribution, str]]] = defaultdict(dict)
-    for id, contribution in world.contributions.items():
-        fate = _fate(world, id)
+    for id, contribution in contributions:
+        fate = lost[id].word if id in lost else "done"
         counters, gauges = contribution.contents
         for name in (*counters, *gauges):
             known = found[name, contribution.start_ms]
             if fate != "done" or contribution.digit not in known:
                 known[contribution.digit] = (contribution, fate)
     return found
-
-
-def _fate(world: World, id: tuple[UUID, int]) -> str:
-    return world.lost[id].word if id in world.lost else "done"
 
 
 def _check_counter(

@@ -10,22 +10,24 @@ import random
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 from uuid import UUID
 
 from tests.model.nodes import (
     ACCEPT_WINDOW_MS,
     INTERVAL_MS,
     Arena,
-    Contents,
     Crash,
+    FlakyDatabase,
     Host,
     OwnerNode,
-    contents_of,
 )
+from tests.model.stores import Contents, contents_of
 from veneurpy.accounts import Loss
 from veneurpy.engine import Encoded
 from veneurpy.forward import confirm, deliver, owner
 from veneurpy.forward.batch import Batch, BatchId
+from veneurpy.forward.dispatch import Dispatch
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.testing import START_MS, FakeClock
 
@@ -54,6 +56,16 @@ class Contribution:
     start_ms: int
     digit: int
     contents: Contents
+
+
+class Sender(Protocol):
+    """A host, or an owner that passes on."""
+
+    name: str
+    clock: FakeClock
+    database: FlakyDatabase
+    most_bytes: int
+    dispatch: Dispatch
 
 
 class World:
@@ -95,12 +107,20 @@ class World:
             )
             for i in range(self.rng.choice([2, 3]))
         ]
-        self.owners = [
-            OwnerNode(
-                name, FakeClock(), self._table, self._uuid, self._dies, bound or room, window_ms
-            )
-            for name in names
-        ]
+        self.owners = [self._new_owner(name, bound or room, window_ms) for name in names]
+
+    @property
+    def senders(self) -> Sequence[Sender]:
+        """Who has batches for owners."""
+        return self.hosts
+
+    @property
+    def members(self) -> Sequence[OwnerNode]:
+        """Who hosts send to, now or after a change of their ring."""
+        return self.owners
+
+    def _new_owner(self, name: str, room: int, window_ms: int) -> OwnerNode:
+        return OwnerNode(name, FakeClock(), self._table, self._uuid, self._dies, room, window_ms)
 
     def run(self) -> None:
         """All steps, then the mending. Raises Violation."""
@@ -117,8 +137,8 @@ class World:
         impatient = 0.0 if self.is_patient else 1.0
         return [
             (14.0, self._arrival),
-            (6.0, lambda: self._send(self._host(), self.rng.choice(self.owners))),
-            (2.0, lambda: self._ask(self._host(), self.rng.choice(self.owners))),
+            (6.0, lambda: self._send(self._sender(), self.rng.choice(self.owners))),
+            (2.0, lambda: self._ask(self._sender(), self.rng.choice(self.owners))),
             (3.0, lambda: self._tick(self.rng.choice(self.owners))),
             (3.0, lambda: self._encode(self._host())),
             (4.0, lambda: self._pass(self.rng.choice([100, 300, 700]))),
@@ -132,7 +152,7 @@ class World:
             (0.15, self._announce),
             (0.5, self._adopt),
             (0.1, lambda: self._adopt_at(self._host())),
-            (impatient, lambda: self._give_up(self._host())),
+            (impatient, lambda: self._give_up(self._sender())),
             (0.15 * impatient, self._jump),
             (0.06 * impatient, lambda: self._pass(self.rng.choice([5_000, 20_000, 40_000]))),
         ]
@@ -140,8 +160,11 @@ class World:
     def _host(self) -> Host:
         return self.rng.choice(self.hosts)
 
+    def _sender(self) -> Sender:
+        return self.rng.choice(self.senders)
+
     def _link(self) -> tuple[int, int]:
-        return self.rng.randrange(len(self.hosts)), self.rng.randrange(len(self.owners))
+        return self.rng.randrange(len(self.senders)), self.rng.randrange(len(self.owners))
 
     def _dies(self) -> bool:
         return not self.is_mended and self.rng.random() < 0.05
@@ -187,9 +210,10 @@ class World:
 
     def _crash(self, node: Host | OwnerNode) -> None:
         self._say(f"{node.name} crashes")
-        if isinstance(node, Host):
-            self._collect(node)
-            self._under_way = {key for key in self._under_way if key[0] != node.name}
+        for sender in self.senders:
+            if sender is node:
+                self._collect(sender)
+                self._under_way = {key for key in self._under_way if key[0] != node.name}
         node.start()
 
     def _fill_a_disk(self) -> None:
@@ -247,7 +271,7 @@ class World:
             self._divided_of = None
         return uuid
 
-    def _send(self, host: Host, node: OwnerNode) -> None:
+    def _send(self, host: Sender, node: OwnerNode) -> None:
         """Hands out what waits for an owner; each batch may get lost or come more than once."""
         try:
             batches = host.dispatch.next(host.database, node.name)
@@ -265,7 +289,7 @@ class World:
             for _ in range(self.rng.choice([1, 1, 1, 2])):
                 self._request(host, node, stamped)
 
-    def _request(self, host: Host, node: OwnerNode, batch: Batch) -> None:
+    def _request(self, host: Sender, node: OwnerNode, batch: Batch) -> None:
         process = host.dispatch
 
         def arrive() -> None:
@@ -287,7 +311,7 @@ class World:
             f"{batch.sender}:{batch.start_ms - START_MS}/{batch.id.part}({batch.id.uuid.hex[:4]})"
         )
 
-    def _ask(self, host: Host, node: OwnerNode) -> None:
+    def _ask(self, host: Sender, node: OwnerNode) -> None:
         """Asks an owner about what it holds."""
         ids = host.dispatch.to_confirm(host.database, node.name)
         process = host.dispatch
@@ -304,7 +328,7 @@ class World:
         if ids:
             self._post(arrive, "confirm", host, node)
 
-    def _give_up(self, host: Host) -> None:
+    def _give_up(self, host: Sender) -> None:
         def work() -> None:
             losses = host.dispatch.give_up_spare(host.database, host.most_bytes)
             losses += host.dispatch.give_up(host.database)
@@ -313,7 +337,7 @@ class World:
 
         self._quietly(work)
 
-    def _collect(self, host: Host) -> None:
+    def _collect(self, host: Sender) -> None:
         """Keeps what a process has named: it was in its log."""
         for loss in host.dispatch.accounts.named:
             key = (loss.uuid, loss.part)
@@ -322,12 +346,16 @@ class World:
 
     # The network
 
-    def _is_cut(self, host: Host, node: OwnerNode) -> bool:
-        return (self.hosts.index(host), self.owners.index(node)) in self._cut
+    def _is_cut(self, host: Sender, node: OwnerNode) -> bool:
+        return self._link_of(host, node) in self._cut
 
-    def _post(self, arrive: Callable[[], None], text: str, host: Host, node: OwnerNode) -> None:
-        link = self.hosts.index(host), self.owners.index(node)
-        self._messages.append(Message(arrive, text, link))
+    def _link_of(self, host: Sender, node: OwnerNode) -> tuple[int, int]:
+        (sender,) = (i for i, each in enumerate(self.senders) if each is host)
+        (owner,) = (i for i, each in enumerate(self.owners) if each is node)
+        return sender, owner
+
+    def _post(self, arrive: Callable[[], None], text: str, host: Sender, node: OwnerNode) -> None:
+        self._messages.append(Message(arrive, text, self._link_of(host, node)))
 
     def _arrival(self) -> None:
         """Some message arrives, is lost, or is taken for lost and arrives later."""
@@ -350,7 +378,7 @@ class World:
         if self._under_way:
             name, uuid, part = self.rng.choice(sorted(self._under_way))
             self._under_way.discard((name, uuid, part))
-            host = next(host for host in self.hosts if host.name == name)
+            host = next(host for host in self.senders if host.name == name)
             host.dispatch.unanswered(BatchId(uuid, part, self._of_parts(uuid)))
 
     def _of_parts(self, uuid: UUID) -> int:
@@ -371,10 +399,10 @@ class World:
     def _announce(self) -> None:
         """An operator plans another ring, for some intervals later."""
         if self._coming is None and len(self._table.epochs) < 3:
-            members = tuple(self.rng.sample([node.name for node in self.owners], 2))
+            members = tuple(self.rng.sample([node.name for node in self.members], 2))
             from_ms = self._closed_ms + INTERVAL_MS * self.rng.choice([2, 4])
             self._coming = Epoch(self._table.latest.number + 1, from_ms, members)
-            self._unadopted = list(self.owners)
+            self._unadopted = list(self.members)
             self._say(f"{self._coming} is planned")
 
     def _adopt(self) -> None:
@@ -405,7 +433,7 @@ class World:
 
     def _check_accounts(self) -> None:
         """Every equation holds at every step."""
-        for host in self.hosts:
+        for host in self.senders:
             broken = [e for e in host.dispatch.accounts.equations() if not e.holds]
             if broken:
                 raise Violation(f"{host.name}: {broken[0]}")
@@ -432,7 +460,7 @@ class World:
             self._check_accounts()
         else:
             raise Violation("it does not come to an end")
-        for host in self.hosts:
+        for host in self.senders:
             host.dispatch.recount(host.database)
             self._collect(host)
         self._check_accounts()
@@ -443,16 +471,17 @@ class World:
             self._move_spare(host)
             while host.arenas:
                 self._encode(host)
+        for sender in self.senders:
             for node in self.owners:
-                self._send(host, node)
-                self._ask(host, node)
+                self._send(sender, node)
+                self._ask(sender, node)
         while self._messages:
             self._messages.pop(self.rng.randrange(len(self._messages))).arrive()
         self._under_way.clear()
         for node in self.owners:
             self._tick(node)
-        for host in self.hosts:
-            self._give_up(host)
+        for sender in self.senders:
+            self._give_up(sender)
 
     def _is_quiet(self) -> bool:
         waiting = "SELECT count(*) FROM batches"

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 
-from veneurpy.engine import Columns, FrameBroken, Imported, Plan, StoreFull, Streamed
+from veneurpy.engine import (
+    Columns,
+    Encoded,
+    FrameBroken,
+    Imported,
+    OwnerTable,
+    Plan,
+    StoreFull,
+    Streamed,
+)
 from veneurpy.model import Point, PointType, Scope
 from veneurpy.testing import columns_of
 
 SERIES_BYTES = 100
+Contents = tuple[dict[str, float], dict[str, tuple[int, str, float]]]
+"""Counters, and gauges as (time, sender, value)."""
 
 
 def payload_of(
@@ -16,6 +27,33 @@ def payload_of(
 ) -> bytes:
     """What a host sends: gauges as (time, sender, value)."""
     return json.dumps({"c": counters, "g": gauges or {}}).encode()
+
+
+def contents_of(payload: bytes) -> Contents:
+    """What is in a payload."""
+    frame = json.loads(payload)
+    return frame["c"], {name: (t, s, v) for name, (t, s, v) in frame["g"].items()}
+
+
+def owner_of(name: str, members: tuple[str, ...]) -> int:
+    """Which member owns a series: some function of both."""
+    return (sum(name.encode()) * 7 + sum("".join(members).encode())) % len(members)
+
+
+def pieces_of(contents: Contents, members: tuple[str, ...]) -> list[Encoded]:
+    """Cuts series to their owners; half of an owner's to a part."""
+    counters, gauges = contents
+    pieces = []
+    for owner in range(len(members)):
+        mine = sorted(name for name in (*counters, *gauges) if owner_of(name, members) == owner)
+        for part in (mine[::2], mine[1::2]):
+            if part:
+                payload = payload_of(
+                    {name: counters[name] for name in part if name in counters},
+                    {name: gauges[name] for name in part if name in gauges},
+                )
+                pieces.append(Encoded(owner, payload, len(part), len(part)))
+    return pieces
 
 
 class MemoryStore:
@@ -76,6 +114,10 @@ class MemoryStore:
     def state(self, shards: int, max_bytes: int) -> list[bytes]:
         """Counters apart from gauges, so that there is more than one shard."""
         return [payload_of(self._counters), payload_of({}, self._gauges)]
+
+    def encode(self, table: OwnerTable, max_bytes: int) -> list[Encoded]:
+        """What it has for the members of the next tier; half of an owner's series to a part."""
+        return pieces_of((self._counters, self._gauges), table.members)
 
     def forget_touched(self) -> None:
         self._touched = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from tests.engines import Row, engine_kinds, needs_native
 from tests.property.metrics import lists, messages
 from tests.wire import Owner, framed
-from veneurpy.engine import EngineKind, FrameBroken, Imported
+from veneurpy.engine import EngineKind, FrameBroken, Imported, OwnerTable
+from veneurpy.engine.reference_metric import metrics_of, read_metric
 
 frames = st.lists(st.tuples(lists, st.sampled_from(["p", "q", "é"]), st.booleans()), max_size=4)
 Frames = list[tuple[bytes, str, bool]]
@@ -76,6 +78,29 @@ def test_state_gives_it_back(
         assert [] == differences(store, other)
         other.close()
     store.close()
+
+
+@engine_kinds
+@given(frames, st.sampled_from(["rendezvous", "veneur"]), st.sampled_from([1, 200, 1 << 20]))
+def test_a_next_tier_gets_all_of_it(
+    kind: EngineKind, batches: Frames, hash_: Literal["rendezvous", "veneur"], max_bytes: int
+) -> None:
+    """What a store has for other owners makes one like it: each series whole, at its owner."""
+    store, other = Owner(kind), Owner("python")
+    merged(store, batches)
+    table = OwnerTable(("t1", "t2", "t3"), hash_)
+    parts = store.store.encode(table, max_bytes)
+    for part in parts:
+        for message in metrics_of(part.payload):
+            metric = read_metric(message, foreign=False)
+            assert part.owner == table.owner(metric.name, metric.type, metric.tags)
+        imported = other.merge(part.payload, "zone")
+        assert (part.series, part.samples, {}) == imported
+
+    assert store.store.series == sum(part.series for part in parts)
+    assert [] == differences(store, other)
+    store.close()
+    other.close()
 
 
 def merged(owner: Owner, batches: Frames) -> list[Imported | str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 from veneurpy.config.model import Config
 from veneurpy.config.quantity import format_duration
 from veneurpy.config.report import Report
+from veneurpy.config.ring import Ring
 
 MOST_HELD = 3
 """Intervals that an owner may hold: it has four open, one of which has not ended."""
@@ -12,30 +15,51 @@ MOST_HELD = 3
 
 def check_between_nodes(config: Config, report: Report) -> None:
     """Raises ConfigError for settings that contradict one another; warns of what does nothing."""
-    _check_ring(config, report)
+    if config.forward is not None:
+        _check_ring("forward", config.forward, report)
+    if config.forward is not None and config.forward_address:
+        place = report.places.of(("forward_address",), key=True)
+        report.mistake(place, '"forward_address" and "forward" are two ways to say it: leave one')
+    if config.chain is not None:
+        _check_ring("chain", config.chain, report)
+        _check_chain(config, config.chain, report)
     _check_tls(config, report)
     _check_times(config, report)
     report.raise_mistakes()
 
 
-def _check_ring(config: Config, report: Report) -> None:
-    ring = config.forward
-    if ring is None:
-        return
-    if config.forward_address:
-        place = report.places.of(("forward_address",), key=True)
-        report.mistake(place, '"forward_address" and "forward" are two ways to say it: leave one')
+def _check_ring(key: str, ring: Ring, report: Report) -> None:
     if not ring.members:
-        report.mistake(report.places.of(("forward",), key=True), '"forward" needs "members"')
+        report.mistake(report.places.of((key,), key=True), f'"{key}" needs "members"')
     kind, service = ring.discovery.kind, ring.discovery.service
     if kind in ("consul", "kubernetes") and not service:
-        place = report.places.of(("forward", "discovery"), key=True)
-        report.mistake(place, f'forward.discovery: `kind: {kind}` needs "service"')
+        place = report.places.of((key, "discovery"), key=True)
+        report.mistake(place, f'{key}.discovery: `kind: {kind}` needs "service"')
     finds = kind in ("consul", "kubernetes") or bool(service)
     for name, address in ring.members.items():
         if not (address or ":" in name or finds):
-            place = report.places.of(("forward", "members", name))
-            report.mistake(place, f'forward.members.{name}: expected "host:port"')
+            place = report.places.of((key, "members", name))
+            report.mistake(place, f'{key}.members.{name}: expected "host:port"')
+
+
+def _check_chain(config: Config, ring: Ring, report: Report) -> None:
+    """It leads from an owner, with a disk, to other nodes."""
+    place = report.places.of(("chain",), key=True)
+    if config.grpc_address is None:
+        what = '"chain" is the way of what others forward to this node: it needs "grpc_address"'
+        report.mistake(place, f'{what}; a host has "forward"')
+    if not config.state_dir:
+        what = '"chain" needs "state_dir": hosts let go of what is sealed here, and it would be'
+        report.mistake(place, f"{what} in memory only until the next tier has sealed it too")
+    if config.forward_address:
+        what = '"chain" goes with "forward", the owners of this node\'s own tier, or with neither'
+        report.mistake(place, f'{what}: leave "forward_address" out')
+    own = {config.node_name or config.hostname or socket.gethostname()}
+    own |= set() if config.forward is None else config.forward.members.keys()
+    for name in sorted(own & ring.members.keys()):
+        place = report.places.of(("chain", "members", name), key=True)
+        what = f"chain.members.{name}: it belongs to this node's own tier"
+        report.mistake(place, f"{what}, and what it seals would come back to it")
 
 
 def _check_tls(config: Config, report: Report) -> None:
@@ -47,7 +71,10 @@ def _check_tls(config: Config, report: Report) -> None:
     if server is not None and not (server.certificate and server.key):
         place = report.places.of(("grpc_tls",), key=True)
         report.mistake(place, 'grpc_tls: "certificate" and "key" are needed')
-    for key, used in (("tls", config.forwards), ("grpc_tls", config.grpc_address is not None)):
+    for key, used in (
+        ("tls", config.forwards or config.chain is not None),
+        ("grpc_tls", config.grpc_address is not None),
+    ):
         if getattr(config, key) is not None and not used:
             needed = "forward_address" if key == "tls" else "grpc_address"
             what = f'"{key}" has no effect without "{needed}"'

@@ -236,7 +236,8 @@ class Config(Section):
     forward_timeout: Duration = 10.0
     """How long one call may take."""
     forward_max_age: Duration = 6 * 3600.0
-    """How long a batch waits for its owner, at most `accept_window`; an older one is given up."""
+    """How long a batch waits for its owner, at most `accept_window`, or the window of the owners of
+    `chain`; an older one is given up."""
     forward_max_bytes: Annotated[Size, Field(ge=1 * MIB, le=1 << 44)] = 1 << 30
     """How much waiting batches may take. Beyond it the oldest are given up."""
 
@@ -246,6 +247,10 @@ class Config(Section):
     grpc_tls: ServerFiles | None = None
     """TLS where this node receives: `certificate`, `key`, `authority`. Empty: in the clear, from
     everyone who can reach it."""
+    chain: Ring | None = None
+    """The owners of a next tier, `members` and so on as in `forward`: what this node merges of an
+    interval is passed on to them instead of being published here. It needs `state_dir`. Empty: this
+    node publishes it."""
     global_hold: OptionalDuration = None
     """How long an owner waits for batches of an interval that has ended before it publishes it, at
     most three intervals. Empty: half an interval, but at least 2s."""
@@ -331,8 +336,9 @@ class Config(Section):
 
     @property
     def owns(self) -> bool:
-        """Whether this node takes what others forward to publish it, and does not pass it on."""
-        return self.grpc_address is not None and (bool(self.metric_sinks) or not self.forwards)
+        """Whether this node merges what others forward. A proxy passes it on as it is."""
+        is_proxy = self.forwards and not self.metric_sinks and self.chain is None
+        return self.grpc_address is not None and not is_proxy
 
     @property
     def global_hold_s(self) -> float:

@@ -17,14 +17,25 @@ def between_nodes(status: Page) -> Iterator[str]:
         return
     yield _who(status)
     if forward := status.get("forward"):
-        if forward["owners"]:
-            yield table(_lanes(forward["owners"]))
-        yield from _errors(forward["owners"])
-        yield from _lost(forward["accounts"])
+        yield from _way(forward)
+    chain = status.get("chain")
     if owner := status.get("owner"):
-        yield _owner(owner)
+        yield _owner(owner, "passed on" if chain else "published")
         if rows := [*_intervals(owner["open"], "open"), *_intervals(owner["late"], "late")]:
             yield table([("interval", "", "hosts", "batches", "series", "samples"), *rows])
+
+    if chain:
+        members = ", ".join(chain["members"])
+        yield f"next tier, epoch {chain['epoch']}: {members}"
+        yield from _way(chain)
+
+
+def _way(forward: Page) -> Iterator[str]:
+    """What waits for owners, and what did not get through."""
+    if forward["owners"]:
+        yield table(_lanes(forward["owners"]))
+    yield from _errors(forward["owners"])
+    yield from _lost(forward["accounts"])
 
 
 def _who(status: Page) -> str:
@@ -60,17 +71,17 @@ def _lost(accounts: Page) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-def _owner(owner: Page) -> str:
+def _owner(owner: Page, done: str) -> str:
     last = owner["last_sealed_ms"]
     when = "none" if last is None else f"{_time(last)} UTC"
     text = (
-        f"owner of {counted(owner['sealed'], 'intervals')} published, the last {when}: "
+        f"owner of {counted(owner['sealed'], 'intervals')} {done}, the last {when}: "
         f"{owner['hosts_in']} of {counted(owner['hosts_known'], 'hosts')} in"
     )
     if owner["quarantined"]:
         text += f"; {counted(owner['quarantined'], 'batches')} quarantined"
     if owner["failure"]:
-        text += f"\nNOTHING IS PUBLISHED: {owner['failure']}"
+        text += f"\nNOTHING IS {done.upper()}: {owner['failure']}"
     return text
 
 

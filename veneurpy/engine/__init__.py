@@ -327,6 +327,14 @@ class ImportStore(Protocol):
         """
         ...
 
+    def encode(self, table: OwnerTable, max_bytes: int) -> list[Encoded]:
+        """All it has for the owners of a next tier, each series to its owner by the table.
+
+        Batches are of `max_bytes` at the most, if one series alone is not more, and in the order of
+        their owners. `table.self_index` means nothing here: nobody keeps anything to itself.
+        """
+        ...
+
     def forget_touched(self) -> None:
         """From now on `touched_only` means what comes after this call."""
         ...

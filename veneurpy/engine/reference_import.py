@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from veneurpy.engine.columns import Columns
 from veneurpy.engine.exchange import (
     MAX_MESSAGE_BYTES,
+    Encoded,
     FrameBroken,
     Imported,
     StoreFull,
     Streamed,
 )
-from veneurpy.engine.owners import series_hash
+from veneurpy.engine.owners import OwnerTable, series_hash
 from veneurpy.engine.reference_columns import columns, merge
 from veneurpy.engine.reference_digest import Distribution
 from veneurpy.engine.reference_encode import merge_for_wire
@@ -118,6 +119,19 @@ class ReferenceImportStore:
             for key, series in merged.items()
         )
         return [batch.payload for batch in batches(entries, max_bytes)]
+
+    def encode(self, table: OwnerTable, max_bytes: int) -> list[Encoded]:
+        merged = merge_for_wire([], [self.store], Role.OWNER, self._options)
+        compression = self._options.compression
+        entries = (
+            Entry(
+                table.owner(key.name, key.type, key.tags),
+                write_metric(key, series, compression, foreign=False, with_sinks=True),
+                series.samples,
+            )
+            for key, series in merged.items()
+        )
+        return batches(entries, max_bytes)
 
     def forget_touched(self) -> None:
         self._touched.clear()

@@ -9,7 +9,7 @@ from veneurpy.engine import Columns, PointType, StoreFull
 from veneurpy.engine.earlier import earlier_values
 from veneurpy.forward.deliver import restore_state
 from veneurpy.forward.desk import Desk, OpenInterval
-from veneurpy.forward.seal import publish
+from veneurpy.forward.seal import pass_on, publish
 from veneurpy.forward.steps import Steps
 from veneurpy.telemetry.events import SealFailed
 
@@ -25,25 +25,32 @@ def due(desk: Desk) -> list[int]:
 
 
 def amend(desk: Desk, start_ms: int) -> Steps[bool]:
-    """Publishes the next revision: the series that were touched, with all that they hold.
-
-    False if the disk or the memory would not take it.
-    """
+    """Publishes the next revision, or passes on what came; False if it could not be committed."""
     interval = desk.late[start_ms]
     with desk.publishing(start_ms):
-        columns = yield lambda: interval.store.columns(desk.plan, touched_only=True)
-        try:
-            before = yield lambda: _before(desk, start_ms, columns)
-        except StoreFull:
-            desk.emit(SealFailed(start_ms, "there is no memory for the revision"))
-            return False
-        except (sqlite3.Error, OSError) as exc:
-            desk.emit(SealFailed(start_ms, str(exc)))
-            return False
-        if not (yield from publish(desk, interval, columns, before)):
+        steps = _revise(desk, interval) if desk.next_tier is None else pass_on(desk, interval)
+        if not (yield from steps):
             return False
         del desk.late[start_ms]
     return True
+
+
+def _revise(desk: Desk, interval: OpenInterval) -> Steps[bool]:
+    """Publishes the series that were touched, with all that they hold.
+
+    False if the disk or the memory would not take it.
+    """
+    start_ms = interval.start_ms
+    columns = yield lambda: interval.store.columns(desk.plan, touched_only=True)
+    try:
+        before = yield lambda: _before(desk, start_ms, columns)
+    except StoreFull:
+        desk.emit(SealFailed(start_ms, "there is no memory for the revision"))
+        return False
+    except (sqlite3.Error, OSError) as exc:
+        desk.emit(SealFailed(start_ms, str(exc)))
+        return False
+    return (yield from publish(desk, interval, columns, before))
 
 
 def _before(desk: Desk, start_ms: int, columns: Columns) -> Mapping[int, float]:

@@ -201,9 +201,14 @@ def _open(desk: Desk, start_ms: int) -> OpenInterval:
 
 
 def _open_late(desk: Desk, start_ms: int) -> OpenInterval:
-    """An interval that was published, as it was then; what comes now touches it."""
+    """An interval that was published, as it was then; what comes now touches it.
+
+    One that was passed on is empty: what comes now is all that the next tier does not have.
+    """
     interval = _open(desk, start_ms)
     interval.revision = desk.sealed[start_ms].revision + 1
+    if desk.next_tier is not None:
+        return interval
     try:
         restore_state(desk, interval)
     except BaseException:

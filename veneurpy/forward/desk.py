@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from veneurpy.accounts import OwnerAccounts, Sums
 from veneurpy.engine import ImportStore, Plan
-from veneurpy.forward.batch import BatchId
+from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.clocks import SenderClocks
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
@@ -42,6 +42,22 @@ class Publisher(Protocol):
 
     def offer(self, record: Record) -> None:
         """It is committed: to be delivered. Called on the owner's thread; must not block."""
+        ...
+
+
+class NextTier(Protocol):
+    """Where sealed sketches go instead, at an owner that passes them on."""
+
+    def batches(self, store: ImportStore, uuid: UUID, start_ms: int) -> Sequence[Batch]:
+        """All that a store has, with the identity of the seal."""
+        ...
+
+    def committed(self, batches: Sequence[Batch]) -> None:
+        """They are. Called on the spool's thread, at once."""
+        ...
+
+    def offer(self, batches: Sequence[Batch]) -> None:
+        """They are to be sent. Called on the owner's thread; must not block."""
         ...
 
 
@@ -102,8 +118,10 @@ class Desk:
         publisher: Publisher,
         emit: Callable[[Event], None],
         slot: Slot,
+        next_tier: NextTier | None = None,
         new_uuid: Callable[[], UUID] = uuid4,
     ) -> None:
+        """With a `next_tier` nothing is published here: what is sealed is passed on."""
         self.options = options
         self.engine = engine
         self.plan = plan
@@ -111,6 +129,7 @@ class Desk:
         self.clock = clock
         self.membership = membership
         self.publisher = publisher
+        self.next_tier = next_tier
         self.emit = emit
         self.slot = slot
         self.new_uuid = new_uuid
@@ -157,6 +176,10 @@ class Desk:
                     seals.quarantine(db, *dying, now_ms)
             self.membership.restore(database)
             db = database.connection
+            is_chained = self.next_tier is not None
+            if is_chained != seals.is_chained(db):
+                with database.transaction():
+                    seals.keep_way(db, is_chained=is_chained)
             self.sealed = seals.seals(db)
             self.bounds = seals.bounds(db)
             self.quarantined = seals.quarantined(db)

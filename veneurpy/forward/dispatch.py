@@ -21,9 +21,8 @@ from veneurpy.forward.epochs import Epoch, EpochInvalid
 from veneurpy.forward.give_up import drop, give_up
 from veneurpy.forward.membership import Membership
 from veneurpy.ports import Clock
-from veneurpy.spool import outbox
 from veneurpy.spool.database import Database
-from veneurpy.spool.outbox import Head, Waiting
+from veneurpy.spool.outbox import FORWARD, Head, Outbox, Waiting
 from veneurpy.spool.spare import forget_known
 from veneurpy.telemetry.events import (
     BatchesLost,
@@ -62,9 +61,11 @@ class Dispatch:
         emit: Callable[[Event], None],
         new_uuid: Callable[[], UUID] = uuid4,
         spare: Callable[[], Database | None] = lambda: None,
+        outbox: Outbox = FORWARD,
     ) -> None:
         """`spare` tells where batches wait for a disk that takes nothing; None if none do."""
-        self.accounts = HostAccounts()
+        self._outbox = outbox
+        self.accounts = HostAccounts(outbox.name)
         self.waiting: dict[str, Waiting] = {}
         """How much waits for each owner, as the spool counted it last. May be read anywhere."""
         self._options = options
@@ -93,9 +94,9 @@ class Dispatch:
     def recount(self, database: Database) -> None:
         """Takes `pending` from the spool itself."""
         spare = self._spare()
-        elsewhere = {} if spare is None else outbox.waiting(spare.connection)
+        elsewhere = {} if spare is None else self._outbox.waiting(spare.connection)
         with self.accounts.lock:
-            self.waiting = outbox.waiting(database.connection)
+            self.waiting = self._outbox.waiting(database.connection)
             self._books.recount((*self.waiting.values(), *elsewhere.values()))
 
     def committed(self, batches: Sequence[Batch]) -> None:
@@ -120,7 +121,7 @@ class Dispatch:
         try:
             if held:
                 with database.transaction() as db:
-                    outbox.keep(db, held)
+                    self._outbox.keep(db, held)
             released, lost = held, list[Batch]()
         except sqlite3.Error:
             released = lost = _beyond(self._options.max_bytes, held)
@@ -134,10 +135,10 @@ class Dispatch:
         that a process before this one may have sent; and one at a time, so that few are in doubt.
         """
         chosen, size = list[Head](), 0
-        heads = outbox.heads(database.connection, owner)
+        heads = self._outbox.heads(database.connection, owner)
         tried, most_bytes = self._tried[owner], self._options.chunk_bytes
         tried.intersection_update([head.id for head in heads])
-        if outbox.is_forgetful(database.connection, owner):
+        if self._outbox.is_forgetful(database.connection, owner):
             self._doubt(database, [h for h in heads if h.is_sent and h.id not in tried])
             heads = [h for h in heads if not h.is_sent or h.id in tried]
             most_bytes = 0
@@ -153,20 +154,20 @@ class Dispatch:
         fresh = [head.id for head in chosen if not head.is_sent]
         if fresh:
             with database.transaction() as db:
-                outbox.mark(db, fresh, is_sent=True)
+                self._outbox.mark(db, fresh, is_sent=True)
             self._first_time.update(fresh)
         name, db = self._options.name, database.connection
-        loaded = (outbox.load(db, head.id, name) for head in chosen)
+        loaded = (self._outbox.load(db, head.id, name) for head in chosen)
         return [batch for batch in loaded if batch is not None]
 
     def note(self, database: Database, owner: str, is_forgetful: bool) -> None:
         """Remembers whether an owner would count a batch twice."""
         with database.transaction() as db:
-            outbox.keep_forgetful(db, owner, is_forgetful)
+            self._outbox.keep_forgetful(db, owner, is_forgetful)
 
     def _doubt(self, database: Database, heads: Sequence[Head]) -> None:
         """Settles what was under way when the process before this one died."""
-        for loss in self._lost(drop(database, [(head, "crash") for head in heads])):
+        for loss in self._lost(drop(self._outbox, database, [(head, "crash") for head in heads])):
             self._tell(loss)
 
     def unsent(self, database: Database, batches: Sequence[Batch]) -> None:
@@ -174,7 +175,7 @@ class Dispatch:
         first = [batch.id for batch in batches if batch.id in self._first_time]
         if first:
             with database.transaction() as db:
-                outbox.mark(db, first, is_sent=False)
+                self._outbox.mark(db, first, is_sent=False)
             self._first_time.difference_update(first)
 
     def unanswered(self, id: BatchId) -> None:
@@ -205,7 +206,7 @@ class Dispatch:
     def to_confirm(self, database: Database, owner: str) -> list[BatchId]:
         """What an owner is to be asked about, the oldest interval first."""
         held = self._held[owner]
-        found = [h.id for h in outbox.heads(database.connection, owner) if h.id in held]
+        found = [h.id for h in self._outbox.heads(database.connection, owner) if h.id in held]
         held.intersection_update(found)
         return found
 
@@ -221,10 +222,10 @@ class Dispatch:
             if kind is Kind.UNKNOWN:
                 self._held[owner].discard(id)
         done = {id for id, kind in kinds.items() if kind is Kind.DONE}
-        heads = [h for h in outbox.heads(database.connection, owner) if h.id in done]
+        heads = [h for h in self._outbox.heads(database.connection, owner) if h.id in done]
         if heads:
             with database.transaction() as db:
-                outbox.drop(db, [head.id for head in heads])
+                self._outbox.drop(db, [head.id for head in heads])
         self._held[owner] -= done
         self._books.done(heads)
         return len(heads)
@@ -234,7 +235,9 @@ class Dispatch:
         age_ms = min(self._window_ms, self._options.max_age_ms) + self._options.interval_ms
         now_ms = self._clock.now_ns() // 1_000_000
         most = self._options.max_bytes
-        return self._lost(give_up(database, before_ms=now_ms - age_ms, most_bytes=most))
+        return self._lost(
+            give_up(self._outbox, database, before_ms=now_ms - age_ms, most_bytes=most)
+        )
 
     def give_up_spare(self, database: Database, most_bytes: int) -> list[Loss]:
         """Lets go of what waits for the disk for too long, or has no room to."""
@@ -243,13 +246,15 @@ class Dispatch:
             return []
         forget_known(spare, database)
         before_ms = self._clock.now_ns() // 1_000_000 - self._options.max_age_ms
-        losses = give_up(spare, before_ms=before_ms, most_bytes=most_bytes, want_of_room="disk")
+        losses = give_up(
+            self._outbox, spare, before_ms=before_ms, most_bytes=most_bytes, want_of_room="disk"
+        )
         return self._lost(losses)
 
     def abandon(self, database: Database, reason: str) -> list[Loss]:
         """Lets go of everything: what keeps it ends with this process."""
-        heads = outbox.oldest_first(database.connection)
-        return self._lost(drop(database, [(head, reason) for head in heads]))
+        heads = self._outbox.oldest_first(database.connection)
+        return self._lost(drop(self._outbox, database, [(head, reason) for head in heads]))
 
     def _done(self, database: Database, batch: Batch) -> None:
         if self._drop(database, batch):
@@ -263,7 +268,7 @@ class Dispatch:
     def _drop(self, database: Database, batch: Batch) -> bool:
         """Whether it was still there: what was given up meanwhile has its account already."""
         with database.transaction() as db:
-            is_there = outbox.drop(db, [batch.id]) == 1
+            is_there = self._outbox.drop(db, [batch.id]) == 1
         self._held[batch.owner].discard(batch.id)
         return is_there
 
@@ -301,9 +306,9 @@ class Dispatch:
             return True
         pieces = divided(batch, self._new_uuid(), epoch, parts)
         with database.transaction() as db:
-            if not outbox.drop(db, [batch.id]):
+            if not self._outbox.drop(db, [batch.id]):
                 return True
-            outbox.keep(db, pieces)
+            self._outbox.keep(db, pieces)
         self._books.divide(batch, pieces)
         return True
 

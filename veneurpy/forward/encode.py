@@ -12,7 +12,7 @@ from uuid import UUID
 from veneurpy.engine import Encoded, ImportStore, Interval, OwnerTable, Role, TagMatcher
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.epochs import Epoch, EpochTable
-from veneurpy.spool import outbox
+from veneurpy.spool.outbox import FORWARD
 
 
 class Outgoing(NamedTuple):
@@ -24,8 +24,8 @@ class Outgoing(NamedTuple):
 
     def keep(self, db: sqlite3.Connection) -> None:
         """Writes it, within the transaction that marks the interval as encoded."""
-        outbox.keep(db, self.batches)
-        outbox.keep_carry(db, self.carry)
+        FORWARD.keep(db, self.batches)
+        FORWARD.keep_carry(db, self.carry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Encoder:
             carry=carry,
             sources=sources,
         )
-        batches = _batches(
+        batches = cut(
             encoding.parts,
             uuid=interval.uuid,
             start_ms=aligned_ms,
@@ -90,7 +90,7 @@ def divided(batch: Batch, uuid: UUID, epoch: Epoch, parts: Sequence[Encoded]) ->
 
     It gets another identity: nobody has taken it, nor will, under the one before.
     """
-    return _batches(
+    return cut(
         parts,
         uuid=uuid,
         start_ms=batch.start_ms,
@@ -100,7 +100,7 @@ def divided(batch: Batch, uuid: UUID, epoch: Epoch, parts: Sequence[Encoded]) ->
     )
 
 
-def _batches(
+def cut(
     parts: Sequence[Encoded],
     *,
     uuid: UUID,
@@ -109,6 +109,7 @@ def _batches(
     epoch: Epoch,
     sender: str,
 ) -> list[Batch]:
+    """Batches of what an interval was encoded to, for the members of an epoch."""
     return [
         Batch(
             BatchId(uuid, number, len(parts)),

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from veneurpy.accounts import Loss
-from veneurpy.spool import outbox
 from veneurpy.spool.database import Database
-from veneurpy.spool.outbox import Head
+from veneurpy.spool.outbox import Head, Outbox
 
 
 def give_up(
-    database: Database, *, before_ms: int, most_bytes: int, want_of_room: str = "outbox_full"
+    outbox: Outbox,
+    database: Database,
+    *,
+    before_ms: int,
+    most_bytes: int,
+    want_of_room: str = "outbox_full",
 ) -> list[Loss]:
     """Deletes batches of intervals before a time, then the oldest until the rest has room.
 
@@ -26,10 +30,10 @@ def give_up(
             break
         lost.append((head, "too_old" if head.start_ms < before_ms else want_of_room))
         total -= head.bytes
-    return drop(database, lost)
+    return drop(outbox, database, lost)
 
 
-def drop(database: Database, lost: Sequence[tuple[Head, str]]) -> list[Loss]:
+def drop(outbox: Outbox, database: Database, lost: Sequence[tuple[Head, str]]) -> list[Loss]:
     """Deletes batches, each for a reason."""
     if lost:
         with database.transaction() as db:

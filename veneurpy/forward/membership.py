@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from veneurpy.forward.epochs import ANYBODY, Epoch, EpochTable
-from veneurpy.spool import outbox
 from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import FORWARD, Outbox
 
 
 class Membership:
     """The current table. `table` is replaced as a whole and may be read on any thread."""
 
-    def __init__(self, table: EpochTable) -> None:
-        """`table` is what is configured; what was adopted later prevails once it is restored."""
+    def __init__(self, table: EpochTable, outbox: Outbox = FORWARD) -> None:
+        """`table` is what is configured; what was adopted later prevails once it is restored.
+
+        `outbox` is what goes by it, and where it is kept.
+        """
         self.table = table
+        self._outbox = outbox
 
     def __repr__(self) -> str:
         return f"Membership({self.table!r})"
 
     def restore(self, database: Database) -> None:
         """Takes over what was adopted before. On the spool's thread, any number of times."""
-        kept = outbox.epochs(database.connection)
+        kept = self._outbox.epochs(database.connection)
         if kept and not self._has_moved(kept):
             self.table = self.table.merged(EpochTable(kept))
 
@@ -39,7 +43,7 @@ class Membership:
         if merged == self.table:
             return False
         with database.transaction() as db:
-            outbox.keep_epochs(db, merged.epochs)
+            self._outbox.keep_epochs(db, merged.epochs)
         self.table = merged
         return True
 

@@ -15,7 +15,7 @@ from veneurpy.forward.answer import Answer, Kind
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.confirm import confirm
 from veneurpy.forward.deliver import deliver
-from veneurpy.forward.desk import Desk, OpenInterval, OwnerOptions, Publisher
+from veneurpy.forward.desk import Desk, NextTier, OpenInterval, OwnerOptions, Publisher
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
@@ -57,8 +57,9 @@ class Owner:
         publisher: Publisher,
         telemetry: Telemetry,
         slot: Slot | None = None,
+        next_tier: NextTier | None = None,
     ) -> None:
-        """`slot` is a file of `state_dir`, where there is one."""
+        """`slot` is a file of `state_dir`, where there is one. `next_tier`: as of Desk."""
         self._telemetry = telemetry
         self._spool = spool
         self._clock = clock
@@ -80,6 +81,7 @@ class Owner:
             publisher=publisher,
             emit=self._emit,
             slot=slot or Slot(),
+            next_tier=next_tier,
         )
         self.name = options.name
         self.accounts = self._desk.accounts

@@ -1,4 +1,4 @@
-"""Publishes an interval: its rows, who is in them and their sketches, in one transaction.
+"""Publishes an interval, or passes it on: what of it, and who is in it, in one transaction.
 
 Each function that returns Steps runs on the owner's thread, but for the steps that it hands out.
 Batches are taken between them, of other intervals.
@@ -18,6 +18,7 @@ from veneurpy.forward.steps import Steps
 from veneurpy.spool import Owed, Part, Record, pieces, seals
 from veneurpy.spool.codec import encode
 from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import CHAIN
 from veneurpy.spool.pieces import Content, Piece, content, cut, next_step
 from veneurpy.spool.seals import Bounds, Seal, Sealing
 from veneurpy.telemetry.events import IntervalSealed, SealFailed
@@ -44,11 +45,15 @@ def due(desk: Desk) -> int | None:
 
 
 def seal(desk: Desk, start_ms: int) -> Steps[bool]:
-    """Publishes an open interval as revision 0; False if the disk would not take it."""
+    """Publishes an open interval as revision 0, or passes it on; False if the disk would not."""
     interval = desk.open[start_ms]
     with desk.publishing(start_ms):
-        columns = yield lambda: interval.store.columns(desk.plan)
-        if not (yield from publish(desk, interval, columns)):
+        if desk.next_tier is not None:
+            is_done = yield from pass_on(desk, interval)
+        else:
+            columns = yield lambda: interval.store.columns(desk.plan)
+            is_done = yield from publish(desk, interval, columns)
+        if not is_done:
             return False
         del desk.open[start_ms]
     desk.recent = [*desk.recent[-REMEMBERED_INTERVALS + 1 :], interval.senders]
@@ -68,8 +73,26 @@ def publish(
     options, start_ms = desk.options, interval.start_ms
     parts = [Part(None, options.interval_ms / 1000, interval.revision)]
     record = Record(desk.new_uuid(), start_ms, options.host, columns, parts, before=before or {})
+    commit = _commit_in_steps(desk, record, interval)
+    if not (yield from _sealed(desk, interval, commit, len(columns))):
+        return False
+    desk.publisher.offer(record)
+    return True
+
+
+def pass_on(desk: Desk, interval: OpenInterval) -> Steps[bool]:
+    """The same for the next tier.
+
+    Nothing is kept to amend it by: what comes later is passed on by itself.
+    """
+    return _sealed(desk, interval, _commit_passed(desk, interval), points=0)
+
+
+def _sealed(desk: Desk, interval: OpenInterval, commit: Steps[None], points: int) -> Steps[bool]:
+    """Commits a seal and says so; whether the disk took it."""
+    start_ms = interval.start_ms
     try:
-        yield from _commit_in_steps(desk, record, interval)
+        yield from commit
     except (sqlite3.Error, OSError) as exc:
         desk.failure = str(exc)
         desk.emit(SealFailed(start_ms, desk.failure))
@@ -82,8 +105,7 @@ def publish(
         account.add(-sums.batches, -sums.series, -sums.samples)
         accounts.sealed.add(sums.batches, sums.series, sums.samples)
     interval.store.release()
-    desk.publisher.offer(record)
-    desk.emit(IntervalSealed(start_ms, interval.revision, len(columns), sums.batches))
+    desk.emit(IntervalSealed(start_ms, interval.revision, points, sums.batches))
     return True
 
 
@@ -107,6 +129,25 @@ def _commit_in_steps(desk: Desk, record: Record, interval: OpenInterval) -> Step
         for whole in large:
             if whole.seq is not None:
                 desk.run(partial(Database.drop, whole=whole))
+
+
+def _commit_passed(desk: Desk, interval: OpenInterval) -> Steps[None]:
+    """The seal and the batches in one transaction. Raises sqlite3.Error and OSError."""
+    tier, uuid = desk.next_tier, desk.new_uuid()
+    assert tier is not None
+    batches = yield lambda: tier.batches(interval.store, uuid, interval.start_ms)
+    sealing = _sealing(desk, interval, content(()))
+
+    def work(database: Database) -> dict[int, Seal]:
+        with database.transaction() as db:
+            seals.write(db, sealing)
+            CHAIN.keep(db, batches)
+        tier.committed(batches)
+        return seals.seals(database.connection)
+
+    desk.sealed = desk.run(work)
+    desk.bounds = sealing.bounds
+    tier.offer(batches)
 
 
 def commit(

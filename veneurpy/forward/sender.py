@@ -14,8 +14,9 @@ from veneurpy.forward.dispatch import Dispatch, Divide, HostOptions
 from veneurpy.forward.lane import OwnerLane
 from veneurpy.forward.membership import Membership
 from veneurpy.ports import Clock, Peer
-from veneurpy.spool import Spool, outbox
+from veneurpy.spool import Spool
 from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import FORWARD, Outbox
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import BatchesLost, Event, SpoolFailed
 from veneurpy.telemetry.metrics import BATCHES_ENCODED, BATCHES_PENDING, OUTBOX_BYTES
@@ -36,8 +37,13 @@ class Sender:
         divide: Divide,
         peers: Callable[[str], Peer],
         telemetry: Telemetry,
+        outbox: Outbox = FORWARD,
     ) -> None:
-        """`peers` makes the way to a member by its name, once."""
+        """`peers` makes the way to a member by its name, once.
+
+        Of `outbox`: only what this node forwards itself can wait for the disk elsewhere.
+        """
+        self._outbox = outbox
         self.carry = b""
         """What rounding has left over so far, for the next interval."""
         self._options = options
@@ -55,7 +61,8 @@ class Sender:
             membership=membership,
             divide=divide,
             emit=self._emit,
-            spare=lambda: spool.spare,
+            spare=lambda: spool.spare if outbox is FORWARD else None,
+            outbox=outbox,
         )
 
     def __repr__(self) -> str:
@@ -156,8 +163,8 @@ class Sender:
     def _restore(self, database: Database) -> bytes:
         self._dispatch.restore(database)
         spare = self._spool.spare
-        newer = None if spare is None else outbox.carry(spare.connection)
-        return (outbox.carry(database.connection) or b"") if newer is None else newer
+        newer = None if spare is None else self._outbox.carry(spare.connection)
+        return (self._outbox.carry(database.connection) or b"") if newer is None else newer
 
     def _make_room(self, database: Database) -> list[Loss]:
         """Of what the disk does not take: while it does not, nothing can be deleted there."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from veneurpy.config import Config
 from veneurpy.config.ring import Ring
 from veneurpy.discovery.consul import ConsulDiscovery, ConsulOptions
 from veneurpy.discovery.directory import Directory
@@ -16,13 +15,17 @@ from veneurpy.telemetry import Telemetry
 class Addresses:
     """`locate` a member by name; run `follow` as a task."""
 
-    def __init__(self, config: Config, *, clock: Clock, telemetry: Telemetry) -> None:
-        """Raises VeneurpyError where a discovery cannot work here."""
-        self._everybody = config.forward_address
-        ring = config.forward or Ring()
+    def __init__(
+        self, ring: Ring, *, clock: Clock, telemetry: Telemetry, key: str, everybody: str = ""
+    ) -> None:
+        """`everybody`: the one address for all. `key`: where it is configured.
+
+        Raises VeneurpyError where a discovery cannot work here.
+        """
+        self._everybody = everybody
         known = ring.addresses | ring.members
         self._configured = {name: address for name, address in known.items() if address}
-        discovery = discovery_of(ring, clock, telemetry)
+        discovery = discovery_of(ring, clock, telemetry, key)
         self._directory = None if discovery is None else Directory(discovery)
 
     def __repr__(self) -> str:
@@ -44,7 +47,7 @@ class Addresses:
             await self._directory.follow()
 
 
-def discovery_of(ring: Ring, clock: Clock, telemetry: Telemetry) -> Discovery | None:
+def discovery_of(ring: Ring, clock: Clock, telemetry: Telemetry, key: str) -> Discovery | None:
     """What finds the members; None where the configuration says it once and for all."""
     wanted = ring.discovery
     if wanted.kind == "dns":
@@ -67,6 +70,6 @@ def discovery_of(ring: Ring, clock: Clock, telemetry: Telemetry) -> Discovery | 
             return KubernetesDiscovery(cluster, clock=clock, telemetry=telemetry)
     except (KeyError, OSError) as exc:
         raise VeneurpyError(
-            f"forward.discovery: {wanted.kind} cannot be used here: {exc} is missing"
+            f"{key}.discovery: {wanted.kind} cannot be used here: {exc} is missing"
         ) from exc
     return None

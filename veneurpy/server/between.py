@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from veneurpy.config import Config
+from veneurpy.config.ring import Ring
 from veneurpy.engine import Engine
 from veneurpy.flush.forwarder import Forwarder
 from veneurpy.flush.keeper import Keeper
@@ -23,6 +24,7 @@ from veneurpy.ledger import Ledger
 from veneurpy.ports import Clock
 from veneurpy.server.addresses import Addresses
 from veneurpy.server.assembly import name_of
+from veneurpy.server.chaining import new_onward, tell_of_the_rest
 from veneurpy.server.durable import Durable
 from veneurpy.server.forwarding import new_encoder, new_sender, spool_in_memory, table_of
 from veneurpy.server.owning import new_owner
@@ -56,10 +58,16 @@ class Between:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.name = name_of(config)
         self._membership = Membership(table_of(config, self.name))
-        self._addresses = Addresses(config, clock=clock, telemetry=telemetry)
+        self._addresses = Addresses(
+            config.forward or Ring(),
+            clock=clock,
+            telemetry=telemetry,
+            key="forward",
+            everybody=config.forward_address,
+        )
         tls = client_tls(config, self._failing("forwarding"))
-        self._peers = Peers(config, self._addresses.locate, tls=tls)
-        self._encoder = new_encoder(config, self.name)
+        self._peers = Peers(config, self._addresses.locate, tls=tls, kind=config.forward_peer)
+        self._encoder = new_encoder(config, self.name, config.forward)
         self._sender = new_sender(
             config,
             self._encoder,
@@ -68,6 +76,9 @@ class Between:
             membership=self._membership,
             peers=self._peers,
             telemetry=telemetry,
+        )
+        self._chain = new_onward(
+            config, self.name, spool=self._spool, clock=clock, telemetry=telemetry, tls=tls
         )
         self._owner: Owner | None = None
         self._arrivals: Arrivals | None = None
@@ -101,6 +112,12 @@ class Between:
             await self._spool.open()
         await self._sender.start()
         ledger.elsewhere["forward"] = self._sender.accounts
+        next_tier = None
+        if self._chain is None:
+            await tell_of_the_rest(self._spool, self._telemetry)
+        else:
+            next_tier = await self._chain.start()
+            ledger.elsewhere["chain"] = self._chain.accounts
         if self._config.owns:
             rows = SealedRows(
                 keeper, lanes, ledger=ledger, telemetry=self._telemetry, loop=self._loop
@@ -114,6 +131,7 @@ class Between:
                 membership=self._membership,
                 publisher=rows,
                 telemetry=self._telemetry,
+                next_tier=next_tier,
             )
             await self._owner.start()
             ledger.elsewhere["owner"] = self._owner.accounts
@@ -141,6 +159,8 @@ class Between:
             jobs.append(("discovery", self._addresses.follow()))
         if self._owner is not None:
             jobs.append(("owner", self._owner.run()))
+        if self._chain is not None:
+            jobs += self._chain.jobs()
         return jobs
 
     async def stop_receiving(self, timeout_s: float) -> None:
@@ -160,6 +180,8 @@ class Between:
         self._loop = None
         await self.stop_receiving(0)
         await self._sender.close(is_durable=self._is_durable)
+        if self._chain is not None:
+            await self._chain.close()
         if self._owner is not None:
             await self._owner.close()
         if self._arrivals is not None:
@@ -185,6 +207,7 @@ class Between:
             "roles": self.roles,
             "grpc": None if self._receiving is None else self._receiving.status(),
             "forward": forward,
+            "chain": None if self._chain is None else self._chain.status(),
             "owner": None
             if owner is None
             else owner.status() | {"accounts": owner.accounts.as_dict()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from veneurpy.config import Config
+from veneurpy.config.ring import Ring
 from veneurpy.engine import TagMatcher
 from veneurpy.forward.dispatch import HostOptions
 from veneurpy.forward.divide import Divider
@@ -14,6 +15,7 @@ from veneurpy.forward.membership import Membership
 from veneurpy.forward.sender import Sender
 from veneurpy.ports import Clock, Peer
 from veneurpy.spool import Spool
+from veneurpy.spool.outbox import CHAIN, FORWARD, Outbox
 from veneurpy.telemetry import Telemetry
 
 
@@ -23,21 +25,29 @@ def table_of(config: Config, name: str) -> EpochTable:
     An address without a ring is epoch 0: whoever is there may know better. A node that owns without
     a ring owns everything.
     """
-    ring = config.forward
-    if ring is not None:
-        return EpochTable([Epoch(ring.epoch, 0, tuple(ring.members), ring.hash)])
+    if config.forward is not None:
+        return table_of_ring(config.forward)
     if config.forward_address:
         return EpochTable([Epoch(ANYBODY, -1, (config.forward_address,))])
     return EpochTable([Epoch(1, 0, (name,))])
 
 
-def new_encoder(config: Config, name: str) -> Encoder:
-    """What makes batches of intervals."""
-    ignored = () if config.forward is None else config.forward.ignore_tags
+def table_of_ring(ring: Ring) -> EpochTable:
+    """The members as they are configured."""
+    return EpochTable([Epoch(ring.epoch, 0, tuple(ring.members), ring.hash)])
+
+
+def new_encoder(config: Config, name: str, ring: Ring | None) -> Encoder:
+    """What makes batches for a ring.
+
+    An owner that publishes nothing of what it seals is to others as a host is: it publishes what is
+    its own.
+    """
+    ignored = () if ring is None else ring.ignore_tags
     return Encoder(
         name,
         interval_ms_of(config),
-        owns=config.owns,
+        owns=config.owns and config.chain is None,
         ignore_tags=tuple(TagMatcher(tag.kind, tag.value) for tag in ignored),
     )
 
@@ -51,12 +61,15 @@ def new_sender(
     membership: Membership,
     peers: Callable[[str], Peer],
     telemetry: Telemetry,
+    outbox: Outbox = FORWARD,
 ) -> Sender:
     """What sends them."""
+    # The owners of a next tier have windows of their own.
+    most_s = float("inf") if outbox is CHAIN else config.accept_window
     options = HostOptions(
         encoder.name,
         encoder.interval_ms,
-        max_age_ms=round(min(config.forward_max_age, config.accept_window) * 1000),
+        max_age_ms=round(min(config.forward_max_age, most_s) * 1000),
         max_bytes=config.forward_max_bytes,
     )
     return Sender(
@@ -67,6 +80,7 @@ def new_sender(
         divide=Divider(encoder.owners),
         peers=peers,
         telemetry=telemetry,
+        outbox=outbox,
     )
 
 

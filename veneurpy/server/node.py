@@ -32,7 +32,14 @@ from veneurpy.telemetry.metrics import (
 if TYPE_CHECKING:
     from veneurpy.server.between import Between
 
-ALONE: Mapping[str, Any] = {"node": None, "roles": [], "grpc": None, "forward": None, "owner": None}
+ALONE: Mapping[str, Any] = {
+    "node": None,
+    "roles": [],
+    "grpc": None,
+    "forward": None,
+    "chain": None,
+    "owner": None,
+}
 """What a node says that has nothing to do with others."""
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_S = 5.0

@@ -7,7 +7,7 @@ from pathlib import Path
 from veneurpy.config import Config
 from veneurpy.engine import Engine
 from veneurpy.flush.summarise import plan_of
-from veneurpy.forward.desk import OwnerOptions, Publisher
+from veneurpy.forward.desk import NextTier, OwnerOptions, Publisher
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.owner import Owner
 from veneurpy.forward.poison import Slot
@@ -28,6 +28,7 @@ def new_owner(
     membership: Membership,
     publisher: Publisher,
     telemetry: Telemetry,
+    next_tier: NextTier | None = None,
 ) -> Owner:
     """The owner of a node. Raises OSError where `state_dir` cannot be written."""
     options = OwnerOptions(
@@ -51,4 +52,5 @@ def new_owner(
         publisher=publisher,
         telemetry=telemetry,
         slot=Slot(Path(config.state_dir) / "decoding") if config.state_dir else None,
+        next_tier=next_tier,
     )

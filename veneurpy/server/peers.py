@@ -19,10 +19,17 @@ RemotePeer: TypeAlias = GrpcPeer | VeneurPeer | EitherPeer
 class Peers:
     """Call it with a member's name to get the way there."""
 
-    def __init__(self, config: Config, locate: Locate, *, tls: ClientTls | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        locate: Locate,
+        *,
+        tls: ClientTls | None,
+        kind: PeerKind,
+    ) -> None:
         self.own: LocalPeer | None = None
         """This node, if it is an owner."""
-        self._kind: PeerKind = config.forward_peer
+        self._kind: PeerKind = kind
         self._on_doubt = config.forward_on_doubt
         self._timeout_s = config.forward_timeout
         self._locate = locate

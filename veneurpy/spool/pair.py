@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Collection
 from uuid import UUID
 
-from veneurpy.spool import notes, outbox
+from veneurpy.spool import notes
 from veneurpy.spool.database import Database
 from veneurpy.spool.notes import Call, Note
+from veneurpy.spool.outbox import FORWARD
 from veneurpy.spool.record import LateRow, Owed
 from veneurpy.spool.spare import Spare, holds
 
@@ -44,7 +45,7 @@ class Pair:
 
     def forwarded(self, uuids: Collection[UUID]) -> set[UUID]:
         """Those whose batches were kept, whatever became of them since."""
-        return {uuid for each in self.all for uuid in outbox.forwarded(each.connection, uuids)}
+        return {uuid for each in self.all for uuid in FORWARD.forwarded(each.connection, uuids)}
 
     def owed(self) -> list[Owed]:
         """All that is owed, the oldest interval first; what is in the spare is newer."""

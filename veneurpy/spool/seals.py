@@ -136,6 +136,22 @@ def keep_bounds(db: sqlite3.Connection, bounds: Bounds) -> None:
     db.executemany("INSERT OR REPLACE INTO bounds VALUES (?, ?)", rows)
 
 
+def is_chained(db: sqlite3.Connection) -> bool:
+    """Whether what was sealed so far was passed on to a next tier instead of published."""
+    row = db.execute("SELECT time_ms FROM bounds WHERE name = 'chained'").fetchone()
+    return row is not None and bool(row[0])
+
+
+def keep_way(db: sqlite3.Connection, *, is_chained: bool) -> None:
+    """From now on it is otherwise. Within a transaction.
+
+    What was sealed before takes nothing more: half of an interval would be published here and half
+    of it there.
+    """
+    db.execute("UPDATE seals SET retired = 1")
+    db.execute("INSERT OR REPLACE INTO bounds VALUES ('chained', ?)", (is_chained,))
+
+
 def parts_of(db: sqlite3.Connection, uuid: UUID, start_ms: int) -> int:
     """The parts of a uuid that are in a seal of that interval, as bits."""
     query = "SELECT parts FROM identities WHERE uuid = ? AND start_ms = ?"

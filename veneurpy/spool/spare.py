@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
-from veneurpy.spool import notes, outbox, pieces
+from veneurpy.spool import notes, pieces
 from veneurpy.spool.damaged import set_aside
 from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import FORWARD
 
 _UUIDS = """
 SELECT uuid FROM (
@@ -115,7 +116,7 @@ def forget_known(source: Database, target: Database) -> None:
     uuids = _uuids(source)
     for uuid in target.encoded(uuids):
         _forget(source, uuid, _OF_ROWS)
-    for uuid in outbox.forwarded(target.connection, uuids):
+    for uuid in FORWARD.forwarded(target.connection, uuids):
         _forget(source, uuid, _OF_BATCHES)
 
 

@@ -481,6 +481,18 @@ class BatchesLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ChainGone(Event):
+    """What a process before this one was to pass on waits for owners that are not configured."""
+
+    level: ClassVar[Level] = "error"
+    owner: str
+    batches: int
+    series: int
+    samples: int
+    mend: str = "configure `chain` again until they are through; they stay in state_dir"
+
+
+@dataclass(frozen=True, slots=True)
 class OwnerRefuses(Event):
     """An owner does not take what this node has for it: its ring or its interval differs."""
 

@@ -7,6 +7,8 @@ import pytest
 from tests.unit.config.conftest import Complain, Load
 
 OWNER = "grpc_address: :8128\n"
+DISK = "state_dir: /s\narena_dir: /a\n"
+CHAIN = OWNER + DISK + "chain: {members: {t1: 'b:1'}}\n"
 
 
 def test_roles(load: Load) -> None:
@@ -18,6 +20,14 @@ def test_roles(load: Load) -> None:
     assert load(proxy).config.owns
     assert not load(proxy, bare=True).config.owns
     assert [] == load(proxy, bare=True).warnings
+
+
+def test_a_chain_is_an_owner_without_sinks(load: Load) -> None:
+    """Also with owners beside it, where it would be a proxy otherwise."""
+    ring = "forward: {members: {z1: 'a:1', z2: 'a:2'}}"
+    found = load(CHAIN + ring, bare=True)
+    assert found.config.owns
+    assert [] == found.warnings
 
 
 def test_the_hold_follows_the_interval(load: Load) -> None:
@@ -56,6 +66,16 @@ def test_tags_may_be_written_shortly(load: Load) -> None:
         pytest.param(OWNER + "global_hold: 31s", "31s is more than three", id="hold"),
         pytest.param(OWNER + "interval: 200ms", "2s is more than three", id="default hold"),
         pytest.param("forward_address: a:1\ninterval: 10.5ms", "whole milliseconds", id="ms"),
+        pytest.param("chain: {epoch: 2}", '"chain" needs "members"', id="no members of the chain"),
+        pytest.param(CHAIN.replace(OWNER, ""), 'needs "grpc_address"', id="chain of a host"),
+        pytest.param(CHAIN.replace(DISK, ""), 'needs "state_dir"', id="no disk"),
+        pytest.param(
+            CHAIN + "forward_address: a:1", '"forward_address" out', id="no ring of its own"
+        ),
+        pytest.param(CHAIN + "node_name: t1", "t1: it belongs to this node's own", id="to itself"),
+        pytest.param(
+            CHAIN + "forward: {members: {z1: 'a:1', t1: 'a:2'}}", "t1: it belongs", id="to its tier"
+        ),
         pytest.param("grpc_address: 8128", '"0.0.0.0:8128"', id="a number"),
     ],
 )

@@ -59,6 +59,20 @@ def test_what_waits_and_what_was_lost() -> None:
     assert ["last error of g2: no route", "in doubt (crash): 1 batch, 5 samples"] == shown[2:]
 
 
+def test_a_chain() -> None:
+    """What was sealed was passed on: to whom, and what of it waits or was lost."""
+    lane = {"owner": "t2", "batches": 1, "series": 2, "samples": 3, "bytes": 4, "last_error": ""}
+    lost = NONE | {"given_up": {"late_window": {"batches": 1, "samples": 5}}}
+    chain = {"epoch": 1, "members": ["t1", "t2"], "owners": [lane], "accounts": lost}
+    _, owner, tier, waits, given_up = between_nodes(page(chain=chain))
+    assert owner.startswith("owner of 7 intervals passed on, the last")
+    assert "next tier, epoch 1: t1, t2" == tier
+    assert ["t2", "1", "2", "3", "4"] == waits.splitlines()[1].split()
+    assert "given up (late_window): 1 batch, 5 samples" == given_up
+    failing = page()["owner"] | {"failure": "disk is full"}
+    assert "NOTHING IS PASSED ON: disk" in "".join(between_nodes(page(chain=chain, owner=failing)))
+
+
 def test_open_and_late_intervals() -> None:
     """Each with what is in it; a disk that takes nothing is said loudly."""
     interval = {"start_ms": START_MS, "hosts": 1, "batches": 2, "series": 3, "samples": 4}

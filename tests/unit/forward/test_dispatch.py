@@ -11,8 +11,8 @@ from veneurpy.forward.answer import DONE, FORGOTTEN, HELD, UNKNOWN, Answer, Kind
 from veneurpy.forward.batch import Batch
 from veneurpy.forward.dispatch import Dispatch, HostOptions
 from veneurpy.forward.membership import Membership
-from veneurpy.spool import outbox
 from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import FORWARD
 from veneurpy.telemetry.events import Event
 from veneurpy.testing import START_MS, FakeClock
 
@@ -38,7 +38,7 @@ class Rig:
     def keep(self, *batches: Batch) -> None:
         """As an interval's commit does."""
         with self.database.transaction() as db:
-            outbox.keep(db, batches)
+            FORWARD.keep(db, batches)
         self.dispatch.committed(batches)
 
     def next(self) -> list[tuple[int, int]]:

@@ -12,8 +12,9 @@ import pytest
 from tests.unit.forward.owners import batch
 from veneurpy.engine import Columns
 from veneurpy.forward.epochs import Epoch
-from veneurpy.spool import Owed, Part, Record, Spool, outbox
+from veneurpy.spool import Owed, Part, Record, Spool
 from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import FORWARD
 from veneurpy.spool.pieces import PIECE_BYTES
 from veneurpy.spool.record import MARK_KEPT_MS
 from veneurpy.testing import START_MS
@@ -43,7 +44,7 @@ def test_a_file_from_before_gets_the_tables(tmp_path: Path) -> None:
     database.close()
     again = Database(path)
     assert {"file": "17"} == again.positions()
-    assert {} == outbox.waiting(again.connection)
+    assert {} == FORWARD.waiting(again.connection)
     again.close()
 
 
@@ -60,7 +61,7 @@ async def test_what_belongs_to_a_commit_is_in_it_or_not_at_all(tmp_path: Path) -
     calls: list[str] = []
 
     def fail(db: sqlite3.Connection) -> None:
-        outbox.keep(db, [batch(number=1)])
+        FORWARD.keep(db, [batch(number=1)])
         raise sqlite3.OperationalError("database or disk is full")
 
     def commit(also: object) -> bool:
@@ -75,12 +76,12 @@ async def test_what_belongs_to_a_commit_is_in_it_or_not_at_all(tmp_path: Path) -
 
     assert not await asyncio.to_thread(commit, fail)
     assert ({}, set(), []) == (
-        await spool.do(lambda db: outbox.waiting(db.connection)),
+        await spool.do(lambda db: FORWARD.waiting(db.connection)),
         await spool.encoded([ONE]),
         calls,
     )
-    assert await asyncio.to_thread(commit, lambda db: outbox.keep(db, [batch(number=1)]))
-    (waiting,) = (await spool.do(lambda db: outbox.waiting(db.connection))).values()
+    assert await asyncio.to_thread(commit, lambda db: FORWARD.keep(db, [batch(number=1)]))
+    (waiting,) = (await spool.do(lambda db: FORWARD.waiting(db.connection))).values()
     assert 1 == waiting.batches
     assert ({ONE}, ["after"]) == (await spool.encoded([ONE]), calls)
     assert ["commit"] == [what for what, _ in failures]
@@ -95,12 +96,12 @@ async def test_a_spool_in_memory() -> None:
 
     def keep(database: Database) -> None:
         with database.transaction() as db:
-            outbox.keep_epochs(db, [epoch])
-            outbox.keep_carry(db, b"left")
+            FORWARD.keep_epochs(db, [epoch])
+            FORWARD.keep_carry(db, b"left")
 
     await spool.do(keep)
-    assert [epoch] == await spool.do(lambda db: outbox.epochs(db.connection))
-    assert b"left" == await asyncio.to_thread(spool.run, lambda db: outbox.carry(db.connection))
+    assert [epoch] == await spool.do(lambda db: FORWARD.epochs(db.connection))
+    assert b"left" == await asyncio.to_thread(spool.run, lambda db: FORWARD.carry(db.connection))
     await spool.place({"file": "1"})
     assert {} == await spool.positions()
     await spool.close()
@@ -130,10 +131,10 @@ def test_an_interval_is_known_to_be_forwarded_when_nothing_waits_any_more() -> N
     first = batch(number=1)
     for each in (first, batch(number=2, start_ms=first.start_ms + MARK_KEPT_MS)):
         with database.transaction() as db:
-            outbox.keep(db, [each])
-            outbox.drop(db, [each.id])
-        assert {each.id.uuid} == outbox.forwarded(db, [each.id.uuid, UUID(int=9)])
+            FORWARD.keep(db, [each])
+            FORWARD.drop(db, [each.id])
+        assert {each.id.uuid} == FORWARD.forwarded(db, [each.id.uuid, UUID(int=9)])
     with database.transaction() as db:
-        outbox.keep(db, [batch(number=3, start_ms=first.start_ms + MARK_KEPT_MS + 1)])
-    assert set() == outbox.forwarded(database.connection, [first.id.uuid])
+        FORWARD.keep(db, [batch(number=3, start_ms=first.start_ms + MARK_KEPT_MS + 1)])
+    assert set() == FORWARD.forwarded(database.connection, [first.id.uuid])
     database.close()

@@ -12,9 +12,10 @@ import pytest
 
 from tests.fleet import batch
 from tests.unit.spool.rig import MOST_BYTES, ONE, THREE, TWO, Rig, opened
-from veneurpy.spool import Committed, Owed, Spare, outbox
+from veneurpy.spool import Committed, Owed, Spare
 from veneurpy.spool import spare as spare_module
 from veneurpy.spool.database import Also, Database, nothing_else
+from veneurpy.spool.outbox import FORWARD
 from veneurpy.testing import START_MS
 
 RECORD_BYTES = 300
@@ -66,7 +67,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[SpareRig]:
 
 
 def keeps_a_batch(uuid: UUID) -> Also:
-    return lambda db: outbox.keep(db, [batch(b"x" * 100, uuid=uuid.int, start_ms=START_MS)])
+    return lambda db: FORWARD.keep(db, [batch(b"x" * 100, uuid=uuid.int, start_ms=START_MS)])
 
 
 async def test_what_the_disk_refuses_is_kept_all_the_same(rig: SpareRig) -> None:
@@ -95,7 +96,7 @@ async def test_it_goes_to_the_disk_in_order(rig: SpareRig) -> None:
     assert [1, 1, 2, 2, 3, 3] == [uuid for uuid, _, _ in await again.owed()]
     assert [1.0, 2.0, 3.0] == [await again.value(uuid) for uuid in (ONE, TWO, THREE)]
     assert [3] == [row.revision for row in await again.spool.late()]
-    waiting = await again.spool.do(lambda db: outbox.waiting(db.connection))
+    waiting = await again.spool.do(lambda db: FORWARD.waiting(db.connection))
     assert 1 == waiting["o0"].batches
     await again.spool.close()
 
@@ -146,12 +147,12 @@ async def test_a_death_on_the_way_doubles_nothing(
         for number in (0, 1):
             database.settle(ONE, "file", number, None)
         with database.transaction() as db:
-            outbox.drop(db, [batch(uuid=1).id])
+            FORWARD.drop(db, [batch(uuid=1).id])
 
     await rig.spool.do(settle)
     again = await rig.reopened()
     assert [] == await again.owed()
-    assert {} == await again.spool.do(lambda db: outbox.waiting(db.connection))
+    assert {} == await again.spool.do(lambda db: FORWARD.waiting(db.connection))
     await again.spool.close()
 
 

@@ -3,6 +3,7 @@ from veneurpy.engine.native.columns cimport MergeContext
 from veneurpy.engine.native.compat cimport u64
 from veneurpy.engine.native.imports cimport Frame, Imports
 from veneurpy.engine.native.interval cimport ArenaSource
+from veneurpy.engine.native.owners cimport CompiledOwners
 
 
 cdef class ImportBudget:
@@ -23,3 +24,4 @@ cdef class NativeImportStore(ArenaSource):
     cdef bint _released
 
     cdef object _merge(self, Frame* f, str sender)
+    cdef list _encode(self, CompiledOwners owners, int n_owners, u64 max_bytes)

@@ -149,21 +149,25 @@ cdef class NativeImportStore(ArenaSource):
                               compiled, self.start_ms)[0]
 
     def state(self, int shards, u64 max_bytes):
+        if shards < 1:
+            raise ValueError("at least one shard")
+        return [part.payload for part in self._encode(CompiledOwners(None, shards), shards, max_bytes)]
+
+    def encode(self, table, u64 max_bytes):
+        return self._encode(CompiledOwners(table), len(table.members), max_bytes)
+
+    cdef list _encode(self, CompiledOwners owners, int n_owners, u64 max_bytes):
         cdef Arena* arena = self.source
-        cdef CompiledOwners owners = CompiledOwners(None, shards)
         cdef Encode e
         if self._released:
             raise RuntimeError("the store was released")
-        if shards < 1:
-            raise ValueError("at least one shard")
         memset(&e, 0, sizeof(Encode))
         e.key = &self._context.key
         e.use = WIRE_OWNER
         e.compression = self._imports.scratch.compression
         e.max_bytes = max_bytes
         e.self_index = -1
-        encoding = encode_arenas(&e, &arena, 1, owners, shards, bytes(shards))
-        return [part.payload for part in encoding.parts]
+        return encode_arenas(&e, &arena, 1, owners, n_owners, bytes(n_owners)).parts
 
     def forget_touched(self):
         self._imports.epoch += 1

@@ -1,0 +1,83 @@
+"""Wrong variants of a chain, one rule left out of each. The simulation must see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import pytest
+
+from tests.model.chain import ZoneNode
+from tests.model.nodes import Crash
+from veneurpy.forward import amend, deliver, seal
+from veneurpy.forward.batch import Batch
+from veneurpy.forward.desk import Desk, OpenInterval
+from veneurpy.spool.outbox import CHAIN, Outbox
+
+Patch = pytest.MonkeyPatch
+
+
+def pass_on_the_total(patch: Patch) -> None:
+    """A late part has what was passed on before as well."""
+    open_late, sealing = deliver._open_late, seal._sealing
+
+    def as_an_owner(work: Callable[..., object]) -> Callable[..., object]:
+        def wrong(desk: Desk, of: object) -> object:
+            tier, desk.next_tier = desk.next_tier, None
+            try:
+                return work(desk, of)
+            finally:
+                desk.next_tier = tier
+
+        return wrong
+
+    patch.setattr(deliver, "_open_late", as_an_owner(open_late))
+    patch.setattr(seal, "_sealing", as_an_owner(sealing))
+
+
+def pass_on_after_the_seal(patch: Patch) -> None:
+    """The batches are written in a transaction of their own."""
+    keep = Outbox.keep
+
+    def offer(zone: ZoneNode, batches: Sequence[Batch]) -> None:
+        if zone.dies():
+            raise Crash
+        with zone.database.transaction() as db:
+            keep(CHAIN, db, batches)
+
+    patch.setattr(Outbox, "keep", lambda box, db, given: box is CHAIN or keep(box, db, given))
+    patch.setattr(ZoneNode, "offer", offer)
+
+
+def forget_what_waits(patch: Patch) -> None:
+    """What waits for the next tier lives in memory."""
+    start = ZoneNode.start
+
+    def empty(zone: ZoneNode) -> None:
+        zone.database.connection.execute("DELETE FROM chain_batches")
+        start(zone)
+
+    patch.setattr(ZoneNode, "start", empty)
+
+
+def keep_late_data(patch: Patch) -> None:
+    """What comes after the seal is taken and not passed on."""
+    pass_on = amend.pass_on
+
+    def nothing(desk: Desk, interval: OpenInterval) -> bool:
+        interval.store.release()
+        interval.store = desk.engine.open_import(interval.start_ms)
+        return pass_on(desk, interval)
+
+    patch.setattr(amend, "pass_on", nothing)
+
+
+MUTANTS: Final[dict[str, Callable[[Patch], None]]] = {
+    mutant.__name__: mutant
+    for mutant in (
+        pass_on_the_total,
+        pass_on_after_the_seal,
+        forget_what_waits,
+        keep_late_data,
+    )
+}
