@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.engines import (
@@ -122,8 +122,12 @@ def test_engines_agree(traffic: Traffic, options: EngineOptions, role: Role) -> 
         assert [] == test_wire_agrees.differences(reference.owner, native.owner)
 
 
+_at_once = [Datagram(f"a:{n}|g".encode(), reader=n) for n in range(len(READERS))]
+
+
 @needs_native
 @_fewer
+@example(traffic=[_at_once], options=EngineOptions(), role=Role.STANDALONE)
 @_scenarios
 def test_a_death_changes_nothing(traffic: Traffic, options: EngineOptions, role: Role) -> None:
     """Points and batches are the same where a process dies and the next one goes on."""

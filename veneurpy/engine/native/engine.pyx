@@ -471,7 +471,7 @@ cdef class NativeEngine:
                 self._context, uuid, min(f.start_ms for f in files),
                 max(max(f.last_ms, f.start_ms) for f in files), None, marks,
             )
-            for found in files:
+            for found in sorted(files, key=lambda f: f.reader):
                 interval.add(&found.arena, found.listener, 0, found)
             if raw in carried and carried[raw].is_whole:
                 interval.bring(carried.pop(raw))

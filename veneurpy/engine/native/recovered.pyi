@@ -28,5 +28,9 @@ class RecoveredFile:
     @property
     def last_ms(self) -> int: ...
     @property
+    def reader(self) -> int:
+        """Its number: what readers say at the same time counts in their order."""
+
+    @property
     def listener(self) -> str: ...
     def discard(self) -> None: ...

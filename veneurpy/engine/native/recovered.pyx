@@ -47,6 +47,11 @@ cdef class RecoveredFile:
         return self.arena.header.last_ns // 1000000
 
     @property
+    def reader(self):
+        """Its number: what readers say at the same time counts in their order."""
+        return self.arena.header.identity.name.reader
+
+    @property
     def listener(self):
         raw = (<const char*>self.arena.header.identity.name.listener)[:sizeof(self.arena.header.identity.name.listener)]
         return raw.split(b"\0")[0].decode("utf-8", "replace")
