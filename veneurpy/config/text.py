@@ -22,6 +22,10 @@ _SYNTAX_HELP = {
 }
 
 
+_NOT_AS_TAGGED = (IndexError, KeyError, AttributeError)
+"""What PyYAML raises for a value that is not what its tag says, such as `!!int` of nothing."""
+
+
 class _Loader(yaml.SafeLoader):
     """Reads `2024-01-01` as the text that it is in a configuration."""
 
@@ -88,7 +92,7 @@ def parse_value(text: str) -> Any:
     """One value written as in YAML; what is no YAML is the text itself."""
     try:
         return _Loader(text).get_single_data()
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError, RecursionError, *_NOT_AS_TAGGED):
         return text
 
 
@@ -121,6 +125,9 @@ class _Builder:
             return self._loader.construct_object(node)
         except ValueError as error:  # such as a number with more digits than Python converts
             self._report.fail(self._report.places.of(path), f"unreadable value: {error}")
+        except _NOT_AS_TAGGED:
+            kind = node.tag.rpartition(":")[2]
+            self._report.fail(self._report.places.of(path), f"this is no {kind}: leave `!!{kind}` out")
 
     def _items(self, node: MappingNode, path: Path) -> Iterator[tuple[str, Node]]:
         self._check_keys(node, path)

@@ -266,6 +266,8 @@ FRAGMENTS = [
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join) | st.text(max_size=40))
 @example("metric_sinks: [{kind: [a]}]")
 @example("hostname: 2024-13-45")
+@example("interval: !!int")
+@example("interval: !!bool x")
 def test_any_text_loads_or_is_a_config_error(text: str) -> None:
     """No text makes the loader raise anything else."""
     with suppress(ConfigError):
