@@ -127,7 +127,8 @@ class _Builder:
             self._report.fail(self._report.places.of(path), f"unreadable value: {error}")
         except _NOT_AS_TAGGED:
             kind = node.tag.rpartition(":")[2]
-            self._report.fail(self._report.places.of(path), f"this is no {kind}: leave `!!{kind}` out")
+            place = self._report.places.of(path)
+            self._report.fail(place, f"this is no {kind}: leave `!!{kind}` out")
 
     def _items(self, node: MappingNode, path: Path) -> Iterator[tuple[str, Node]]:
         self._check_keys(node, path)
