@@ -12,6 +12,10 @@ from benchmarks.process import cpu_s, udp_drops, udp_queued_bytes
 
 WARM_S = 0.3
 WINDOW_S = 1.6
+FLUSHED_S = 1.5
+"""After an interval's end its flush is over by then."""
+REST_S = 0.5
+"""What a window may take beside the load."""
 
 
 class Receiving(Protocol):
@@ -28,6 +32,8 @@ class Windows:
     """What windows of load found, by what was measured: a value a round each."""
 
     window_s: float = WINDOW_S
+    interval_s: float = 0.0
+    """Of the receivers: none ends in a window. 0: any may."""
     cpu_us: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """CPU microseconds of the receiver for a datagram that it took."""
     drops: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -37,6 +43,8 @@ class Windows:
 
     def take(self, name: str, receiver: Receiving, load: Load, rate: float) -> None:
         """Measures one window at so many datagrams/s (0: as many as can be sent)."""
+        if self.interval_s:
+            time.sleep(seconds_to_quiet(time.time(), self.interval_s, WARM_S + self.window_s))
         pid, port = receiver.pid, receiver.port
         finish(start_sending(load, port, rate=rate, seconds=WARM_S, receiver_pid=pid))
         wait_until_read(receiver)
@@ -48,6 +56,15 @@ class Windows:
         self.cpu_us[name].append(1e6 * used_s / (sent.datagrams - dropped))
         self.drops[name].append(dropped)
         self.taken[name].append((sent.datagrams - dropped) * load.lines_each / sent.elapsed_s)
+
+
+def seconds_to_quiet(now_s: float, interval_s: float, load_s: float) -> float:
+    """How long to wait, so that no interval ends, and none is flushed, under so much load."""
+    since_s = now_s % interval_s
+    left_s = interval_s - since_s
+    if left_s < load_s + REST_S:
+        return left_s + FLUSHED_S
+    return max(0.0, FLUSHED_S - since_s)
 
 
 def wait_until_read(receiver: Receiving) -> None:

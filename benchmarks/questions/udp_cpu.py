@@ -18,6 +18,8 @@ PACKED_RATE = 5_000
 PACKED = 20
 """Lines in a datagram of some 1,400 bytes."""
 
+INTERVAL_S = 30
+
 Mode = Literal["blocking", "coalescing"]
 
 
@@ -64,14 +66,14 @@ METHOD = f"""\
 after {WARM_S:g} s of load its CPU time (user and system, all threads) is read, a window of
 {WINDOW_S:g} s is sent, and the CPU time is read again when the socket is empty. That is divided
 by the datagrams sent less those that the kernel dropped. The daemon has one reader, `blackhole`
-as its sink, an interval of 10 s (a flush that falls into a window is part of it) and its HTTP
-listener open; "blocking" is one with `coalesce: false`. Every receiver asks for a socket buffer
-of {RCVBUF_BYTES >> 20} MiB. `bare` is a blocking recvmmsg loop that only counts; each case is
-measured immediately after a window of `bare` with the same load. `bare_coalesced` sleeps 1 ms
-after a batch that was not full."""
+as its sink, an interval of {INTERVAL_S} s (none ends in a window: what a flush takes is told in
+"Interval to columns") and its HTTP listener open; "blocking" is one with `coalesce: false`. Every
+receiver asks for a socket buffer of {RCVBUF_BYTES >> 20} MiB. `bare` is a blocking recvmmsg loop
+that only counts; each case is measured immediately after a window of `bare` with the same load.
+`bare_coalesced` sleeps 1 ms after a batch that was not full."""
 
 SETTINGS = {
-    "interval": "10s",
+    "interval": f"{INTERVAL_S}s",
     "num_readers": 1,
     "metric_sinks": [{"kind": "blackhole", "name": "blackhole"}],
 }
@@ -79,7 +81,7 @@ SETTINGS = {
 
 def measure(rounds: int) -> Answer:
     """Answers it."""
-    windows = Windows()
+    windows = Windows(interval_s=INTERVAL_S)
     with ExitStack() as stack:
         daemons: dict[Mode, Receiving] = {
             "blocking": stack.enter_context(running_daemon({**SETTINGS, "coalesce": False})),

@@ -8,7 +8,7 @@ from benchmarks.answers import Answer, Figure, Target, none_dropped, ratios
 from benchmarks.charts import Bar, Chart
 from benchmarks.daemon import running_daemon
 from benchmarks.load import Load
-from benchmarks.questions.udp_cpu import PACKED_COUNTERS, PACKED_MANY, SETTINGS
+from benchmarks.questions.udp_cpu import INTERVAL_S, PACKED_COUNTERS, PACKED_MANY, SETTINGS
 from benchmarks.windows import Windows
 
 RATES = (5_000, 10_000, 25_000, 50_000, 100_000, 200_000)
@@ -35,7 +35,7 @@ def label(rate: int) -> str:
 
 def measure(rounds: int) -> Answer:
     """Answers it."""
-    windows = Windows(WINDOW_S)
+    windows = Windows(WINDOW_S, INTERVAL_S)
     with ExitStack() as stack:
         blocking = stack.enter_context(running_daemon({**SETTINGS, "coalesce": False}))
         coalescing = stack.enter_context(running_daemon(SETTINGS))
