@@ -10,9 +10,12 @@ import pytest
 from tests.model.chain import ZoneNode
 from tests.model.nodes import Crash
 from veneurpy.forward import amend, deliver, seal
-from veneurpy.forward.batch import Batch
+from veneurpy.forward.batch import MOST_BYTES, Batch
 from veneurpy.forward.desk import Desk, OpenInterval
+from veneurpy.forward.steps import Steps
 from veneurpy.spool.outbox import CHAIN, Outbox
+from veneurpy.spool.pieces import Content, content
+from veneurpy.spool.seals import Sealing
 
 Patch = pytest.MonkeyPatch
 
@@ -21,18 +24,18 @@ def pass_on_the_total(patch: Patch) -> None:
     """A late part has what was passed on before as well."""
     open_late, sealing = deliver._open_late, seal._sealing
 
-    def as_an_owner(work: Callable[..., object]) -> Callable[..., object]:
-        def wrong(desk: Desk, of: object) -> object:
-            tier, desk.next_tier = desk.next_tier, None
-            try:
-                return work(desk, of)
-            finally:
-                desk.next_tier = tier
+    def open_as_an_owner(desk: Desk, start_ms: int) -> OpenInterval:
+        tier, desk.next_tier = desk.next_tier, None
+        try:
+            return open_late(desk, start_ms)
+        finally:
+            desk.next_tier = tier
 
-        return wrong
+    def keep_the_state(desk: Desk, interval: OpenInterval, _: Content) -> Sealing:
+        return sealing(desk, interval, content(interval.store.state(seal.SHARDS, MOST_BYTES)))
 
-    patch.setattr(deliver, "_open_late", as_an_owner(open_late))
-    patch.setattr(seal, "_sealing", as_an_owner(sealing))
+    patch.setattr(deliver, "_open_late", open_as_an_owner)
+    patch.setattr(seal, "_sealing", keep_the_state)
 
 
 def pass_on_after_the_seal(patch: Patch) -> None:
@@ -64,7 +67,7 @@ def keep_late_data(patch: Patch) -> None:
     """What comes after the seal is taken and not passed on."""
     pass_on = amend.pass_on
 
-    def nothing(desk: Desk, interval: OpenInterval) -> bool:
+    def nothing(desk: Desk, interval: OpenInterval) -> Steps[bool]:
         interval.store.release()
         interval.store = desk.engine.open_import(interval.start_ms)
         return pass_on(desk, interval)
