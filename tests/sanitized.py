@@ -10,6 +10,7 @@ import ctypes
 import gc
 import os
 import sys
+import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 import veneurpy.engine.native
 
+PATIENCE_S = 2.0
 Held = dict[str, int]
 BEFORE = pytest.StashKey[Held]()
 
@@ -84,7 +86,10 @@ def pytest_runtest_teardown(item: pytest.Function) -> Generator[None, None, None
     """Asks again when all fixtures are done with it."""
     yield
     item.funcargs.clear()
-    if grown(item.stash[BEFORE]):
-        # Cycles keep some of it. Not for every test: with many objects it takes its time.
+    give_up_s = time.monotonic() + PATIENCE_S
+    while grown(item.stash[BEFORE]) and time.monotonic() < give_up_s:
+        # Cycles keep some of it, or a thread that is about to end. Not for every test: with many
+        # objects it takes its time.
         gc.collect()
+        time.sleep(0.01)
     assert {} == grown(item.stash[BEFORE]), "not given back"

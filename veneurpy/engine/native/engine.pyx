@@ -271,13 +271,16 @@ cdef class NativeReader:
 def _reserve(engine_ref, int bell):
     """Puts memory behind the open arenas ahead of their readers, whenever one of them rings."""
     cdef NativeEngine engine
+    cdef bint more = False
     while True:
-        with nogil:
-            bell_wait(bell)
+        if not more:
+            with nogil:
+                bell_wait(bell)
         engine = engine_ref()
         if engine is None or engine._closed:
             break
-        engine._reserve_ahead()
+        more = engine._reserve_ahead()
+        # Nobody waits for longer than a step until the engine goes.
         engine = None
     os.close(bell)
 
@@ -368,26 +371,22 @@ cdef class NativeEngine:
         name.start_ms = start_ms
         return name
 
-    cdef _reserve_ahead(self):
-        """Reserves, and moves some memory into huge pages: between two of them it reserves again.
+    cdef bint _reserve_ahead(self) except -1:
+        """Reserves, then moves some memory into a huge page; True: to be called again, there is more to move.
 
-        To fill one keeps everybody from reserving, and a rotation waits for the lock.
+        To fill a huge page keeps everybody from reserving, and a rotation waits for the lock.
         """
-        cdef bint more = True
-        while more:
-            with self._lock:
-                self._reserve_step()
-                more = self._huge_left > 0 and not self._held
-                if more:
-                    self._huge_left = self._huge_left - 1 if self._collapse_step() else 0
-
-    cdef _reserve_step(self):
         cdef NativeReader reader
         cdef Arena* arena
-        for reader in self._readers:
-            arena = reader._r.arena
-            with nogil:
-                arena_reserve_ahead(arena)
+        with self._lock:
+            for reader in self._readers:
+                arena = reader._r.arena
+                with nogil:
+                    arena_reserve_ahead(arena)
+            if self._huge_left == 0 or self._held:
+                return False
+            self._huge_left = self._huge_left - 1 if self._collapse_step() else 0
+            return self._huge_left > 0
 
     cdef bint _collapse_step(self):
         """A huge page for each reader's arena that nobody uses; False: there is nothing left to move."""
