@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
 from tests.model.chain import TOP, ZoneNode
@@ -13,8 +15,11 @@ from tests.unit.forward.owners import TABLE, batch, text
 from veneurpy.forward.answer import DONE
 from veneurpy.forward.batch import Batch
 from veneurpy.forward.deliver import deliver
+from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import CHAIN, FORWARD
 from veneurpy.testing import START_MS, FakeClock
+
+_T = TypeVar("_T")
 
 
 class Rig:
@@ -126,6 +131,27 @@ def test_a_seal_and_its_batches_are_one() -> None:
     rig.zone.tick()
     assert [{"a": 5.0}] == rig.counters
     assert {"encoded": 1, "restored": 0, "done": 0, "pending": 1} == rig.accounts
+
+
+def test_a_disk_that_gives_nothing_after_the_commit_doubles_nothing() -> None:
+    """What it took is passed on: a seal that was done again would be another one above."""
+    rig = Rig()
+    zone, seen = rig.zone, rig.zone.desk.run
+
+    def run(work: Callable[[Database], _T]) -> _T:
+        zone.database.is_unreadable = True
+        try:
+            return work(zone.database)
+        finally:
+            zone.database.is_unreadable = False
+
+    assert "held" == rig.deliver(batch(5.0))
+    zone.desk.run = run  # type: ignore[assignment]
+    rig.seal()
+    zone.desk.run = seen
+    rig.seal()
+    assert [{"a": 5.0}] == rig.counters
+    assert 1 == rig.accounts["pending"]
 
 
 def test_the_next_process_goes_on() -> None:

@@ -101,6 +101,27 @@ def test_a_disk_that_fails_between_the_steps_costs_nothing() -> None:
     assert [(0, 0, NAMES)] == rig.rows
 
 
+def test_a_disk_that_gives_nothing_after_the_commit_doubles_nothing() -> None:
+    """What it took counts: a seal that was done again would be another one to every sink."""
+    rig = Rig()
+    rig.deliver(batch(payload=payload()))
+    database, seen = rig.node.database, rig.node.desk.run
+
+    def run(work: Callable[[Database], _T]) -> _T:
+        database.is_unreadable = True
+        try:
+            return work(database)
+        finally:
+            database.is_unreadable = False
+
+    rig.node.desk.run = run  # type: ignore[assignment]
+    rig.tick(1.5)
+    rig.node.desk.run = seen
+    rig.tick(1.0)
+    assert [(0, 0, NAMES)] == rig.rows
+    assert "done" == rig.deliver(batch(payload=payload()))
+
+
 def test_an_amendment_takes_the_place_of_what_was_sealed() -> None:
     """Also of its sketches, of which nothing is left."""
     rig = Rig()
