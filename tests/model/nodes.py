@@ -244,6 +244,7 @@ class OwnerNode:
 
     def start(self) -> None:
         """A process begins."""
+        self.database.is_dying = False
         if self.steps is not None:
             self.steps.close()
         self.steps, self.outcome = None, Outcome()
