@@ -44,6 +44,14 @@ class FlakyDatabase(Database):
         super().__init__(None)
         self.is_full = False
         self.is_dying = False
+        self.is_unreadable = False
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """What it took by then is there, when it is unreadable."""
+        if self.is_unreadable:
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().connection
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -236,6 +244,7 @@ class OwnerNode:
 
     def start(self) -> None:
         """A process begins."""
+        self.database.is_dying = False
         if self.steps is not None:
             self.steps.close()
         self.steps, self.outcome = None, Outcome()

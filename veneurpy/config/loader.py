@@ -146,7 +146,7 @@ def _warn_of_nothing(config: Config, report: Report) -> None:
     if not listens and not config.grpc_address:
         what = 'nothing is received: "statsd_listen_addresses" is empty'
         report.warning(report.places.whole, what)
-    if not config.metric_sinks and not config.forwards:
+    if not config.metric_sinks and not config.forwards and config.chain is None:
         report.warning(report.places.whole, 'nothing is published: "metric_sinks" is empty')
     if config.veneur_metrics_additional_tags and config.stats_address is None:
         key = "veneur_metrics_additional_tags"

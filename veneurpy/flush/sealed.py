@@ -18,7 +18,7 @@ from veneurpy.telemetry.metrics import POINTS
 
 
 class SealedRows:
-    """A `veneurpy.forward.desk.Publisher`: `owed` and `offer` are called on the owner's thread."""
+    """A `veneurpy.forward.desk.Publisher`: `offer` is called on the owner's thread."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class SealedRows:
         self._loop = loop
 
     def owed(self, record: Record) -> Sequence[Owed]:
-        """What each sink will be owed of it."""
+        """What each sink will be owed of it. Any thread."""
         return [] if self._keeper is None else self._keeper.owed(record, self._shares(record))
 
     def offer(self, record: Record) -> None:

@@ -37,7 +37,7 @@ class Publisher(Protocol):
     """Where sealed rows go."""
 
     def owed(self, record: Record) -> Sequence[Owed]:
-        """What each sink will be owed of it."""
+        """What each sink will be owed of it. Any thread."""
         ...
 
     def offer(self, record: Record) -> None:
@@ -49,7 +49,7 @@ class NextTier(Protocol):
     """Where sealed sketches go instead, at an owner that passes them on."""
 
     def batches(self, store: ImportStore, uuid: UUID, start_ms: int) -> Sequence[Batch]:
-        """All that a store has, with the identity of the seal."""
+        """All that a store has, with the identity of the seal. Any thread."""
         ...
 
     def committed(self, batches: Sequence[Batch]) -> None:

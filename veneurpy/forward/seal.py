@@ -142,8 +142,9 @@ def _commit_passed(desk: Desk, interval: OpenInterval) -> Steps[None]:
         with database.transaction() as db:
             seals.write(db, sealing)
             CHAIN.keep(db, batches)
+            known = seals.seals(db)
         tier.committed(batches)
-        return seals.seals(database.connection)
+        return known
 
     desk.sealed = desk.run(work)
     desk.bounds = sealing.bounds
@@ -153,11 +154,19 @@ def _commit_passed(desk: Desk, interval: OpenInterval) -> Steps[None]:
 def commit(
     desk: Desk, record: Record, owed: Sequence[Owed], rows: Content, sealing: Sealing
 ) -> dict[int, Seal]:
-    """The one transaction. Returns all seals. Raises sqlite3.Error and OSError."""
+    """The one transaction. Returns all seals. Raises sqlite3.Error and OSError: it has not been.
+
+    The seals are read within it: a disk that took it and gives nothing would have it done twice.
+    """
+    known = dict[int, Seal]()
     # The patience for sinks begins now, however old the interval is.
     end_ms = max(record.start_ms + desk.options.interval_ms, desk.now_ms)
 
-    def work(database: Database) -> dict[int, Seal]:
+    def also(db: sqlite3.Connection) -> None:
+        seals.write(db, sealing)
+        known.update(seals.seals(db))
+
+    def work(database: Database) -> None:
         database.commit(
             record.uuid,
             start_ms=record.start_ms,
@@ -166,11 +175,11 @@ def commit(
             owed=owed,
             late=(),
             forget_late_before_ms=0,
-            also=lambda db: seals.write(db, sealing),
+            also=also,
         )
-        return seals.seals(database.connection)
 
-    return desk.run(work)
+    desk.run(work)
+    return known
 
 
 def _rows(desk: Desk, record: Record) -> tuple[Sequence[Owed], Content]:

@@ -23,11 +23,11 @@ def test_roles(load: Load) -> None:
 
 
 def test_a_chain_is_an_owner_without_sinks(load: Load) -> None:
-    """Also with owners beside it, where it would be a proxy otherwise."""
-    ring = "forward: {members: {z1: 'a:1', z2: 'a:2'}}"
-    found = load(CHAIN + ring, bare=True)
-    assert found.config.owns
-    assert [] == found.warnings
+    """Alone, and with owners beside it, where it would be a proxy otherwise."""
+    for ring in ("", "forward: {members: {z1: 'a:1', z2: 'a:2'}}"):
+        found = load(CHAIN + ring, bare=True)
+        assert found.config.owns
+        assert [] == found.warnings
 
 
 def test_the_hold_follows_the_interval(load: Load) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
 from tests.model.chain import TOP, ZoneNode
@@ -13,9 +15,11 @@ from tests.unit.forward.owners import TABLE, batch, text
 from veneurpy.forward.answer import DONE
 from veneurpy.forward.batch import Batch
 from veneurpy.forward.deliver import deliver
-from veneurpy.forward.owner import tick
+from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import CHAIN, FORWARD
 from veneurpy.testing import START_MS, FakeClock
+
+_T = TypeVar("_T")
 
 
 class Rig:
@@ -37,7 +41,7 @@ class Rig:
         """Takes batches, and time passes until they are due."""
         assert ["held"] * len(given) == [self.deliver(each) for each in given]
         self.clock.advance(1.5)
-        tick(self.zone.desk)
+        self.zone.tick()
 
     @property
     def waiting(self) -> list[Batch]:
@@ -109,7 +113,7 @@ def test_the_next_tier_adds_up() -> None:
     for each in rig.waiting * 2:
         assert "held" == text(deliver(top.desk, each))
     rig.clock.advance(2.0)
-    tick(top.desk)
+    top.tick()
     (record,) = records(top.database)
     assert [8.0] == list(record.columns.value)
 
@@ -124,9 +128,30 @@ def test_a_seal_and_its_batches_are_one() -> None:
     assert "busy disk" == rig.deliver(batch(number=2))
     assert 0 == rig.accounts["encoded"]
     rig.zone.database.is_full = False
-    tick(rig.zone.desk)
+    rig.zone.tick()
     assert [{"a": 5.0}] == rig.counters
     assert {"encoded": 1, "restored": 0, "done": 0, "pending": 1} == rig.accounts
+
+
+def test_a_disk_that_gives_nothing_after_the_commit_doubles_nothing() -> None:
+    """What it took is passed on: a seal that was done again would be another one above."""
+    rig = Rig()
+    zone, seen = rig.zone, rig.zone.desk.run
+
+    def run(work: Callable[[Database], _T]) -> _T:
+        zone.database.is_unreadable = True
+        try:
+            return work(zone.database)
+        finally:
+            zone.database.is_unreadable = False
+
+    assert "held" == rig.deliver(batch(5.0))
+    zone.desk.run = run  # type: ignore[assignment]
+    rig.seal()
+    zone.desk.run = seen
+    rig.seal()
+    assert [{"a": 5.0}] == rig.counters
+    assert 1 == rig.accounts["pending"]
 
 
 def test_the_next_process_goes_on() -> None:
@@ -164,6 +189,6 @@ def test_a_node_that_changes_its_way_amends_nothing() -> None:
     assert "done" == text(deliver(node.desk, batch()))
     assert "held" == text(deliver(node.desk, batch(number=3, start_ms=START_MS + 1000)))
     rig.clock.advance(3.0)
-    tick(node.desk)
+    node.tick()
     rig.zone.start()
     assert "too_old late_window" == rig.deliver(batch(number=4, start_ms=START_MS + 1000))

@@ -78,6 +78,26 @@ def test_a_death_between_the_steps_neither_loses_nor_doubles(at: int) -> None:
     assert set() == stray(rig.node.database)
 
 
+@pytest.mark.parametrize("most", range(1, 12))
+def test_a_death_within_a_transaction_of_it_leaves_nothing(most: int) -> None:
+    """Whichever steps were done before it: what they wrote is swept, and it is sealed once."""
+    rig = Rig()
+    rig.deliver(batch(payload=payload()))
+    rig.clock.advance(1.5)
+    rig.node.tick(most)
+    rig.node.database.is_dying = True
+    with pytest.raises(Crash):
+        rig.node.tick()
+    rig.node.start()
+    rig.clock.advance(3.0)
+    assert "held" == rig.deliver(batch(payload=payload()))
+    rig.tick(1.5)
+    assert [(0, 0, NAMES)] == rig.rows
+    while rig.node.database.sweep():
+        pass
+    assert set() == stray(rig.node.database)
+
+
 def test_a_disk_that_fails_between_the_steps_costs_nothing() -> None:
     """What was written is swept, and the interval is sealed when there is room."""
     rig = Rig()
@@ -99,6 +119,27 @@ def test_a_disk_that_fails_between_the_steps_costs_nothing() -> None:
     rig.node.desk.run = seen
     rig.tick(1.0)
     assert [(0, 0, NAMES)] == rig.rows
+
+
+def test_a_disk_that_gives_nothing_after_the_commit_doubles_nothing() -> None:
+    """What it took counts: a seal that was done again would be another one to every sink."""
+    rig = Rig()
+    rig.deliver(batch(payload=payload()))
+    database, seen = rig.node.database, rig.node.desk.run
+
+    def run(work: Callable[[Database], _T]) -> _T:
+        database.is_unreadable = True
+        try:
+            return work(database)
+        finally:
+            database.is_unreadable = False
+
+    rig.node.desk.run = run  # type: ignore[assignment]
+    rig.tick(1.5)
+    rig.node.desk.run = seen
+    rig.tick(1.0)
+    assert [(0, 0, NAMES)] == rig.rows
+    assert "done" == rig.deliver(batch(payload=payload()))
 
 
 def test_an_amendment_takes_the_place_of_what_was_sealed() -> None:
