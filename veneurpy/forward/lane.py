@@ -26,6 +26,15 @@ CONFIRMED_AT_ONCE = 1000
 _T = TypeVar("_T")
 
 
+def longest_pause_s(interval_s: float) -> float:
+    """Between two attempts to reach an owner.
+
+    It is well below the hold that an owner has by default: after an outage all hosts are back
+    before what had waited is sealed.
+    """
+    return min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, interval_s / 4))
+
+
 class OwnerLane:
     """Sends what waits for one owner and asks what became of it. `run` it as a task.
 
@@ -144,7 +153,8 @@ class OwnerLane:
         """Tells of it; returns how long to wait, longer each time."""
         self.last_error = str(error)[:500]
         self._telemetry.emit(PeerFailed(self._peer.name, self.last_error))
-        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
+        pause_s = self._pause_s
+        self._pause_s = min(2 * pause_s, longest_pause_s(self._interval_s))
         return pause_s
 
     async def _pause(self, seconds: float) -> None:
