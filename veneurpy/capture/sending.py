@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from veneurpy.capture.dogfile import CaptureError, Datagram
-from veneurpy.config.listen import UDP_SCHEMES, ListenUrl
+from veneurpy.config.listen import TCP_SCHEMES, UDP_SCHEMES, ListenUrl
 
 TIMEOUT_S = 10.0
 LONGEST_DATAGRAM = 8192
@@ -19,7 +20,7 @@ LONGEST_DATAGRAM = 8192
 LARGEST_UDP = 65_507
 LARGEST_FRAME = 1 << 16
 """What a listener of a Unix stream takes: a longer frame ends the connection."""
-SCHEMES = (*UDP_SCHEMES, "tcp", "tcp4", "tcp6", "unix", "unixgram", "unixpacket")
+SCHEMES = (*UDP_SCHEMES, *TCP_SCHEMES, "unix", "unixgram", "unixpacket")
 
 
 @dataclass(slots=True)
@@ -37,12 +38,17 @@ class Sent:
 class Sender:
     """One socket to one address. What a socket takes at once depends on its kind."""
 
-    def __init__(self, url: ListenUrl) -> None:
-        """Connects. Raises CaptureError, which says how to mend it."""
+    def __init__(self, url: ListenUrl, tls: ssl.SSLContext | None = None) -> None:
+        """Connects. Raises CaptureError, which says how to mend it.
+
+        `tls` is for `tls:`; without it the system's authorities are trusted.
+        """
         self._url = url
         self._opened = _connected(url)
+        if url.scheme == "tls":
+            self._opened = _encrypted(url, self._opened, tls or ssl.create_default_context())
         self._is_framed = url.scheme == "unix"
-        self._is_stream = url.scheme.startswith("tcp")
+        self._is_stream = url.scheme in TCP_SCHEMES
 
     def __repr__(self) -> str:
         return f"Sender({self._url})"
@@ -56,11 +62,19 @@ class Sender:
         except TimeoutError as exc:
             raise CaptureError(f"{self._url} takes nothing for {TIMEOUT_S:g} s") from exc
         except OSError as exc:
-            raise CaptureError(f"{self._url} takes no more: {exc.strerror or exc}") from exc
+            raise CaptureError(f"{self._url} takes no more: {_why(exc)}") from exc
         sent.datagrams += 1
 
     def close(self) -> None:
-        self._opened.close()
+        """Raises CaptureError where the other end has refused us meanwhile, as TLS may."""
+        try:
+            if isinstance(self._opened, ssl.SSLSocket):
+                # What it has sent is to be read, or the system would call off what is on its way.
+                self._opened.unwrap()
+        except OSError as exc:
+            raise CaptureError(f"{self._url} has ended the connection: {_why(exc)}") from exc
+        finally:
+            self._opened.close()
 
     def _pieces(self, payload: bytes, sent: Sent) -> Iterator[bytes]:
         if self._is_framed:
@@ -144,3 +158,17 @@ def _connect(url: ListenUrl, opened: socket.socket, address: Any) -> socket.sock
             f"cannot send to {url}: {exc.strerror or exc}: is somebody listening there?"
         ) from exc
     return opened
+
+
+def _encrypted(url: ListenUrl, opened: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    try:
+        return context.wrap_socket(opened, server_hostname=url.host or "localhost")
+    except OSError as exc:
+        opened.close()
+        raise CaptureError(
+            f"cannot send to {url}: {_why(exc)}; --tls-authority names who signs its certificate"
+        ) from exc
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)

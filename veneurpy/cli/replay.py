@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import click
@@ -31,6 +32,20 @@ def _speed(_ctx: click.Context, _param: click.Parameter, text: str) -> float | N
     return speed
 
 
+_PEM = click.Path(dir_okay=False, exists=True, path_type=Path)
+
+
+def _context(authority: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=authority)
+        if certificate is not None:
+            context.load_cert_chain(certificate, key)
+    except OSError as exc:
+        files = ", ".join(str(path) for path in (authority, certificate, key) if path is not None)
+        raise click.UsageError(f"{files}: unreadable, or no PEM: {exc.strerror or exc}") from exc
+    return context
+
+
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
@@ -39,7 +54,7 @@ def _speed(_ctx: click.Context, _param: click.Parameter, text: str) -> float | N
     callback=_url,
     required=True,
     metavar="URL",
-    help="udp://host:port, tcp://host:port, unixgram:///path, unix:///path, unixpacket:///path.",
+    help="udp://, tcp:// or tls://host:port; unixgram://, unix:// or unixpacket:///path.",
 )
 @click.option(
     "--speed",
@@ -48,16 +63,27 @@ def _speed(_ctx: click.Context, _param: click.Parameter, text: str) -> float | N
     show_default=True,
     help="original, max, or how many times as fast.",
 )
-def replay(file: Path, url: ListenUrl, speed: float | None) -> None:
+@click.option("--tls-authority", type=_PEM, help="Who signs the certificate of tls://host:port.")
+@click.option("--tls-certificate", type=_PEM, help="The certificate to show there.")
+@click.option("--tls-key", type=_PEM, help="The key of the certificate.")
+def replay(
+    file: Path,
+    url: ListenUrl,
+    speed: float | None,
+    tls_authority: Path | None,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+) -> None:
     """Send what is in the capture FILE, of veneurpy or of Datadog's Agent, and end.
 
     \b
     veneurpy replay before.dog --to udp://127.0.0.1:8125
     veneurpy replay before.dog --to unixgram:///run/dsd.socket --speed max
     """
+    context = _context(tls_authority, tls_certificate, tls_key)
     try:
         with CaptureFile(file) as capture:
-            sender = Sender(url)
+            sender = Sender(url, context)
             try:
                 sent = send_all(capture, sender.send, speed=speed)
             finally:

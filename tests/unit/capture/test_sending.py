@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trustme
 
 from veneurpy.capture.dogfile import CaptureError, Datagram
 from veneurpy.capture.sending import LARGEST_FRAME, LONGEST_DATAGRAM, Sender, Sent, replay
-from veneurpy.config.listen import parse_listen_url
+from veneurpy.config.listen import ListenUrl, parse_listen_url
 
 SECOND = 1_000_000_000
 
@@ -150,7 +155,7 @@ def test_a_piece_of_a_stream_by_datagrams() -> None:
     ("url", "message"),
     [
         ("stdin:", "cannot send to stdin:: expected one of udp:"),
-        ("tls://127.0.0.1:1", "cannot send to tls://127.0.0.1:1: expected one of"),
+        ("systemd://x", "cannot send to systemd://x: expected one of"),
         ("unixgram:///nowhere/at.all", "No such file or directory: is somebody listening"),
     ],
 )
@@ -158,3 +163,67 @@ def test_where_nothing_can_be_sent(url: str, message: str) -> None:
     """An address that takes nothing is told, with the reason."""
     with pytest.raises(CaptureError, match=message):
         Sender(parse_listen_url(url))
+
+
+@dataclass
+class Encrypted:
+    """A server that reads all that one client says, or refuses it."""
+
+    authority: trustme.CA
+    listening: socket.socket
+    context: ssl.SSLContext
+    received: bytes = b""
+
+    @property
+    def url(self) -> ListenUrl:
+        return parse_listen_url(f"tls://127.0.0.1:{self.listening.getsockname()[1]}")
+
+    def trusting(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        self.authority.configure_trust(context)
+        return context
+
+    def serve(self) -> None:
+        opened, _ = self.listening.accept()
+        with suppress(OSError), self.context.wrap_socket(opened, server_side=True) as peer:
+            while piece := peer.recv(100):
+                self.received += piece
+            peer.unwrap()
+        opened.close()
+
+
+@pytest.fixture
+def encrypted() -> Iterator[Encrypted]:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        made = Encrypted(authority, listening, context)
+        serving = threading.Thread(target=made.serve)
+        serving.start()
+        yield made
+        serving.join()
+
+
+def test_tls(encrypted: Encrypted) -> None:
+    """Lines, all of which have arrived when the sender has closed."""
+    sender, sent = Sender(encrypted.url, encrypted.trusting()), Sent()
+    for number in range(1000):
+        sender.send(b"a:%d|c" % number, sent)
+    sender.close()
+    assert b"".join(b"a:%d|c\n" % number for number in range(1000)) == encrypted.received
+
+
+def test_tls_of_an_unknown_authority(encrypted: Encrypted) -> None:
+    """It says what to do."""
+    with pytest.raises(CaptureError, match=r"certificate verify failed.*--tls-authority"):
+        Sender(encrypted.url)
+
+
+def test_tls_that_wants_a_certificate(encrypted: Encrypted) -> None:
+    """A client without one is told, however late the server says so."""
+    encrypted.authority.configure_trust(encrypted.context)
+    encrypted.context.verify_mode = ssl.CERT_REQUIRED
+    sender = Sender(encrypted.url, encrypted.trusting())
+    with pytest.raises(CaptureError, match=r"has ended the connection|takes no more"):
+        sender.close()
