@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from veneurpy.capture.dogfile import CaptureError, Datagram
+from veneurpy.capture.encrypted import Encrypted
 from veneurpy.config.listen import TCP_SCHEMES, UDP_SCHEMES, ListenUrl
 
 TIMEOUT_S = 10.0
@@ -44,7 +45,7 @@ class Sender:
         `tls` is for `tls:`; without it the system's authorities are trusted.
         """
         self._url = url
-        self._opened = _connected(url)
+        self._opened: socket.socket | Encrypted = _connected(url)
         if url.scheme == "tls":
             self._opened = _encrypted(url, self._opened, tls or ssl.create_default_context())
         self._is_framed = url.scheme == "unix"
@@ -68,13 +69,9 @@ class Sender:
     def close(self) -> None:
         """Raises CaptureError where the other end has refused us meanwhile, as TLS may."""
         try:
-            if isinstance(self._opened, ssl.SSLSocket):
-                # What it has sent is to be read, or the system would call off what is on its way.
-                self._opened.unwrap()
+            self._opened.close()
         except OSError as exc:
             raise CaptureError(f"{self._url} has ended the connection: {_why(exc)}") from exc
-        finally:
-            self._opened.close()
 
     def _pieces(self, payload: bytes, sent: Sent) -> Iterator[bytes]:
         if self._is_framed:
@@ -160,11 +157,10 @@ def _connect(url: ListenUrl, opened: socket.socket, address: Any) -> socket.sock
     return opened
 
 
-def _encrypted(url: ListenUrl, opened: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+def _encrypted(url: ListenUrl, opened: socket.socket, context: ssl.SSLContext) -> Encrypted:
     try:
-        return context.wrap_socket(opened, server_hostname=url.host or "localhost")
+        return Encrypted(opened, context, url.host or "localhost")
     except OSError as exc:
-        opened.close()
         raise CaptureError(
             f"cannot send to {url}: {_why(exc)}; --tls-authority names who signs its certificate"
         ) from exc
