@@ -25,8 +25,7 @@ cdef enum:
     RESERVE_STEP = 1 << 18              # a quarter megabyte: some 0.3 ms of page faults
     RESERVE_AHEAD = 1 << 20             # what the reserver keeps ready in front of the reader
     HUGE_AN_INTERVAL = 16               # so many huge pages a reader's arena gets
-    SMALL_CLASSES = 9                   # 16 + (64 << k) bytes, k = 0..8
-    DIGEST_CLASS = 9
+    DIGEST_CLASS = 9                    # those below are of 16 + (64 << k) bytes
     FIRST_SET_CLASS = 10                # 8 slots
     LAST_SET_CLASS = 42                 # 2,048 slots; registers take as much
     BLOCK_CLASSES = 43

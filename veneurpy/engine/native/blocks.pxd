@@ -7,8 +7,9 @@ and publish it by the one word; the old block is freed after.
 A set keeps its members' 64-bit hashes in an open-addressing table (EXACT), then one-byte HyperLogLog registers
 (DENSE); every insert is one store, completed after a death by the journal in the header.
 """
-from veneurpy.engine.native.arena cimport Arena, Block, Entry
+from veneurpy.engine.native.arena cimport LAST_SET_CLASS, Arena, Block, Entry
 from veneurpy.engine.native.compat cimport u32, u64
+from veneurpy.engine.native.hll cimport HLL_EXACT_MAX
 from veneurpy.engine.native.sort cimport Centroid
 
 cdef enum BlockKind:
@@ -79,6 +80,13 @@ cdef inline Centroid* block_pairs(Block* b) noexcept nogil:
 cdef inline u64* block_slots(Block* b) noexcept nogil:
     """The hashes of an EXACT set: `capacity` slots."""
     return <u64*>(<char*>b + sizeof(Block))
+
+
+cdef inline u32 members_limit(const Block* b) noexcept nogil:
+    """The most hashes in a block of a set's class: 15/16 of the slots, of the last class 3/4."""
+    if b.size_class == LAST_SET_CLASS:
+        return HLL_EXACT_MAX
+    return b.capacity - (b.capacity // 16 if b.capacity >= 16 else 1)
 
 
 cdef inline void* samples_at(const Arena* a, const Entry* e) noexcept nogil:

@@ -9,8 +9,7 @@ from veneurpy.engine.native.arena cimport (
 )
 from veneurpy.engine.native.compat cimport barrier, likely, store_pair, u8, u16, u32, u64, unlikely
 from veneurpy.engine.native.hll cimport (
-    HLL_EXACT_MAX, HLL_REGISTERS, hll_dense_add, hll_dense_from_exact, hll_exact_contains, hll_exact_insert,
-    hll_exact_rehash,
+    HLL_REGISTERS, hll_dense_add, hll_dense_from_exact, hll_exact_contains, hll_exact_insert, hll_exact_rehash,
 )
 from veneurpy.engine.native.sort cimport (
     Centroid, td_merge_centroids, td_merge_values, td_sort_centroids, td_sort_doubles,
@@ -239,13 +238,6 @@ cdef bint timer_add(Arena* a, Entry* e, Scratch* s, double value, double weight)
     return True
 
 
-cdef inline u32 _members_limit(const Block* b) noexcept nogil:
-    """The most members of an EXACT block: 15/16 of the slots, of the last class 3/4."""
-    if b.size_class == LAST_SET_CLASS:
-        return HLL_EXACT_MAX
-    return b.capacity - (b.capacity // 16 if b.capacity >= 16 else 1)
-
-
 cdef Block* _new_exact(Arena* a, int size_class) noexcept nogil:
     cdef Block* b = block_new(a, size_class)
     if b == NULL:
@@ -299,7 +291,7 @@ cdef bint set_add(Arena* a, Entry* e, u64 hash_) noexcept nogil:
         _publish(e, block_reference(a, b), 0)
     else:
         b = block_at(a, reference)
-    if (b.kind == EXACT and members == _members_limit(b)
+    if (b.kind == EXACT and members == members_limit(b)
             and not hll_exact_contains(block_slots(b), b.capacity, hash_)):
         b = _grow_set(a, e, b, members)
         if b == NULL:

@@ -5,13 +5,14 @@ from veneurpy.engine.native.arena cimport (
     FIRST_SET_CLASS, LAST_SET_CLASS, arena_reuse, arena_take_high, block_free, block_new, block_reference, class_bytes,
     entry_at, entry_key, set_class_after,
 )
+from veneurpy.engine.native.blocks cimport members_limit
 from veneurpy.engine.native.hll cimport (
-    HLL_EXACT_MAX, hll_dense_add, hll_dense_estimate, hll_dense_from_exact, hll_exact_contains,
-    hll_exact_insert, hll_exact_rehash, metrohash64,
+    hll_dense_add, hll_dense_estimate, hll_dense_from_exact, hll_exact_contains, hll_exact_insert, hll_exact_rehash,
+    metrohash64,
 )
 from veneurpy.engine.native.names cimport Names, name_home
-from veneurpy.engine.native.slice cimport compare, cut, next_part
-from veneurpy.engine.native.tags cimport PLAIN, counted_key, tag_word
+from veneurpy.engine.native.slice cimport compare, cut
+from veneurpy.engine.native.tags cimport counted_key, next_plain
 
 cdef enum:
     FIRST_BITS = 10
@@ -189,8 +190,7 @@ cdef Block* _room_for_value(Arena* a, TagKey* k) noexcept nogil:
     cdef Block* b
     if old == NULL:
         b = _take(a, FIRST_SET_CLASS)
-    elif not _is_exact(old) or k.distinct < (
-            HLL_EXACT_MAX if old.size_class == LAST_SET_CLASS else old.capacity - old.capacity // 8):
+    elif not _is_exact(old) or k.distinct < members_limit(old):
         return old
     else:
         b = _take(a, set_class_after(old.size_class))
@@ -229,10 +229,7 @@ cdef void watch_take(Arena* a, Watch* w, Slice tags, u32 most) noexcept nogil:
     """Counts the values of a line's tags; of a key that has `most` values (if not 0) no more."""
     cdef Slice tag, key
     cdef TagKey* k
-    while tags.size >= 0:
-        tag = next_part(&tags, c',')
-        if tag.size == 0 or tag_word(tag) != PLAIN:
-            continue
+    while next_plain(&tags, &tag):
         key = counted_key(tag)
         k = _open_key(a, w, key)
         if k != NULL and (most == 0 or k.distinct < most):
@@ -244,10 +241,7 @@ cdef bint watch_refuses(const Arena* a, const Watch* w, Slice tags, u32 most) no
     cdef Slice tag, key
     cdef const TagKey* k
     cdef Block* b
-    while tags.size >= 0:
-        tag = next_part(&tags, c',')
-        if tag.size == 0 or tag_word(tag) != PLAIN:
-            continue
+    while next_plain(&tags, &tag):
         key = counted_key(tag)
         k = _find_key(a, w, key)
         if k == NULL or k.distinct < most or k.values == 0:

@@ -10,9 +10,9 @@ from veneurpy.engine.native.compat cimport u8
 from veneurpy.engine.native.hash cimport hash_bytes
 from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interned, interner_close, interner_open
 from veneurpy.engine.native.meter cimport meter_calloc, meter_free, meter_malloc
-from veneurpy.engine.native.slice cimport cut, equal, find, next_part
+from veneurpy.engine.native.slice cimport cut, equal, find
 from veneurpy.engine.native.tag_patterns cimport MATCH_GLOB, MATCH_REGEX, MOST_HELD, Condition, choice_held, fits
-from veneurpy.engine.native.tags cimport PLAIN, tag_word
+from veneurpy.engine.native.tags cimport next_plain
 
 from veneurpy.engine import types
 from veneurpy.engine.rewriting import Choice as ChoiceOf
@@ -55,20 +55,16 @@ cdef u64 _verdicts_of(const Rewrites* all_, Slice tags) noexcept nogil:
     """Which regular expressions are found in one of the tags."""
     cdef u64 verdicts = 0
     cdef Slice tag
-    while tags.size >= 0:
-        tag = next_part(&tags, c',')
-        if tag.size and tag_word(tag) == PLAIN:
-            verdicts |= _verdict_of(all_, tag)
+    while next_plain(&tags, &tag):
+        verdicts |= _verdict_of(all_, tag)
     return verdicts
 
 
 cdef bint _number_tags_of(Rewrites* r, Slice tags) noexcept nogil:
     cdef Slice tag
-    while tags.size >= 0:
-        tag = next_part(&tags, c',')
-        if tag.size and tag_word(tag) == PLAIN:
-            if intern(&r.tags, hash_bytes(&r.key, tag.data, tag.size, 0), tag) == INTERN_FAILED:
-                return False
+    while next_plain(&tags, &tag):
+        if intern(&r.tags, hash_bytes(&r.key, tag.data, tag.size, 0), tag) == INTERN_FAILED:
+            return False
     return True
 
 

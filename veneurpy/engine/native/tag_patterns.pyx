@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What regular expressions say of a tag is asked of Python, once for each tag; all else is compared here."""
 from veneurpy.engine.native.slice cimport cut, equal, find, next_part
-from veneurpy.engine.native.tags cimport PLAIN, tag_word
+from veneurpy.engine.native.tags cimport next_plain
 
 
 cdef Py_ssize_t _end_of(Slice piece, Slice text) noexcept nogil:
@@ -47,9 +47,8 @@ cdef bint fits(const TagPattern* p, Slice tag, u64 verdict) noexcept nogil:
 
 cdef bint _fits_one_of(const TagPattern* p, Slice tags) noexcept nogil:
     cdef Slice tag
-    while tags.size >= 0:
-        tag = next_part(&tags, c',')
-        if tag.size and tag_word(tag) == PLAIN and fits(p, tag, 0):
+    while next_plain(&tags, &tag):
+        if fits(p, tag, 0):
             return True
     return False
 

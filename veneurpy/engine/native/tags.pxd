@@ -53,6 +53,15 @@ cdef inline TagWord tag_word(Slice tag) noexcept nogil:
     return PLAIN
 
 
+cdef inline bint next_plain(Slice* tags, Slice* tag) noexcept nogil:
+    """Takes off tags joined by ',' up to the first that is neither empty nor a magic word; False: there is none."""
+    while tags.size >= 0:
+        tag[0] = next_part(tags, c',')
+        if tag.size and tag_word(tag[0]) == PLAIN:
+            return True
+    return False
+
+
 cdef inline TagFacts tag_facts(Slice tags) noexcept nogil:
     """One walk over tags joined by ','. No tags at all are canonical."""
     cdef TagFacts facts
