@@ -80,7 +80,9 @@ def replay(
     veneurpy replay before.dog --to udp://127.0.0.1:8125
     veneurpy replay before.dog --to unixgram:///run/dsd.socket --speed max
     """
-    context = _context(tls_authority, tls_certificate, tls_key)
+    context = None
+    if url.scheme == "tls":
+        context = _context(tls_authority, tls_certificate, tls_key)
     try:
         with CaptureFile(file) as capture:
             sender = Sender(url, context)

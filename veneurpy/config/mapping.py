@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from veneurpy.config.checks import as_tuple, check_plain, check_sent_tag
 from veneurpy.config.explain import explain
+from veneurpy.config.patterns import GLOB
 from veneurpy.config.place import Place, Places
 from veneurpy.config.report import Report
 from veneurpy.config.section import Section
@@ -20,7 +21,6 @@ from veneurpy.rules import Mapping, Rule
 from veneurpy.rules.mapping import captures_in
 from veneurpy.rules.re2 import NotRe2, as_python
 
-_GLOB = re.compile(r"(\*|[^.*\s]+)(\.(\*|[^.*\s]+))*")
 _WITHOUT_EFFECT = (
     "buckets",
     "histogram_options",
@@ -120,7 +120,7 @@ def _rule(file: _File, number: int, report: Report) -> Rule:
     is_regex = (entry.match_type or file.defaults.match_type) == "regex"
     place = report.places.of(("mappings", number, "match"))
     pattern = _regex(entry.match, place, report) if is_regex else None
-    if not is_regex and not _GLOB.fullmatch(entry.match):
+    if not is_regex and not GLOB.fullmatch(entry.match):
         what = f'"{entry.match}" is no glob: * stands for one whole part between two dots'
         report.mistake(place, f"{what}; `match_type: regex` takes anything")
     if entry.action == "map" and not entry.name:

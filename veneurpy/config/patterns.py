@@ -15,7 +15,8 @@ from veneurpy.config.wrong import Wrong, shown
 from veneurpy.engine.tag_patterns import TagMatch, TagPattern
 from veneurpy.rules.filters import NameMatch
 
-_GLOB = re.compile(r"(\*|[^.*\s]+)(\.(\*|[^.*\s]+))*")
+GLOB = re.compile(r"(\*|[^.*\s]+)(\.(\*|[^.*\s]+))*")
+"""What a glob of names looks like: * is one whole part between two dots."""
 
 
 def check_tag_text(value: str) -> str:
@@ -26,7 +27,7 @@ def check_tag_text(value: str) -> str:
 
 
 def _check_glob(value: str) -> str:
-    if not _GLOB.fullmatch(value):
+    if not GLOB.fullmatch(value):
         what = f"{shown(value)} is no glob: * stands for one whole part between two dots"
         raise Wrong(f"{what}; `regex` takes anything")
     return value
