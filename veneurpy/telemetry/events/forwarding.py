@@ -1,0 +1,118 @@
+"""A node passes batches on to the owners of their series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from veneurpy.telemetry import metrics
+from veneurpy.telemetry.events.base import Count, Event, Level
+
+
+@dataclass(frozen=True, slots=True)
+class BatchesLost(Event):
+    """Batches that will not reach their owner, or of which nobody knows whether they did."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    owner: str
+    fate: Literal["given_up", "in_doubt", "rejected"]
+    reason: str
+    batches: int
+    series: int
+    samples: int
+    oldest_ms: int
+    """Start of the oldest of their intervals; the ledger names each batch."""
+
+    @property
+    def about(self) -> str:
+        return f"{self.owner} {self.fate}"
+
+    def counts(self) -> Iterator[Count]:
+        labels = {"owner": self.owner, "fate": self.fate}
+        yield metrics.BATCHES_FORWARDED, self.batches, labels
+
+
+@dataclass(frozen=True, slots=True)
+class BatchesUnspooled(Event):
+    """The disk did not take batches: they wait in memory until it does, and are not sent before."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    batches: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFailed(Event):
+    """An owner cannot be reached: what is for it waits, every interval under its own time."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    owner: str
+    error: str
+
+    @property
+    def about(self) -> str:
+        return self.owner
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.PEER_FAILURES, 1, {"owner": self.owner}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRefuses(Event):
+    """An owner does not take what this node has for it: its ring or its interval differs."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    owner: str
+    reason: str
+    mend: str = (
+        "compare `veneurpy ring show` and `interval` on both nodes; "
+        "for `sender` see `sender_forged` in the log of the owner"
+    )
+
+    @property
+    def about(self) -> str:
+        return self.owner
+
+
+@dataclass(frozen=True, slots=True)
+class ChainGone(Event):
+    """What a process before this one was to pass on waits for owners that are not configured."""
+
+    level: ClassVar[Level] = "error"
+    owner: str
+    batches: int
+    series: int
+    samples: int
+    mend: str = "configure `chain` again until they are through; they stay in state_dir"
+
+
+@dataclass(frozen=True, slots=True)
+class EpochAdopted(Event):
+    """This node goes by a newer list of members."""
+
+    number: int
+    from_ms: int
+    members: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryFailed(Event):
+    """Members' addresses could not be looked up: those known before stay in use."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    kind: str
+    reason: str
+    error: str
+
+    @property
+    def about(self) -> str:
+        return f"{self.kind} {self.reason}"
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.DISCOVERY_FAILURES, 1, {"kind": self.kind, "reason": self.reason}
