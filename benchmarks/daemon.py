@@ -62,6 +62,13 @@ class Daemon:
         return (self.folder / "log").read_text(errors="replace")
 
 
+def command_of(folder: Path, settings: Mapping[str, object]) -> list[str]:
+    """Writes the configuration into a folder; returns what runs a daemon with it."""
+    config = folder / "veneurpy.yaml"
+    config.write_text(yaml.safe_dump(dict(settings)))
+    return [sys.executable, "-m", "veneurpy", "run", "-f", str(config)]
+
+
 def free_port(kind: socket.SocketKind) -> int:
     """A port of 127.0.0.1 that was free a moment ago."""
     with socket.socket(socket.AF_INET, kind) as sock:
@@ -85,9 +92,7 @@ def running_daemon(
             "http_address": f"127.0.0.1:{http_port}",
             "read_buffer_size_bytes": RCVBUF_BYTES,
         }
-        config = place / "config.yaml"
-        config.write_text(yaml.safe_dump({**addresses, **settings}))
-        command = [sys.executable, "-m", "veneurpy", "run", "-f", str(config)]
+        command = command_of(place, {**addresses, **settings})
         with (place / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         daemon = Daemon(process, port, http_port, place)

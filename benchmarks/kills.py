@@ -13,7 +13,6 @@ import json
 import random
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,11 +23,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-import yaml
 
 from benchmarks import machine
 from benchmarks.claims import DOCS, conclude
 from benchmarks.conservation import Verdict
+from benchmarks.daemon import command_of
 from benchmarks.held import start, udp_socket
 from benchmarks.process import udp_drops
 
@@ -104,12 +103,9 @@ class Life:
     def __init__(
         self, folder: Path, held: Mapping[str, socket.socket], settings: Mapping[str, Any]
     ) -> None:
-        config = folder / "config.yaml"
-        config.write_text(yaml.safe_dump(dict(settings)))
-        command = [sys.executable, "-m", "veneurpy", "run", "-f", str(config)]
         self._log = folder / "log"
         with self._log.open("wb") as log:
-            self.process = start(command, held, stdout=log, stderr=log)
+            self.process = start(command_of(folder, settings), held, stdout=log, stderr=log)
 
     def wait_until_started(self) -> None:
         """Returns when it takes traffic."""

@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import urllib.request
 from collections import defaultdict
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import yaml
+from benchmarks.daemon import command_of
 
 START_S = 30.0
 STOP_S = 30.0
@@ -32,11 +31,8 @@ class Daemon:
         self, folder: Path, settings: Mapping[str, Any], stdin: BinaryIO | None = None
     ) -> None:
         self.points_file = folder / "points.jsonl"
-        config = folder / "veneurpy.yaml"
-        config.write_text(yaml.safe_dump(self._defaults() | dict(settings)))
-        command = [sys.executable, "-m", "veneurpy", "run", "-f", str(config)]
         self.process = subprocess.Popen(
-            command,
+            command_of(folder, self._defaults() | dict(settings)),
             stdin=stdin or subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import socket
-import sys
 from pathlib import Path
 
-import yaml
-
 from benchmarks.build import build
-from benchmarks.daemon import free_port
+from benchmarks.daemon import command_of, free_port
 from benchmarks.peers.peer import Peer
 from benchmarks.receivers import RCVBUF_BYTES
 
@@ -22,8 +19,7 @@ def veneurpy(folder: Path, port: int) -> list[str]:
         "read_buffer_size_bytes": RCVBUF_BYTES,
         "metric_sinks": [{"kind": "blackhole", "name": "blackhole"}],
     }
-    (folder / "veneurpy.yaml").write_text(yaml.safe_dump(config))
-    return [sys.executable, "-m", "veneurpy", "run", "-f", "veneurpy.yaml"]
+    return command_of(folder, config)
 
 
 def bare(_: Path, port: int) -> list[str]:
