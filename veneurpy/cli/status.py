@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.error import HTTPError
 
@@ -24,9 +26,21 @@ def status(address: str, as_json: bool) -> None:
     from veneurpy.console.summary import ledger_holds, summary
 
     base = address if "://" in address else f"http://{address}"
-    try:
+    with expecting_a_node(base):
         node, ledger = page(base, "status"), page(base, "ledger")
         text = summary(node, ledger)
+    if as_json:
+        text = json.dumps({"status": node, "ledger": ledger}, indent=2, ensure_ascii=False) + "\n"
+    click.echo(text, nl=False)
+    if not ledger_holds(ledger):
+        raise SystemExit(1)
+
+
+@contextmanager
+def expecting_a_node(base: str) -> Iterator[None]:
+    """Tells the user, of whatever is wrong with an answer, who does not answer as a node does."""
+    try:
+        yield
     except (ValueError, KeyError, TypeError) as exc:
         raise click.ClickException(
             f"what answers at {base} is no veneurpy of this version"
@@ -34,11 +48,6 @@ def status(address: str, as_json: bool) -> None:
     except OSError as exc:
         reason = getattr(exc, "reason", exc)
         raise click.ClickException(f"no node answers at {base}: {reason}") from exc
-    if as_json:
-        text = json.dumps({"status": node, "ledger": ledger}, indent=2, ensure_ascii=False) + "\n"
-    click.echo(text, nl=False)
-    if not ledger_holds(ledger):
-        raise SystemExit(1)
 
 
 def page(base: str, name: str) -> dict[str, Any]:

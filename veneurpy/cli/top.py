@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from veneurpy.cli.status import DEFAULT_ADDRESS, page
+from veneurpy.cli.status import DEFAULT_ADDRESS, expecting_a_node, page
 
 FIGURES = {
     "names": ("samples", "series", "new", "values", "bytes", "folded", "rejected"),
@@ -32,16 +32,9 @@ def top(address: str, of: str | None, by: str, count: int, as_json: bool) -> Non
     if by not in FIGURES[of]:
         raise click.UsageError(f"the figures of {of} are {', '.join(FIGURES[of])}, not {by!r}")
     base = address if "://" in address else f"http://{address}"
-    try:
+    with expecting_a_node(base):
         answer = page(base, f"top?of={of}&by={by}&n={count}")
         lines = [_line(top, FIGURES[of]) for top in answer[of]]
-    except (ValueError, KeyError, TypeError) as exc:
-        raise click.ClickException(
-            f"what answers at {base} is no veneurpy of this version"
-        ) from exc
-    except OSError as exc:
-        reason = getattr(exc, "reason", exc)
-        raise click.ClickException(f"no node answers at {base}: {reason}") from exc
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return

@@ -70,36 +70,39 @@ def _check_ipv6(host: str, text: str) -> None:
         raise Wrong(f'expected an IPv6 address in the brackets of "{text}"') from None
 
 
+def _text_of(value: object, host: str) -> str:
+    """What may be `host:port`, or empty; for a port alone, `host` is proposed. Raises Wrong."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise Wrong(f'expected "host:port", found {shown(value)}', f"{host}:{value}")
+    if not isinstance(value, str):
+        raise Wrong(f'expected "host:port" or "" for none, found {shown(value)}')
+    return value
+
+
 def parse_http_address(value: object) -> HostPort | None:
     """Reads the address of the admin HTTP listener; None for the empty text. Raises Wrong."""
     if value is None or isinstance(value, HostPort):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise Wrong(f'expected "host:port", found {shown(value)}', f"127.0.0.1:{value}")
-    if not isinstance(value, str):
-        raise Wrong(f'expected "host:port" or "" for none, found {shown(value)}')
-    if not value:
+    text = _text_of(value, "127.0.0.1")
+    if not text:
         return None
-    if value.startswith(("/", "./", "fd@", "einhorn@", "unix:")):
+    if text.startswith(("/", "./", "fd@", "einhorn@", "unix:")):
         raise Wrong(
             'an HTTP address of this form is not supported by this version: write "host:port"'
         )
-    if url := re.fullmatch(r"https?://([^/]+)/?", value):
+    if url := re.fullmatch(r"https?://([^/]+)/?", text):
         raise Wrong(f'expected "host:port" and not a URL, found {shown(value)}', url[1])
-    if value.isdecimal():
-        raise Wrong(f'expected "host:port", found {shown(value)}', f"127.0.0.1:{value}")
-    return parse_host_port(value)
+    if text.isdecimal():
+        raise Wrong(f'expected "host:port", found {shown(value)}', f"127.0.0.1:{text}")
+    return parse_host_port(text)
 
 
 def parse_grpc_address(value: object) -> HostPort | None:
     """Reads where gRPC is received; None for the empty text. Raises Wrong."""
     if value is None or isinstance(value, HostPort):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise Wrong(f'expected "host:port", found {shown(value)}', f"0.0.0.0:{value}")
-    if not isinstance(value, str):
-        raise Wrong(f'expected "host:port" or "" for none, found {shown(value)}')
-    return parse_host_port(value) if value else None
+    text = _text_of(value, "0.0.0.0")
+    return parse_host_port(text) if text else None
 
 
 def parse_stats_address(value: object) -> HostPort | None:
@@ -109,18 +112,15 @@ def parse_stats_address(value: object) -> HostPort | None:
     """
     if value is None or isinstance(value, HostPort):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise Wrong(f'expected "host:port", found {shown(value)}', f"127.0.0.1:{value}")
-    if not isinstance(value, str):
-        raise Wrong(f'expected "host:port" or "" for none, found {shown(value)}')
-    if not value:
+    text = _text_of(value, "127.0.0.1")
+    if not text:
         return None
-    url = _URL.fullmatch(value) or _UNIX.match(value)
+    url = _URL.fullmatch(text) or _UNIX.match(text)
     if url and url[1].lower() != "udp":
         raise Wrong(f'sending to {url[1]}:// is not supported by this version: write "host:port"')
-    address = parse_host_port(url[2] if url else value)
+    address = parse_host_port(url[2] if url else text)
     if not address.port:
-        raise Wrong(f'expected a port from 1 to 65535, found "{value}"')
+        raise Wrong(f'expected a port from 1 to 65535, found "{text}"')
     return HostPort(address.host or "127.0.0.1", address.port)
 
 
