@@ -59,7 +59,7 @@ def main() -> None:
     said = {
         "package": veneurpy.__file__,
         "stepped": {"receiver_run": stepped.address("receiver_run", "receiver")},
-        "skipped": [],
+        "skipped": [stepped.address("parse_datagram", "parser")],
     }
     print(json.dumps(said), flush=True)
     gc.disable()

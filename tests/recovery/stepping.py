@@ -22,7 +22,9 @@ from tests.recovery.tracing import STOPPED, Tracee
 from veneurpy.engine import Engine, EngineOptions, Interval, open_engine
 
 ROOT = Path(__file__).parents[2]
-LOW_MARGIN, HIGH_MARGIN = 64 << 10, 128 << 10  # more than one datagram of a scenario can take
+LOW_MARGIN, HIGH_MARGIN = 16 << 10, 64 << 10  # more than one datagram of a scenario can take
+PAGE = 4096
+ZEROS = bytes(PAGE)
 NO_REP_STRINGS = (
     "glibc.cpu.x86_rep_movsb_threshold=1073741824:glibc.cpu.x86_rep_stosb_threshold=1073741824"
 )
@@ -59,14 +61,22 @@ class Watched:
             self._map = mmap.mmap(file.fileno(), 0)
         self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
         self._ends: list[tuple[int, bytes]] = []
-        self.settle()
+        self._low, self._high = self._take_ends()
 
     def settle(self) -> None:
         """Takes what is used now, and room to grow, as what is compared from now on."""
-        half = len(self._map) // 2
-        low = len(self._map[:half].rstrip(b"\0")) + LOW_MARGIN
-        high = min(len(self._map[half:].lstrip(b"\0")) + HIGH_MARGIN, len(self._map))
-        self._ends = [(0, self._map[:low]), (len(self._map) - high, self._map[-high:])]
+        low, high = self._low, self._high
+        self._low, self._high = self._take_ends()
+        assert self._low - LOW_MARGIN <= low, "it has grown beyond what was compared"
+        assert self._high - HIGH_MARGIN <= high, "it has grown beyond what was compared"
+
+    def _take_ends(self) -> tuple[int, int]:
+        size, half = len(self._map), len(self._map) // 2
+        pages = [at for at in range(0, size, PAGE) if self._map[at : at + PAGE] != ZEROS]
+        low = max([at + PAGE for at in pages if at < half], default=0) + LOW_MARGIN
+        high = size - min([at for at in pages if at >= half], default=size) + HIGH_MARGIN
+        self._ends = [(0, self._map[:low]), (size - min(high, size), self._map[-high:])]
+        return low, high
 
     def has_changed(self) -> bool:
         """Whether it is not what it was at the last look."""
@@ -158,7 +168,7 @@ def step_through(
                 assert ROTATE in scenario.traced, "written beside the steps"
                 _look(salvager, prefixes, finding, f"before call {number} ({name})", True)
             salvager.look_around()
-            for instant, _ in enumerate(tracee.instructions(skip_sorting), 1):
+            for instant, _ in enumerate(tracee.instructions(lambda: skip_sorting), 1):
                 finding.instants += 1
                 if salvager.has_changed():
                     _look(salvager, prefixes, finding, f"call {number} ({name}) + {instant}")

@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PEEKTEXT, POKETEXT, POKEUSER, CONT, SINGLESTEP, GETREGS = 1, 4, 6, 7, 9, 12
 REGISTERS, RIP, RSP = 27, 16, 19  # of 8 bytes, in struct user_regs_struct
@@ -49,19 +49,22 @@ class Tracee:
             yield self._names[address]
             self._arm(address)
 
-    def instructions(self, skip: bool) -> Iterator[None]:
+    def instructions(self, skips: Callable[[], bool]) -> Iterator[None]:
         """The instructions of the call under way, each after it was executed.
 
-        With `skip` the functions that are to be skipped are executed like one instruction.
+        Where one of the functions that may be skipped begins, `skips` is asked whether it is to be
+        executed like one instruction.
         """
         entered = self._look(RSP)
         while self._go(SINGLESTEP):
-            if skip and self._look(RIP) in self._skipped:
-                self._arm(self._peek(self._look(RSP)))
+            at = self._look(RSP)
+            if self._registers[RIP] in self._skipped and skips():
+                self._arm(self._peek(at))
                 self._go(CONT)
                 self._at_breakpoint()
+                at = self._look(RSP)
             yield
-            if self._look(RSP) > entered:
+            if at > entered:
                 return
 
     def _at_breakpoint(self) -> int:
