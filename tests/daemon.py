@@ -45,8 +45,9 @@ class Daemon:
         self._reader.start()
 
     def wait_until_started(self) -> None:
-        """Returns when it takes traffic. Raises RuntimeError, with its log, if it ends instead."""
+        """Returns when it takes traffic. Ends it and raises RuntimeError, with its log, if not."""
         if not self._started.wait(START_S) or not self.logged("started"):
+            self.stop(signal.SIGKILL)
             raise RuntimeError(f"the daemon did not start: {self.log}")
 
     @property
