@@ -16,7 +16,8 @@ from veneurpy.forward.answer import DONE, Answer
 from veneurpy.forward.desk import Desk
 from veneurpy.spool import Owed, Record, pieces, seals
 from veneurpy.spool.database import Database
-from veneurpy.spool.outbox import Head, Outbox
+from veneurpy.spool.outbox import Outbox
+from veneurpy.spool.parcel import Head
 from veneurpy.spool.pieces import Content
 from veneurpy.spool.seals import Seal, Sealing
 

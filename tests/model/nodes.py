@@ -28,6 +28,8 @@ from veneurpy.testing import FakeClock
 
 INTERVAL_MS = 1000
 ACCEPT_WINDOW_MS = 30_000
+DEATHS_BETWEEN_STEPS = 4
+"""So much likelier are they than elsewhere: there are few steps."""
 STEP_BYTES = 200
 """A record of a few rows takes some steps."""
 _T = TypeVar("_T")
@@ -202,6 +204,7 @@ class OwnerNode:
     most_bytes: int = 1 << 20
     accept_window_ms: int = ACCEPT_WINDOW_MS
     is_durable: bool = True
+    step_bytes: int = STEP_BYTES
     database: FlakyDatabase = field(default_factory=FlakyDatabase)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     desk: Desk = field(init=False)
@@ -227,7 +230,8 @@ class OwnerNode:
         """
         self.steps = tick(self.desk) if self.steps is None else self.steps
         for _ in range(most):
-            if pieces.loose(self.database.connection) and self.dies():
+            is_ahead = bool(pieces.loose(self.database.connection))
+            if is_ahead and any(self.dies() for _ in range(DEATHS_BETWEEN_STEPS)):
                 raise Crash
             work = resume(self.steps, self.outcome)
             if work is None:
@@ -260,7 +264,7 @@ class OwnerNode:
                 late_window_ms=self.accept_window_ms // 5,
                 margin_ms=5000,
                 max_bytes=self.most_bytes,
-                step_bytes=STEP_BYTES,
+                step_bytes=self.step_bytes,
                 is_durable=self.is_durable,
             ),
             engine=self.engine,

@@ -18,6 +18,7 @@ from veneurpy.forward.stores import ImportEngine
 from veneurpy.ports import Clock
 from veneurpy.spool import Owed, Record, seals
 from veneurpy.spool.database import Database
+from veneurpy.spool.parcel import Head
 from veneurpy.spool.pieces import STEP_BYTES
 from veneurpy.spool.seals import Bounds, Seal
 from veneurpy.telemetry.events import Event
@@ -52,11 +53,11 @@ class NextTier(Protocol):
         """All that a store has, with the identity of the seal. Any thread."""
         ...
 
-    def committed(self, batches: Sequence[Batch]) -> None:
+    def committed(self, batches: Sequence[Head]) -> None:
         """They are. Called on the spool's thread, at once."""
         ...
 
-    def offer(self, batches: Sequence[Batch]) -> None:
+    def offer(self, batches: Sequence[Head]) -> None:
         """They are to be sent. Called on the owner's thread; must not block."""
         ...
 
