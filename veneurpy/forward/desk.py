@@ -145,6 +145,8 @@ class Desk:
         """Who was in the last intervals that were sealed."""
         self.published: int | None = None
         """The interval that is being published: what it holds must stay as it is."""
+        self.is_ending = False
+        """Nothing more is to be published by this process, but what it is at."""
         self.failure = ""
         """Why the disk could not take the last seal; "" if it did."""
         self.started_s = clock.monotonic()

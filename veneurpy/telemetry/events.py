@@ -656,6 +656,18 @@ class SealFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SealLeft(Event):
+    """An interval was being published when the time to shut down ran out: nothing of it was."""
+
+    level: ClassVar[Level] = "warning"
+    start_ms: int
+    mend: str = (
+        "its senders still have it, and send it again; "
+        "a longer shutdown_timeout lets it be published first"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class StateUnreadable(Event):
     """The sketches of a published interval cannot be read: it is not amended any more."""
 
