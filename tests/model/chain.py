@@ -13,7 +13,7 @@ from functools import partial
 from uuid import UUID
 
 from tests.model import oracle
-from tests.model.nodes import INTERVAL_MS, Crash, OwnerNode
+from tests.model.nodes import BATCH_BYTES, INTERVAL_MS, Crash, OwnerNode
 from tests.model.oracle import DIGITS, Id, Key, Published
 from tests.model.simulation import FOR_EVER_MS, Contribution, Sender, World
 from tests.model.stores import Contents, contents_of, pieces_of
@@ -33,8 +33,6 @@ TOP = EpochTable([Epoch(1, 0, ("t0", "t1"))])
 """What owners in the middle know of the ring above them."""
 LATER = TOP.plus(Epoch(2, START_MS + 6 * INTERVAL_MS, ("t1", "t2")))
 """What those above know, and others learn from them."""
-BATCH_BYTES = 60
-"""No more than one fits into a step, so that a process may die between any two."""
 
 
 @dataclass(slots=True)

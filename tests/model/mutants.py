@@ -160,7 +160,7 @@ def name_by_process(patch: Patch) -> None:
 
 def encode_in_two_steps(patch: Patch) -> None:
     """The mark and the batches are committed apart, and the arena is freed in between."""
-    patch.setattr(Outbox, "keep", lambda box, db, batches: None)
+    patch.setattr(Outbox, "keep_parcels", lambda box, db, parcels: None)
 
 
 def forget_the_spool(patch: Patch) -> None:
