@@ -13,14 +13,23 @@ from typing import TypeVar
 from uuid import uuid4
 
 from benchmarks.loop_probe import SINKS, NoLog, Probe, delivered, lanes_of
-from veneurpy.engine import Columns, Encoded, Engine, Imported, ImportStore, Plan, Streamed
+from veneurpy.engine import (
+    Columns,
+    Encoded,
+    Engine,
+    Imported,
+    ImportStore,
+    OwnerTable,
+    Plan,
+    Streamed,
+)
 from veneurpy.flush.keeper import Keeper
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.sealed import SealedRows
 from veneurpy.flush.summarise import plan_of
 from veneurpy.forward.answer import Kind
 from veneurpy.forward.batch import Batch, BatchId
-from veneurpy.forward.desk import OwnerOptions
+from veneurpy.forward.desk import NextTier, OwnerOptions
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.owner import Owner
@@ -93,6 +102,10 @@ class TimedStore:
         with self._phases.of("encode"):
             return self._store.state(shards, max_bytes)
 
+    def encode(self, table: OwnerTable, max_bytes: int) -> list[Encoded]:
+        with self._phases.of("encode"):
+            return self._store.encode(table, max_bytes)
+
     def forget_touched(self) -> None:
         self._store.forget_touched()
 
@@ -128,8 +141,8 @@ class Node:
     """The owning half of a daemon. `start` it first, `close` it last."""
 
     def __init__(self, engine: Engine, folder: Path, phases: Phases, *, rows: int) -> None:
-        clock = SystemClock()
-        telemetry = Telemetry(NoLog(), clock)
+        self._clock = clock = SystemClock()
+        self._telemetry = telemetry = Telemetry(NoLog(), clock)
         self.spool = spool = TimedSpool(folder, phases)
         self._phases = phases
         self._ledger = ledger = Ledger(list(SINKS))
@@ -151,7 +164,12 @@ class Node:
                 loop=asyncio.get_running_loop(),
             ),
             telemetry=telemetry,
+            next_tier=self._next_tier(),
         )
+
+    def _next_tier(self) -> NextTier | None:
+        """It publishes."""
+        return None
 
     async def start(self) -> None:
         """It takes batches, and its sinks take rows."""
@@ -193,19 +211,23 @@ class Node:
         await self.spool.do(lambda database: database.place("a sink", "7"))
 
     async def publish(self) -> None:
-        """Seals or amends what was taken, and waits until all sinks have it."""
-        before = self.confirmed
+        """Seals or amends what was taken, and waits until it is wherever it is to go."""
+        before = self.through
         await asyncio.sleep(2 * INTERVAL_MS / 1000)  # its time has to go by
         await self._owner.tick()
         with self._phases.of("publish"):
             await asyncio.sleep(0)  # its rows are offered on the loop
-            await delivered(self._lanes)
+            await self._delivered()
         status = self._owner.status()
-        if status["open"] or status["late"] or self.confirmed == before:
+        if status["open"] or status["late"] or self.through == before:
             raise RuntimeError(f"the interval was not published: {status['failure']}")
 
+    async def _delivered(self) -> None:
+        """Returns when the sinks have it."""
+        await delivered(self._lanes)
+
     @property
-    def confirmed(self) -> int:
+    def through(self) -> int:
         """How many rows the sinks have confirmed."""
         return sum(lane.points.confirmed for lane in self._ledger.total.sinks.values())
 

@@ -165,7 +165,8 @@ class Fleet:
                 [],
                 end_ms=now_ms,
                 now_ms=now_ms,
-                also=outgoing.keep,
+                batches=outgoing.batches,
+                also=outgoing.keep_carry,
                 after=self.sender.booking(outgoing.batches),
             )
         )

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +19,7 @@ from benchmarks.feeding import chunks_of, native_engine, rotate
 from benchmarks.load import Load, Mix, write_lines
 from benchmarks.loop_probe import PERIOD_S, idling, probing
 from benchmarks.owning import INTERVAL_MS, Node, Phases
+from benchmarks.passing import Link
 from veneurpy.engine import Encoded, OwnerTable, Role
 
 SERIES: dict[Mix, int] = {"counters": 920_000, "timers": 60_000, "sets": 20_000}
@@ -27,6 +29,7 @@ LATE_BOUND_MS = 20.0
 WAIT_BOUND_MS = 200.0
 PAUSE_S = 0.01
 TABLE = OwnerTable(("owner",), self_index=0)
+KINDS: dict[str, type[Node]] = {"": Node, "in a chain: ": Link}
 
 METHOD = f"""\
 An owner with a spool on disk and the lanes of `blackhole`, `prometheus` and `localfile` takes the
@@ -40,17 +43,20 @@ took; "sealing" and "amending" are all of it, until every sink has confirmed eve
 sealed before, which the spool is asked about: their figures are the longest that one waited.
 While late batches come (no target), the first of them has all of the interval's sketches read and
 merged again, and those behind it wait. The interval before, of the same series, is not measured: it
-fills the caches."""
+fills the caches.
+
+The same of an owner in a chain; two owners above take at once all that it passes on (in this
+process, without a network). "Sealing" and "amending" are then all of it, until nothing waits."""
 
 
 async def measured(
-    parts: Sequence[Encoded], folder: Path
+    kind: type[Node], parts: Sequence[Encoded], folder: Path
 ) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
     """By phase how late the loop and the idle process were; the longest waits, by what waits."""
     phases, waits_ms = Phases(), {}
     start_ms = time.time_ns() // 1_000_000 // INTERVAL_MS * INTERVAL_MS - INTERVAL_MS
     with native_engine() as engine:
-        node = Node(engine, folder, phases, rows=2 * TOTAL)
+        node = kind(engine, folder, phases, rows=2 * TOTAL)
         await node.start()
         await node.take(parts, start_ms - INTERVAL_MS)
         await node.publish()
@@ -122,18 +128,16 @@ def measure(rounds: int) -> Answer:
     idle: list[float] = []
     waits: dict[str, list[float]] = defaultdict(list)
     parts = encoded()
-    for _ in range(rounds):
+    for _, (prefix, kind) in product(range(rounds), KINDS.items()):
         with TemporaryDirectory() as folder:
-            phases, waits_ms = uvloop.run(measured(parts, Path(folder)))
+            phases, waits_ms = uvloop.run(measured(kind, parts, Path(folder)))
         for name, (busy_ms, idle_ms) in phases.items():
-            late[name].append(busy_ms - idle_ms)
+            late[f"{prefix}the loop, {name}"].append(busy_ms - idle_ms)
         idle.append(max(idle_ms for _, idle_ms in phases.values()))
         for what, longest_ms in waits_ms.items():
-            waits[what].append(longest_ms)
+            waits[prefix + what].append(longest_ms)
     target = Target("<=", LATE_BOUND_MS, always=True)
-    figures = [
-        Figure(f"the loop, {name}", "ms late", tuple(each), target) for name, each in late.items()
-    ]
+    figures = [Figure(name, "ms late", tuple(each), target) for name, each in late.items()]
     figures.append(Figure("the idle process", "ms late", tuple(idle)))
     for what, each in waits.items():
         bound = Target("<=", WAIT_BOUND_MS) if what.endswith("ing") else None

@@ -13,10 +13,11 @@ from functools import partial
 from uuid import UUID
 
 from tests.model import oracle
-from tests.model.nodes import INTERVAL_MS, Crash, OwnerNode
+from tests.model.nodes import BATCH_BYTES, INTERVAL_MS, Crash, OwnerNode
 from tests.model.oracle import DIGITS, Id, Key, Published
 from tests.model.simulation import FOR_EVER_MS, Contribution, Sender, World
 from tests.model.stores import Contents, contents_of, pieces_of
+from tests.spooled import waiting
 from veneurpy.engine import Encoded
 from veneurpy.forward.batch import Batch
 from veneurpy.forward.chain import Chain
@@ -25,6 +26,7 @@ from veneurpy.forward.encode import Encoder
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.spool.outbox import CHAIN
+from veneurpy.spool.parcel import Head
 from veneurpy.testing import START_MS, FakeClock
 
 TOP = EpochTable([Epoch(1, 0, ("t0", "t1"))])
@@ -37,6 +39,7 @@ LATER = TOP.plus(Epoch(2, START_MS + 6 * INTERVAL_MS, ("t1", "t2")))
 class ZoneNode(OwnerNode):
     """An owner that passes on; what waits for the next tier is in its database too."""
 
+    step_bytes: int = BATCH_BYTES
     divided: Callable[[Batch, Sequence[Encoded]], None] = lambda batch, pieces: None
     dispatch: Dispatch = field(init=False)
 
@@ -67,7 +70,7 @@ class ZoneNode(OwnerNode):
         )
         OwnerNode.start(self)
 
-    def offer(self, batches: Sequence[Batch]) -> None:
+    def offer(self, batches: Sequence[Head]) -> None:
         """The process may die when they are committed."""
         if self.dies():
             raise Crash
@@ -95,7 +98,7 @@ class ChainWorld(World):
     def __init__(self, seed: int, *, is_patient: bool = False) -> None:
         self.passed: dict[Id, Passed] = {}
         self._cut_anew: list[Passed] = []
-        super().__init__(seed, is_patient=is_patient)
+        super().__init__(seed, steps=500, is_patient=is_patient)
         self.zones = [node for node in self.owners if isinstance(node, ZoneNode)]
         window_ms = FOR_EVER_MS if is_patient else self.zones[0].accept_window_ms
         self.tops = [
@@ -116,6 +119,14 @@ class ChainWorld(World):
         zone = ZoneNode(name, FakeClock(), self._table, self._uuid, self._dies, room, window_ms)
         zone.divided = partial(self._note_cut, name)
         return zone
+
+    def _events(self) -> list[tuple[float, Callable[[], None]]]:
+        """More of what the first tier does: without it there is nothing to pass on."""
+        return [
+            *super()._events(),
+            (6.0, lambda: self._send(self._host(), self.rng.choice(self.zones))),
+            (4.0, lambda: self._tick(self.rng.choice(self.zones))),
+        ]
 
     def _note_cut(self, zone: str, batch: Batch, pieces: Sequence[Encoded]) -> None:
         self._cut_anew = [
@@ -139,18 +150,18 @@ class ChainWorld(World):
             self._note_passed(node)
 
     def _note_passed(self, zone: ZoneNode) -> None:
-        query = "SELECT uuid, part, start_ms, payload FROM chain_batches"
-        for uuid, part, start_ms, payload in zone.database.connection.execute(query):
-            batch = Passed(zone.name, start_ms, contents_of(payload))
-            self.passed.setdefault((UUID(bytes=uuid), part), batch)
+        for batch in waiting(zone.database, CHAIN):
+            if not batch.is_whole:
+                raise oracle.Violation(f"the payload of {batch.id} is gone")
+            passed = Passed(zone.name, batch.start_ms, contents_of(batch.payload))
+            self.passed.setdefault((batch.id.uuid, batch.id.part), passed)
 
     def _of_parts(self, uuid: UUID) -> int:
         return super()._of_parts(uuid) or sum(known == uuid for known, _ in self.passed)
 
     def _is_quiet(self) -> bool:
-        waiting = "SELECT count(*) FROM chain_batches"
         return super()._is_quiet() and not any(
-            zone.database.connection.execute(waiting).fetchone()[0] for zone in self.zones
+            CHAIN.waiting(zone.database.connection) for zone in self.zones
         )
 
 

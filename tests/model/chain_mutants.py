@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import pytest
 
 from tests.model.chain import ZoneNode
-from tests.model.nodes import Crash
 from veneurpy.forward import amend, deliver, seal
 from veneurpy.forward.batch import MOST_BYTES, Batch
-from veneurpy.forward.desk import Desk, OpenInterval
+from veneurpy.forward.desk import Desk, NextTier, OpenInterval
 from veneurpy.forward.steps import Steps
-from veneurpy.spool.outbox import CHAIN, Outbox
+from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import CHAIN
+from veneurpy.spool.parcel import Parcel
 from veneurpy.spool.pieces import Content, content
-from veneurpy.spool.seals import Sealing
+from veneurpy.spool.seals import Seal, Sealing
 
 Patch = pytest.MonkeyPatch
 
@@ -40,16 +43,58 @@ def pass_on_the_total(patch: Patch) -> None:
 
 def pass_on_after_the_seal(patch: Patch) -> None:
     """The batches are written in a transaction of their own."""
-    keep = Outbox.keep
 
-    def offer(zone: ZoneNode, batches: Sequence[Batch]) -> None:
-        if zone.dies():
-            raise Crash
-        with zone.database.transaction() as db:
-            keep(CHAIN, db, batches)
+    def commit(
+        desk: Desk, tier: NextTier, parcels: Sequence[Parcel], sealing: Sealing
+    ) -> dict[int, Seal]:
+        known = commit_at_once(desk, tier, [], sealing)
+        tier.offer([])  # where the process may die
+        rest = replace(sealing, identities={})
+        commit_at_once(desk, tier, parcels, rest)
+        return known
 
-    patch.setattr(Outbox, "keep", lambda box, db, given: box is CHAIN or keep(box, db, given))
-    patch.setattr(ZoneNode, "offer", offer)
+    commit_at_once = seal.commit_passed
+    patch.setattr(seal, "commit_passed", commit)
+
+
+def pass_on_in_steps(patch: Patch) -> None:
+    """What is written ahead waits for the next tier at once, not only when the seal counts."""
+
+    def steps(desk: Desk, interval: OpenInterval) -> Steps[None]:
+        tier, uuid = desk.next_tier, desk.new_uuid()
+        assert tier is not None
+        for batch in tier.batches(interval.store, uuid, interval.start_ms):
+            yield partial(desk.run, partial(_keep, batch))
+        known = seal._sealing(desk, interval, content(()))
+        desk.sealed = seal.commit_passed(desk, tier, [], known)
+        desk.bounds = known.bounds
+
+    patch.setattr(seal, "_commit_passed", steps)
+
+
+def _keep(batch: Batch, database: Database) -> None:
+    with database.transaction() as db:
+        CHAIN.keep(db, [batch])
+
+
+def sweep_what_waits(patch: Patch) -> None:
+    """The payloads of what is passed on are loose after the seal as well."""
+    commit = seal.commit_passed
+
+    def commit_loose(
+        desk: Desk, tier: NextTier, parcels: Sequence[Parcel], sealing: Sealing
+    ) -> dict[int, Seal]:
+        known = commit(desk, tier, parcels, sealing)
+        rows = [(each.payload.seq,) for each in parcels]
+        desk.run(lambda database: _loosen(database, rows))
+        return known
+
+    patch.setattr(seal, "commit_passed", commit_loose)
+
+
+def _loosen(database: Database, rows: Sequence[tuple[int | None]]) -> None:
+    with database.transaction() as db:
+        db.executemany("INSERT INTO loose VALUES (?)", rows)
 
 
 def forget_what_waits(patch: Patch) -> None:
@@ -80,6 +125,8 @@ MUTANTS: Final[dict[str, Callable[[Patch], None]]] = {
     for mutant in (
         pass_on_the_total,
         pass_on_after_the_seal,
+        pass_on_in_steps,
+        sweep_what_waits,
         forget_what_waits,
         keep_late_data,
     )

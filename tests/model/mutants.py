@@ -16,7 +16,8 @@ from veneurpy.forward.answer import DONE, Answer
 from veneurpy.forward.desk import Desk
 from veneurpy.spool import Owed, Record, pieces, seals
 from veneurpy.spool.database import Database
-from veneurpy.spool.outbox import Head, Outbox
+from veneurpy.spool.outbox import Outbox
+from veneurpy.spool.parcel import Head
 from veneurpy.spool.pieces import Content
 from veneurpy.spool.seals import Seal, Sealing
 
@@ -159,7 +160,7 @@ def name_by_process(patch: Patch) -> None:
 
 def encode_in_two_steps(patch: Patch) -> None:
     """The mark and the batches are committed apart, and the arena is freed in between."""
-    patch.setattr(Outbox, "keep", lambda box, db, batches: None)
+    patch.setattr(Outbox, "keep_parcels", lambda box, db, parcels: None)
 
 
 def forget_the_spool(patch: Patch) -> None:

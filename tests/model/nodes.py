@@ -21,13 +21,18 @@ from veneurpy.forward.owner import tick
 from veneurpy.forward.poison import Slot
 from veneurpy.forward.steps import Outcome, Steps, attempt, resume
 from veneurpy.spool import Owed, Record, pieces
+from veneurpy.spool.closed import Closed, Packed
 from veneurpy.spool.database import Database
 from veneurpy.spool.spare import forget_known, move
 from veneurpy.telemetry.events import Event
-from veneurpy.testing import FakeClock
+from veneurpy.testing import FakeClock, columns_of
 
 INTERVAL_MS = 1000
 ACCEPT_WINDOW_MS = 30_000
+DEATHS_BETWEEN_STEPS = 4
+"""So much likelier are they than elsewhere: there are few steps."""
+BATCH_BYTES = 60
+"""No more than one fits into a step."""
 STEP_BYTES = 200
 """A record of a few rows takes some steps."""
 _T = TypeVar("_T")
@@ -137,27 +142,30 @@ class Host:
         interval = cast("Interval", arena)
         outgoing = encoder.outgoing(interval, table=self.membership.table, carry=b"")
 
-        def keep(database: Database) -> bool:
-            return database.commit(
-                arena.uuid,
-                start_ms=arena.start_ms,
-                end_ms=arena.start_ms + INTERVAL_MS,
-                record=(),
-                owed=(),
-                late=(),
-                forget_late_before_ms=0,
-                also=outgoing.keep,
-            )
+        record = Record(arena.uuid, arena.start_ms, self.name, columns_of([]), [])
+        end_ms = arena.start_ms + INTERVAL_MS
+        closed = Closed(record, (), end_ms, (), 0, outgoing.batches, outgoing.keep_carry)
 
         try:
             self.move_spare()
-            is_new = keep(self.database)
+            is_new = self._keep(closed.packed())
         except sqlite3.Error:
-            is_new = keep(self.spare)
+            is_new = closed.packed().commit(self.spare)
         if not is_new:
             return []
         self.dispatch.committed(outgoing.batches)
         return list(outgoing.batches)
+
+    def _keep(self, packed: Packed) -> bool:
+        """The process may die between any two steps."""
+        try:
+            for step in pieces.steps(packed.contents, BATCH_BYTES):
+                self.database.write_ahead(step)
+                if self.dies():
+                    raise Crash
+            return packed.commit(self.database)
+        finally:
+            self.database.drop(packed.contents)
 
     def move_spare(self) -> None:
         """Takes to the disk what waits for it; the process may die before it is gone here."""
@@ -202,6 +210,7 @@ class OwnerNode:
     most_bytes: int = 1 << 20
     accept_window_ms: int = ACCEPT_WINDOW_MS
     is_durable: bool = True
+    step_bytes: int = STEP_BYTES
     database: FlakyDatabase = field(default_factory=FlakyDatabase)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     desk: Desk = field(init=False)
@@ -227,7 +236,8 @@ class OwnerNode:
         """
         self.steps = tick(self.desk) if self.steps is None else self.steps
         for _ in range(most):
-            if pieces.loose(self.database.connection) and self.dies():
+            is_ahead = bool(pieces.loose(self.database.connection))
+            if is_ahead and any(self.dies() for _ in range(DEATHS_BETWEEN_STEPS)):
                 raise Crash
             work = resume(self.steps, self.outcome)
             if work is None:
@@ -260,7 +270,7 @@ class OwnerNode:
                 late_window_ms=self.accept_window_ms // 5,
                 margin_ms=5000,
                 max_bytes=self.most_bytes,
-                step_bytes=STEP_BYTES,
+                step_bytes=self.step_bytes,
                 is_durable=self.is_durable,
             ),
             engine=self.engine,

@@ -44,7 +44,7 @@ def check(world: World) -> None:
 
 def check_nodes(world: World) -> None:
     """Raises Violation for a loss that has no cause, or a leak."""
-    for node in world.owners:
+    for node in (*world.owners, *world.hosts):
         while node.database.sweep():
             pass
         if left := stray(node.database):

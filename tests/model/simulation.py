@@ -23,12 +23,14 @@ from tests.model.nodes import (
     OwnerNode,
 )
 from tests.model.stores import Contents, contents_of
+from tests.spooled import waiting
 from veneurpy.accounts import Loss
 from veneurpy.engine import Encoded
 from veneurpy.forward import confirm, deliver, owner
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.dispatch import Dispatch
 from veneurpy.forward.epochs import Epoch, EpochTable
+from veneurpy.spool.outbox import FORWARD
 from veneurpy.testing import START_MS, FakeClock
 
 SERIES = ("a", "b", "c", "d")
@@ -250,13 +252,12 @@ class World:
 
     def _note_batches(self, host: Host, arena: Arena) -> None:
         """Remembers what is in the batches of an arena, as the database has them."""
-        query = "SELECT part, payload FROM batches WHERE uuid = ?"
         digit = round(next(iter(arena.contents[1].values()))[2])
         for database in (host.database, host.spare):
-            for part, payload in database.connection.execute(query, (arena.uuid.bytes,)):
-                contents = contents_of(payload)
-                found = Contribution(arena.start_ms, digit, contents)
-                self.contributions.setdefault((arena.uuid, part), found)
+            for batch in waiting(database, FORWARD):
+                if batch.id.uuid == arena.uuid:
+                    found = Contribution(arena.start_ms, digit, contents_of(batch.payload))
+                    self.contributions.setdefault((arena.uuid, batch.id.part), found)
 
     def _note_divided(self, batch: Batch, pieces: Sequence[Encoded]) -> None:
         self._divided_of, self._divided = batch, pieces

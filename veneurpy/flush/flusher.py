@@ -21,6 +21,7 @@ from veneurpy.flush.offenders import Offenders
 from veneurpy.flush.report import report
 from veneurpy.flush.route import kept_from
 from veneurpy.flush.ticker import Tick
+from veneurpy.forward.batch import Batch
 from veneurpy.forward.encode import Outgoing
 from veneurpy.ledger import (
     Book,
@@ -213,9 +214,10 @@ class Flusher:
             if outgoing is not None and self._forwarder is not None:
                 self._forwarder.keep(outgoing)
             return Committed(kept=True)
-        also, after = nothing_else, nothing_more
+        batches, also, after = list[Batch](), nothing_else, nothing_more
         if outgoing is not None and self._forwarder is not None:
-            also, after = outgoing.keep, self._forwarder.booking(outgoing)
+            batches, also = list(outgoing.batches), outgoing.keep_carry
+            after = self._forwarder.booking(outgoing)
         return self._keeper.keep(
             record,
             shares,
@@ -223,6 +225,7 @@ class Flusher:
             parted.published,
             self._late.forgotten_before(tick.end_ms),
             is_doubtful=is_doubtful,
+            batches=batches,
             also=also,
             after=after,
         )

@@ -11,6 +11,7 @@ from veneurpy.flush.cursor import SpoolCursor
 from veneurpy.flush.delivery import Delivery
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.ticker import NS_PER_MS, Tick
+from veneurpy.forward.batch import Batch
 from veneurpy.ports import Clock, Positioned
 from veneurpy.spool import Committed, LateRow, Owed, Record, Spool
 from veneurpy.spool.database import Also, nothing_else
@@ -34,13 +35,14 @@ class Keeper:
         forget_late_before_ms: int,
         *,
         is_doubtful: bool = False,
+        batches: Sequence[Batch] = (),
         also: Also = nothing_else,
         after: Callable[[], None] = nothing_more,
     ) -> Committed:
         """Commits an interval and ties each share to it. Off the event loop; never raises.
 
         What cannot be kept is delivered from memory. An interval that a process before this one
-        delivered from memory is kept as under way everywhere. `also` and `after` as in
+        delivered from memory is kept as under way everywhere. `batches`, `also` and `after` as in
         `Spool.commit`.
         """
         owed = [replace(call, under_way=is_doubtful) for call in self.owed(record, shares)]
@@ -51,6 +53,7 @@ class Keeper:
             now_ms=self._clock.now_ns() // NS_PER_MS,
             late=late,
             forget_late_before_ms=forget_late_before_ms,
+            batches=batches,
             also=also,
             after=after,
         )

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from veneurpy.accounts import HostAccounts, Loss
 from veneurpy.forward.batch import Batch
-from veneurpy.spool.outbox import Head, Waiting
+from veneurpy.spool.outbox import Waiting
+from veneurpy.spool.parcel import Head
 
 BOOKED_REMEMBERED = 64
 """Intervals of which it is remembered that they were booked."""
@@ -46,11 +47,12 @@ class Books:
         for batch in self._unspooled:
             pending.add(1, batch.series, batch.samples)
 
-    def committed(self, batches: Sequence[Batch]) -> None:
+    def committed(self, batches: Sequence[Batch | Head]) -> None:
         """They were encoded, and the disk has them."""
+        known = {batch.id for batch in batches}
         with self._accounts.lock:
             self._book(batches)
-            self._unspooled = [batch for batch in self._unspooled if batch not in batches]
+            self._unspooled = [batch for batch in self._unspooled if batch.id not in known]
 
     def hold_back(self, batches: Sequence[Batch]) -> list[Batch]:
         """They were encoded, and the disk has not taken them; returns all such.
@@ -91,7 +93,7 @@ class Books:
                 self._accounts.pieces.add(1, piece.series, piece.samples)
                 self._accounts.pending.add(1, piece.series, piece.samples)
 
-    def _book(self, batches: Sequence[Batch]) -> bool:
+    def _book(self, batches: Sequence[Batch | Head]) -> bool:
         """Books what was encoded, once; whether it was not booked before. Under the lock."""
         uuids = {batch.id.uuid for batch in batches}
         if not uuids or uuids & set(self._booked):

@@ -13,6 +13,7 @@ from veneurpy.engine import ImportStore
 from veneurpy.forward.batch import MOST_BYTES, Batch
 from veneurpy.forward.encode import Encoder, cut
 from veneurpy.forward.membership import Membership
+from veneurpy.spool.parcel import Head
 
 
 class Chain:
@@ -23,8 +24,8 @@ class Chain:
         encoder: Encoder,
         *,
         membership: Membership,
-        book: Callable[[Sequence[Batch]], None],
-        offer: Callable[[Sequence[Batch]], None],
+        book: Callable[[Sequence[Head]], None],
+        offer: Callable[[Sequence[Head]], None],
     ) -> None:
         """`book` books batches on the spool's thread; `offer` has them sent, without waiting."""
         self._encoder = encoder
@@ -47,10 +48,10 @@ class Chain:
             sender=self._encoder.name,
         )
 
-    def committed(self, batches: Sequence[Batch]) -> None:
+    def committed(self, batches: Sequence[Head]) -> None:
         """Books them. On the spool's thread, before any of them is sent."""
         self._book(batches)
 
-    def offer(self, batches: Sequence[Batch]) -> None:
+    def offer(self, batches: Sequence[Head]) -> None:
         """They are committed: to be sent. On the owner's thread."""
         self._offer(batches)

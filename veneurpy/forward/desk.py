@@ -18,6 +18,7 @@ from veneurpy.forward.stores import ImportEngine
 from veneurpy.ports import Clock
 from veneurpy.spool import Owed, Record, seals
 from veneurpy.spool.database import Database
+from veneurpy.spool.parcel import Head
 from veneurpy.spool.pieces import STEP_BYTES
 from veneurpy.spool.seals import Bounds, Seal
 from veneurpy.telemetry.events import Event
@@ -52,11 +53,11 @@ class NextTier(Protocol):
         """All that a store has, with the identity of the seal. Any thread."""
         ...
 
-    def committed(self, batches: Sequence[Batch]) -> None:
+    def committed(self, batches: Sequence[Head]) -> None:
         """They are. Called on the spool's thread, at once."""
         ...
 
-    def offer(self, batches: Sequence[Batch]) -> None:
+    def offer(self, batches: Sequence[Head]) -> None:
         """They are to be sent. Called on the owner's thread; must not block."""
         ...
 
@@ -144,6 +145,8 @@ class Desk:
         """Who was in the last intervals that were sealed."""
         self.published: int | None = None
         """The interval that is being published: what it holds must stay as it is."""
+        self.is_ending = False
+        """Nothing more is to be published by this process, but what it is at."""
         self.failure = ""
         """Why the disk could not take the last seal; "" if it did."""
         self.started_s = clock.monotonic()

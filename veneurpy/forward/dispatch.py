@@ -22,7 +22,8 @@ from veneurpy.forward.give_up import drop, give_up
 from veneurpy.forward.membership import Membership
 from veneurpy.ports import Clock
 from veneurpy.spool.database import Database
-from veneurpy.spool.outbox import FORWARD, Head, Outbox, Waiting
+from veneurpy.spool.outbox import FORWARD, Outbox, Waiting
+from veneurpy.spool.parcel import Head
 from veneurpy.spool.spare import forget_known
 from veneurpy.telemetry.events import (
     BatchesLost,
@@ -85,6 +86,11 @@ class Dispatch:
     def __repr__(self) -> str:
         return f"Dispatch({self._options.name!r}, waiting={self.waiting})"
 
+    @property
+    def outbox(self) -> str:
+        """The name of the outbox that it is about."""
+        return self._outbox.name
+
     def restore(self, database: Database) -> None:
         """Takes over what a process before this one left."""
         self._membership.restore(database)
@@ -99,7 +105,7 @@ class Dispatch:
             self.waiting = self._outbox.waiting(database.connection)
             self._books.recount((*self.waiting.values(), *elsewhere.values()))
 
-    def committed(self, batches: Sequence[Batch]) -> None:
+    def committed(self, batches: Sequence[Batch | Head]) -> None:
         """Books batches that were committed just now."""
         self._books.committed(batches)
 
@@ -278,7 +284,8 @@ class Dispatch:
 
     def _tell(self, loss: Loss) -> None:
         sums = (1, loss.series, loss.samples)
-        self._emit(BatchesLost(loss.owner, loss.word, loss.reason, *sums, loss.start_ms))
+        about = (self._outbox.name, loss.owner, loss.word, loss.reason)
+        self._emit(BatchesLost(*about, *sums, loss.start_ms))
 
     def _refused(self, database: Database, batch: Batch, answer: Answer) -> bool:
         """Cuts it anew if the owner goes by a newer list than the batch; else it has to wait."""

@@ -25,6 +25,10 @@ class Outgoing(NamedTuple):
     def keep(self, db: sqlite3.Connection) -> None:
         """Writes it, within the transaction that marks the interval as encoded."""
         FORWARD.keep(db, self.batches)
+        self.keep_carry(db)
+
+    def keep_carry(self, db: sqlite3.Connection) -> None:
+        """The same of what is left over only."""
         FORWARD.keep_carry(db, self.carry)
 
 

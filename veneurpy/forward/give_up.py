@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from veneurpy.accounts import Loss
 from veneurpy.spool.database import Database
-from veneurpy.spool.outbox import Head, Outbox
+from veneurpy.spool.outbox import Outbox
+from veneurpy.spool.parcel import Head
 
 
 def give_up(

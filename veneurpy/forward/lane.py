@@ -147,7 +147,8 @@ class OwnerLane:
             self._count_done(await self._do(confirmed, 0))
 
     def _count_done(self, batches: int) -> None:
-        self._telemetry.add(BATCHES_FORWARDED, batches, owner=self._peer.name, fate="done")
+        labels = {"outbox": self._dispatch.outbox, "owner": self._peer.name, "fate": "done"}
+        self._telemetry.add(BATCHES_FORWARDED, batches, **labels)
 
     def _failed(self, error: PeerUnavailable) -> float:
         """Tells of it; returns how long to wait, longer each time."""

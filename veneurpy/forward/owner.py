@@ -24,11 +24,14 @@ from veneurpy.forward.stores import ImportEngine
 from veneurpy.ports import Clock, PeerUnavailable
 from veneurpy.spool import Spool
 from veneurpy.telemetry import Telemetry, metrics
-from veneurpy.telemetry.events import EpochAdopted, Event
+from veneurpy.telemetry.events import EpochAdopted, Event, SealLeft, StopFailed
 
 MOST_WAITING = 64
 """Batches that wait for their turn, each in memory."""
 LONGEST_TICK_S = 1.0
+CLOSING_S = 0.4
+"""How long it is waited at the end, and for a step that cannot be broken off."""
+STEP_GOES_ON = "a step of it goes on: the interval counts as a whole, or its senders send it again"
 
 _T = TypeVar("_T")
 
@@ -38,12 +41,16 @@ def tick(desk: Desk) -> Steps[None]:
     while (start_ms := seal.due(desk)) is not None:
         if not (yield from seal.seal(desk, start_ms)):
             break
+        if desk.is_ending:
+            return
     for start_ms in amend.due(desk):
         yield from amend.amend(desk, start_ms)
+        if desk.is_ending:
+            return
 
 
 class Owner:
-    """Takes batches and publishes intervals. `start`, then `run` as a task, `close` last."""
+    """Takes batches and publishes intervals. `start`, then `run` as a task; `finish`, `close`."""
 
     def __init__(
         self,
@@ -69,7 +76,7 @@ class Owner:
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="sealing")
         self._ticking: asyncio.Task[None] | None = None
         self._waiting = 0
-        self._is_closed = False
+        self._is_left = self._is_closed = False
         self._status: dict[str, Any] = {}
         self._desk = Desk(
             options,
@@ -138,9 +145,10 @@ class Owner:
 
     async def tick(self) -> None:
         """Seals and amends what is due. What has begun is ended, also where this is cancelled."""
-        if self._ticking is None or self._ticking.done():
+        if not self._desk.is_ending and (self._ticking is None or self._ticking.done()):
             self._ticking = asyncio.create_task(self._tick())
-        await asyncio.shield(self._ticking)
+        if self._ticking is not None:
+            await asyncio.shield(self._ticking)
         self._status = await self._off_loop(lambda: snapshot(self._desk))
         telemetry, status = self._telemetry, self._status
         telemetry.set(metrics.OPEN_INTERVALS, len(status["open"]))
@@ -156,13 +164,29 @@ class Owner:
             await self._clock.sleep(pause_s)
             await self.tick()
 
+    async def finish(self, timeout_s: float) -> None:
+        """Publishes nothing more but what it is at, and waits for that.
+
+        What takes longer is left after the step in hand: none of it counts, and its senders still
+        have it.
+        """
+        self._desk.is_ending = True
+        if not await self._has_ended(timeout_s):
+            self._is_left = True
+
     async def close(self) -> None:
         """Forgets what is not sealed: its senders still have it. Idempotent."""
         if not self._is_closed:
             self._is_closed = True
-            if self._ticking is not None:
+            if not self._is_left:
+                await self.finish(CLOSING_S)
+            if await self._has_ended(CLOSING_S):
+                await self._off_loop(self._release)
+            elif self._ticking is not None:
+                # What the step in hand works on must stay; it goes with the process.
+                self._ticking.cancel()
                 await asyncio.wait({self._ticking})
-            await self._off_loop(self._release)
+                self._telemetry.emit(StopFailed("a seal", STEP_GOES_ON))
             self._thread.shutdown(wait=False)
             self._beside.shutdown(wait=False)
 
@@ -172,8 +196,22 @@ class Owner:
 
     async def _tick(self) -> None:
         loop, steps, outcome = asyncio.get_running_loop(), tick(self._desk), Outcome()
-        while (work := await self._off_loop(partial(resume, steps, outcome))) is not None:
+        while not self._is_left:
+            work = await self._off_loop(partial(resume, steps, outcome))
+            if work is None:
+                return
             outcome = await loop.run_in_executor(self._beside, attempt, work)
+        start_ms = self._desk.published
+        await self._off_loop(steps.close)
+        if start_ms is not None:
+            self._telemetry.emit(SealLeft(start_ms))
+
+    async def _has_ended(self, timeout_s: float) -> bool:
+        """Whether nothing is being published, at the latest after that time."""
+        if self._ticking is None:
+            return True
+        _, pending = await asyncio.wait({self._ticking}, timeout=timeout_s)
+        return not pending
 
     def _release(self) -> None:
         desk = self._desk

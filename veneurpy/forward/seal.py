@@ -13,13 +13,14 @@ from functools import partial
 
 from veneurpy.engine import Columns
 from veneurpy.forward.batch import MOST_BYTES
-from veneurpy.forward.desk import Desk, OpenInterval
+from veneurpy.forward.desk import Desk, NextTier, OpenInterval
 from veneurpy.forward.steps import Steps
 from veneurpy.spool import Owed, Part, Record, pieces, seals
 from veneurpy.spool.codec import encode
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import CHAIN
-from veneurpy.spool.pieces import Content, Piece, content, cut, next_step
+from veneurpy.spool.parcel import Parcel, parcel
+from veneurpy.spool.pieces import Content, content, cut
 from veneurpy.spool.seals import Bounds, Seal, Sealing
 from veneurpy.telemetry.events import IntervalSealed, SealFailed
 
@@ -126,29 +127,28 @@ def _commit_in_steps(desk: Desk, record: Record, interval: OpenInterval) -> Step
         desk.sealed = commit(desk, record, owed, rows, sealing)
         desk.bounds = sealing.bounds
     finally:
-        for whole in large:
-            if whole.seq is not None:
-                desk.run(partial(Database.drop, whole=whole))
+        _drop(desk, large)
 
 
 def _commit_passed(desk: Desk, interval: OpenInterval) -> Steps[None]:
-    """The seal and the batches in one transaction. Raises sqlite3.Error and OSError."""
+    """The same of the batches for the next tier. Raises sqlite3.Error and OSError.
+
+    A batch has its identity from the start, and is one when the last transaction says so.
+    """
     tier, uuid = desk.next_tier, desk.new_uuid()
     assert tier is not None
-    batches = yield lambda: tier.batches(interval.store, uuid, interval.start_ms)
-    sealing = _sealing(desk, interval, content(()))
-
-    def work(database: Database) -> dict[int, Seal]:
-        with database.transaction() as db:
-            seals.write(db, sealing)
-            CHAIN.keep(db, batches)
-            known = seals.seals(db)
-        tier.committed(batches)
-        return known
-
-    desk.sealed = desk.run(work)
-    desk.bounds = sealing.bounds
-    tier.offer(batches)
+    parcels = yield lambda: [
+        parcel(batch) for batch in tier.batches(interval.store, uuid, interval.start_ms)
+    ]
+    payloads = [each.payload for each in parcels]
+    try:
+        yield from _ahead(desk, *payloads)
+        sealing = _sealing(desk, interval, content(()))
+        desk.sealed = commit_passed(desk, tier, parcels, sealing)
+        desk.bounds = sealing.bounds
+    finally:
+        _drop(desk, payloads)
+    tier.offer([each.head for each in parcels])
 
 
 def commit(
@@ -182,6 +182,22 @@ def commit(
     return known
 
 
+def commit_passed(
+    desk: Desk, tier: NextTier, parcels: Sequence[Parcel], sealing: Sealing
+) -> dict[int, Seal]:
+    """The one transaction, for the next tier. Returns and raises as `commit`."""
+
+    def work(database: Database) -> dict[int, Seal]:
+        with database.transaction() as db:
+            seals.write(db, sealing)
+            CHAIN.keep_parcels(db, parcels)
+            known = seals.seals(db)
+        tier.committed([each.head for each in parcels])
+        return known
+
+    return desk.run(work)
+
+
 def _rows(desk: Desk, record: Record) -> tuple[Sequence[Owed], Content]:
     owed = desk.publisher.owed(record)
     return owed, content(cut(encode(record)) if owed else ())
@@ -198,17 +214,15 @@ def _is_retired(desk: Desk, start_ms: int) -> bool:
     return start_ms < desk.bounds.refused_before_ms or (known is not None and known.is_retired)
 
 
-def _ahead(desk: Desk, whole: Content) -> Steps[None]:
+def _ahead(desk: Desk, *contents: Content) -> Steps[None]:
     """Has all but the last step of something written: others get their turn in between."""
-    while (step := next_step(whole, desk.options.step_bytes)) is not None:
-        yield partial(desk.run, partial(_write, whole, step))
+    for step in pieces.steps(contents, desk.options.step_bytes):
+        yield partial(desk.run, partial(Database.write_ahead, step=step))
 
 
-def _write(whole: Content, step: Sequence[Piece], database: Database) -> None:
-    if whole.seq is None:
-        database.begin(whole)
-    with database.transaction() as db:
-        pieces.write(db, whole, step)
+def _drop(desk: Desk, contents: Sequence[Content]) -> None:
+    if any(whole.seq is not None for whole in contents):
+        desk.run(partial(Database.drop, contents=contents))
 
 
 def _sealing(desk: Desk, interval: OpenInterval, state: Content) -> Sealing:

@@ -17,6 +17,7 @@ from veneurpy.ports import Clock, Peer
 from veneurpy.spool import Spool
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import FORWARD, Outbox
+from veneurpy.spool.parcel import Head
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import BatchesLost, Event, SpoolFailed
 from veneurpy.telemetry.metrics import BATCHES_ENCODED, BATCHES_PENDING, OUTBOX_BYTES
@@ -81,7 +82,7 @@ class Sender:
         self.carry = await self._spool.do(self._restore)
         self._refresh()
 
-    def booking(self, batches: Sequence[Batch]) -> Callable[[], None]:
+    def booking(self, batches: Sequence[Batch | Head]) -> Callable[[], None]:
         """What the spool is to call when it has committed an interval that was encoded to these."""
         return lambda: self._dispatch.committed(batches)
 
@@ -93,7 +94,11 @@ class Sender:
         self.carry = carry
         if not is_kept:
             self._dispatch.hold_back(batches)
-        self._telemetry.add(BATCHES_ENCODED, len(batches))
+        self.kept(batches)
+
+    def kept(self, batches: Sequence[Batch | Head]) -> None:
+        """The spool has these, or will have: to be sent. On the event loop."""
+        self._telemetry.add(BATCHES_ENCODED, len(batches), outbox=self._outbox.name)
         self._wake({batch.owner for batch in batches})
 
     async def run(self) -> None:
@@ -205,8 +210,9 @@ class Sender:
         for name in self._told | waiting.keys():
             batches = waiting[name].batches if name in waiting else 0
             size = waiting[name].bytes if name in waiting else 0
-            self._telemetry.set(BATCHES_PENDING, batches, owner=name)
-            self._telemetry.set(OUTBOX_BYTES, size, owner=name)
+            labels = {"outbox": self._outbox.name, "owner": name}
+            self._telemetry.set(BATCHES_PENDING, batches, **labels)
+            self._telemetry.set(OUTBOX_BYTES, size, **labels)
         self._told |= waiting.keys()
 
     def _tell(self, losses: Sequence[Loss]) -> None:
@@ -218,7 +224,7 @@ class Sender:
             oldest[key] = min(loss.start_ms, oldest.get(key, loss.start_ms))
         for key, sum_ in sums.items():
             counts = (sum_.batches, sum_.series, sum_.samples)
-            self._telemetry.emit(BatchesLost(*key, *counts, oldest[key]))
+            self._telemetry.emit(BatchesLost(self._outbox.name, *key, *counts, oldest[key]))
 
     def _emit(self, event: Event) -> None:
         """Called on any thread."""

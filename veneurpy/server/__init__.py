@@ -326,6 +326,7 @@ class Server:
         self._leaves_arenas = True
         for listener in self._listeners:
             await self._steps.attempt(listener.name, listener.leave(), deadline)
+        await self._finish_seal(deadline)
         for lane in self._lanes:
             lane.leave()
 
@@ -338,8 +339,14 @@ class Server:
         self._leaves_arenas = not await self._steps.attempt("the last flush", last, deadline)
         if self._between is not None:
             await self._between.drain(max(0.0, deadline.left_s - CLOSING_S))
+        await self._finish_seal(deadline)
         for lane in self._lanes:
             lane.close()
+
+    async def _finish_seal(self, deadline: Deadline) -> None:
+        """Has an interval published that others forwarded, if that has begun."""
+        if self._between is not None:
+            await self._between.finish(max(0.0, deadline.left_s - CLOSING_S))
 
     async def _close(self) -> None:
         """Closes everything that was opened, whatever fails on the way."""

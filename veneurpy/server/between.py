@@ -173,6 +173,11 @@ class Between:
         if not self._is_durable:
             await self._sender.drain(timeout_s)
 
+    async def finish(self, timeout_s: float) -> None:
+        """Waits for the interval that is being published, and has no other begun."""
+        if self._owner is not None:
+            await self._owner.finish(timeout_s)
+
     async def close(self) -> None:
         """After the jobs have ended. Names what ends with this process. Idempotent."""
         if self._loop is None:

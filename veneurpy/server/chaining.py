@@ -9,7 +9,6 @@ from typing import Any
 from veneurpy.accounts import HostAccounts
 from veneurpy.config import Config
 from veneurpy.config.ring import Ring
-from veneurpy.forward.batch import Batch
 from veneurpy.forward.chain import Chain
 from veneurpy.forward.membership import Membership
 from veneurpy.ports import Clock
@@ -19,6 +18,7 @@ from veneurpy.server.forwarding import new_encoder, new_sender, table_of_ring
 from veneurpy.server.peers import Peers
 from veneurpy.spool import Spool
 from veneurpy.spool.outbox import CHAIN
+from veneurpy.spool.parcel import Head
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import ChainGone
 
@@ -70,8 +70,8 @@ class Onward:
         await self._sender.start()
         loop, sender = asyncio.get_running_loop(), self._sender
 
-        def send(batches: Sequence[Batch]) -> None:
-            loop.call_soon_threadsafe(lambda: sender.encoded(batches, b"", is_kept=True))
+        def send(batches: Sequence[Head]) -> None:
+            loop.call_soon_threadsafe(lambda: sender.kept(batches))
 
         return Chain(
             self._encoder,

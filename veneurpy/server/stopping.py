@@ -22,9 +22,13 @@ class Steps:
 
     async def attempt(self, what: str, step: Awaitable[None], deadline: Deadline) -> bool:
         """Awaits one step; whether it succeeded in time."""
+        timeout_s = max(CLOSING_S, deadline.left_s)
         try:
-            async with asyncio.timeout(max(CLOSING_S, deadline.left_s)):
+            async with asyncio.timeout(timeout_s):
                 await step
+        except TimeoutError:
+            self._telemetry.emit(StopFailed(what, f"it has not ended within {timeout_s:.1f} s"))
+            return False
         except Exception as exc:
             self._failed(what, exc)
             return False

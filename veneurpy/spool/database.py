@@ -10,10 +10,10 @@ from uuid import UUID
 
 from veneurpy.errors import VeneurpyError
 from veneurpy.spool import outbox, pieces, seals
-from veneurpy.spool.pieces import Content, Piece, content, cut
+from veneurpy.spool.pieces import Content, Piece, Step, content, cut
 from veneurpy.spool.record import MARK_KEPT_MS, LateRow, Owed
 
-VERSION = 4
+VERSION = 5
 LARGEST_WAL = 64 << 20
 
 _SCHEMA = f"""
@@ -229,15 +229,22 @@ class Database:
         query = "SELECT timestamp_ms, key, revision, value, length_s FROM late"
         return [LateRow(*row) for row in self._db.execute(query)]
 
-    def begin(self, whole: Content) -> None:
+    def write_ahead(self, step: Step) -> None:
         """Something large is written ahead, in transactions of their own; `drop` it in the end."""
-        with self.transaction() as db:
-            self._ahead.add(pieces.begin(db, whole))
+        new = [whole for whole, _ in step if whole.seq is None]
+        try:
+            with self.transaction() as db:
+                pieces.write_ahead(db, step)
+        except BaseException:
+            # The next one that comes gets their numbers.
+            for whole in new:
+                whole.seq = None
+            raise
+        self._ahead.update(whole.seq for whole in new if whole.seq is not None)
 
-    def drop(self, whole: Content) -> None:
-        """It is not written any further: unless it was kept, it is swept."""
-        if whole.seq is not None:
-            self._ahead.discard(whole.seq)
+    def drop(self, contents: Iterable[Content]) -> None:
+        """They are not written any further: what was not kept is swept."""
+        self._ahead.difference_update(whole.seq for whole in contents if whole.seq is not None)
 
     def sweep(self) -> bool:
         """Frees some of what nobody needs; whether there may be more."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.epochs import Epoch
+from veneurpy.spool import pieces
+from veneurpy.spool.parcel import Head, Parcel, parcel, unpacked
 from veneurpy.spool.record import MARK_KEPT_MS
 
 _TABLES = """
@@ -17,8 +19,10 @@ CREATE TABLE IF NOT EXISTS {p}batches (
     uuid BLOB NOT NULL, part INTEGER NOT NULL, of_parts INTEGER NOT NULL,
     start_ms INTEGER NOT NULL, length_ms INTEGER NOT NULL, epoch INTEGER NOT NULL,
     owner TEXT NOT NULL, crc INTEGER NOT NULL, series INTEGER NOT NULL, samples INTEGER NOT NULL,
-    sent INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL, payload BLOB NOT NULL
+    bytes INTEGER NOT NULL, sent INTEGER NOT NULL, seq INTEGER NOT NULL
 );
+CREATE TRIGGER IF NOT EXISTS {p}payload AFTER DELETE ON {p}batches
+BEGIN INSERT INTO loose VALUES (OLD.seq); END;
 CREATE UNIQUE INDEX IF NOT EXISTS {p}batches_by_id ON {p}batches (uuid, part);
 CREATE INDEX IF NOT EXISTS {p}batches_by_owner ON {p}batches (owner, start_ms, uuid, part);
 CREATE TABLE IF NOT EXISTS {p}forwarded (
@@ -32,22 +36,8 @@ CREATE TABLE IF NOT EXISTS {p}epochs (
     number INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, members TEXT NOT NULL, hash TEXT NOT NULL
 );
 """
-_HEAD = "uuid, part, of_parts, start_ms, epoch, owner, series, samples, sent, bytes"
+_HEAD = "uuid, part, of_parts, start_ms, length_ms, epoch, owner, crc, series, samples, bytes, sent"
 _BY_ID = "uuid = ? AND part = ?"
-
-
-class Head(NamedTuple):
-    """A waiting batch without its payload."""
-
-    id: BatchId
-    start_ms: int
-    epoch: int
-    owner: str
-    series: int
-    samples: int
-    is_sent: bool
-    """It may have reached its owner."""
-    bytes: int
 
 
 class Waiting(NamedTuple):
@@ -76,22 +66,28 @@ class Outbox:
         return _TABLES.format(p=self._p)
 
     def keep(self, db: sqlite3.Connection, batches: Iterable[Batch]) -> None:
-        """Adds batches; one that is there already stays as it is. Within a transaction.
+        """Adds batches; one that is there already stays as it is. Within a transaction."""
+        self.keep_parcels(db, [parcel(batch) for batch in batches])
+
+    def keep_parcels(self, db: sqlite3.Connection, parcels: Sequence[Parcel]) -> None:
+        """The same of batches whose payloads may be there already.
 
         It is remembered for a day that their intervals were encoded, whatever becomes of them.
         """
-        batches = list(batches)
-        if batches:
-            marks = {batch.id.uuid.bytes: batch.start_ms for batch in batches}
+        if parcels:
+            marks = {each.head.id.uuid.bytes: each.head.start_ms for each in parcels}
             insert = f"INSERT OR IGNORE INTO {self._p}forwarded VALUES (?, ?)"
             db.executemany(insert, marks.items())
             before_ms = max(marks.values()) - MARK_KEPT_MS
             db.execute(f"DELETE FROM {self._p}forwarded WHERE start_ms < ?", (before_ms,))
-        db.executemany(
-            f"INSERT OR IGNORE INTO {self._p}batches "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
-            [_row(batch) for batch in batches],
-        )
+        known = f"SELECT 1 FROM {self._p}batches WHERE {_BY_ID}"
+        places = ", ".join("?" for _ in _HEAD.split(","))
+        insert = f"INSERT INTO {self._p}batches ({_HEAD}, seq) VALUES ({places}, ?)"
+        for head, payload in ((each.head, each.payload) for each in parcels):
+            uuid, part, of = head.id
+            if db.execute(known, (uuid.bytes, part)).fetchone() is None:
+                seq = pieces.keep(db, payload)
+                db.execute(insert, (uuid.bytes, part, of, *head[1:], seq))
 
     def forwarded(self, db: sqlite3.Connection, uuids: Iterable[UUID]) -> set[UUID]:
         """Those intervals whose batches were kept, whatever became of them since."""
@@ -142,15 +138,12 @@ class Outbox:
 
     def load(self, db: sqlite3.Connection, id: BatchId, sender: str) -> Batch | None:
         """A waiting batch in full; None when it is gone."""
-        query = (
-            "SELECT start_ms, length_ms, epoch, owner, payload, crc, series, samples "
-            f"FROM {self._p}batches WHERE {_BY_ID}"
-        )
+        query = f"SELECT {_HEAD}, seq FROM {self._p}batches WHERE {_BY_ID}"
         row = db.execute(query, (id.uuid.bytes, id.part)).fetchone()
         if row is None:
             return None
-        start_ms, length_ms, epoch, owner, payload, crc, series, samples = row
-        return Batch(id, start_ms, length_ms, epoch, owner, sender, payload, crc, series, samples)
+        *head, seq = row
+        return unpacked(_head(head), sender, b"".join(pieces.read(db, seq)))
 
     def mark(self, db: sqlite3.Connection, ids: Collection[BatchId], *, is_sent: bool) -> None:
         """Says of batches whether they may have reached their owner. Within a transaction."""
@@ -158,7 +151,10 @@ class Outbox:
         db.executemany(f"UPDATE {self._p}batches SET sent = ? WHERE {_BY_ID}", rows)
 
     def drop(self, db: sqlite3.Connection, ids: Collection[BatchId]) -> int:
-        """Deletes batches; how many were there. Within a transaction."""
+        """Deletes batches; how many were there. Within a transaction.
+
+        Their payloads are loose: they are swept.
+        """
         rows = [(id.uuid.bytes, id.part) for id in ids]
         query = f"DELETE FROM {self._p}batches WHERE {_BY_ID}"
         return db.executemany(query, rows).rowcount if rows else 0
@@ -185,14 +181,7 @@ CHAIN: Final = Outbox("chain", "chain_")
 TABLES = FORWARD.tables + CHAIN.tables
 
 
-def _head(row: tuple[bytes, int, int, int, int, str, int, int, int, int]) -> Head:
-    uuid, part, of, start_ms, epoch, owner, series, samples, sent, size = row
-    id = BatchId(UUID(bytes=uuid), part, of)
-    return Head(id, start_ms, epoch, owner, series, samples, bool(sent), size)
-
-
-def _row(b: Batch) -> tuple[object, ...]:
-    return (
-        *(b.id.uuid.bytes, b.id.part, b.id.of, b.start_ms, b.length_ms, b.epoch, b.owner),
-        *(b.crc, b.series, b.samples, len(b.payload), b.payload),
-    )
+def _head(row: Sequence[Any]) -> Head:
+    uuid, part, of, *known, is_sent = row
+    head = Head(BatchId(UUID(bytes=uuid), part, of), *known)
+    return head._replace(is_sent=bool(is_sent))

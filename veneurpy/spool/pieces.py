@@ -14,6 +14,8 @@ PIECE_BYTES = 1 << 20
 """SQLite's copies of a larger one would stop every other thread for as long."""
 STEP_BYTES = 4 << 20
 """So much is written, read or freed at once: whoever else has business with the disk waits."""
+PAGE_BYTES = 4096
+"""To free a smaller piece takes as long."""
 
 TABLES = """
 CREATE TABLE pieces (
@@ -23,6 +25,8 @@ CREATE TABLE loose (seq INTEGER PRIMARY KEY);
 """
 
 Piece = bytes | memoryview
+Step = Sequence[tuple["Content", Piece]]
+"""What is written ahead at once, of whatever."""
 
 
 @dataclass(slots=True)
@@ -58,31 +62,30 @@ def cut(whole: Iterable[Piece]) -> Iterator[memoryview]:
             yield view[start : start + PIECE_BYTES]
 
 
-def next_step(pieces: Content, most_bytes: int) -> list[Piece] | None:
-    """Takes off what is to be written next; None if the rest is no more than that."""
-    size = 0
-    for count, piece in enumerate(reversed(pieces.rest)):
-        size += len(piece)
-        if size > most_bytes:
-            # One piece at least, however large it is.
-            return [pieces.rest.pop() for _ in range(max(count, 1))]
-    return None
+def steps(contents: Iterable[Content], most_bytes: int) -> Iterator[Step]:
+    """Takes off what is to be written ahead, one after the other: all but what the last would have.
+
+    Each is of at most so many bytes, or one piece.
+    """
+    step, size = list[tuple[Content, Piece]](), 0
+    for whole in contents:
+        while whole.rest:
+            if step and size + len(whole.rest[-1]) > most_bytes:
+                yield step
+                step, size = [], 0
+            step.append((whole, whole.rest.pop()))
+            size += len(step[-1][1])
+    for whole, piece in reversed(step):
+        whole.rest.append(piece)
 
 
-def begin(db: sqlite3.Connection, pieces: Content) -> int:
-    """Gives it a number; what is written of it is loose. Within a transaction."""
-    seq = next_seq(db)
-    db.execute("INSERT INTO loose VALUES (?)", (seq,))
-    pieces.seq = seq
-    return seq
-
-
-def write(db: sqlite3.Connection, pieces: Content, step: Iterable[Piece]) -> None:
-    """Writes some ahead. Within a transaction."""
-    for piece in step:
-        row = (pieces.seq, pieces.written, piece)
-        db.execute("INSERT INTO pieces VALUES (?, ?, ?)", row)
-        pieces.written += 1
+def write_ahead(db: sqlite3.Connection, step: Step) -> None:
+    """Writes some; it is loose. Within a transaction."""
+    for whole, piece in step:
+        if whole.seq is None:
+            whole.seq = next_seq(db)
+            db.execute("INSERT INTO loose VALUES (?)", (whole.seq,))
+        _write(db, whole, piece)
 
 
 def keep(db: sqlite3.Connection, pieces: Content) -> int:
@@ -91,8 +94,14 @@ def keep(db: sqlite3.Connection, pieces: Content) -> int:
         pieces.seq = next_seq(db)
     db.execute("DELETE FROM loose WHERE seq = ?", (pieces.seq,))
     while pieces.rest:
-        write(db, pieces, [pieces.rest.pop()])
+        _write(db, pieces, pieces.rest.pop())
     return pieces.seq
+
+
+def _write(db: sqlite3.Connection, pieces: Content, piece: Piece) -> None:
+    row = (pieces.seq, pieces.written, piece)
+    db.execute("INSERT INTO pieces VALUES (?, ?, ?)", row)
+    pieces.written += 1
 
 
 def next_seq(db: sqlite3.Connection) -> int:
@@ -131,5 +140,5 @@ def sweep(db: sqlite3.Connection, seqs: Sequence[int], most_bytes: int = STEP_BY
             if room <= 0:
                 return
             db.execute("DELETE FROM pieces WHERE seq = ? AND number = ?", (seq, number))
-            room -= size
+            room -= max(size, PAGE_BYTES)
         db.execute("DELETE FROM loose WHERE seq = ?", (seq,))

@@ -103,8 +103,9 @@ def move(source: Database, target: Database) -> None:
     notes.move(source, target)
     for uuid in _uuids(source):
         with target.transaction() as db:
-            _copy_rows(source.connection, db, uuid)
-            for table in ("encoded", "deliveries", "batches", "forwarded"):
+            for table in ("intervals", "batches"):
+                _copy_whole(source.connection, db, table, uuid)
+            for table in ("encoded", "deliveries", "forwarded"):
                 _copy(source.connection, db, table, uuid)
             for table in ("late", "carry"):
                 _copy(source.connection, db, table)
@@ -136,13 +137,19 @@ def _forget(database: Database, uuid: UUID, tables: Iterable[str]) -> None:
             db.execute(f"DELETE FROM {table} WHERE uuid = ?", (uuid.bytes,))
 
 
-def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, uuid: UUID) -> None:
-    query = "SELECT seq, start_ms, end_ms, bytes FROM intervals WHERE uuid = ?"
-    for seq, *row in source.execute(query, (uuid.bytes,)).fetchall():
+def _copy_whole(
+    source: sqlite3.Connection, target: sqlite3.Connection, table: str, uuid: UUID
+) -> None:
+    """With their pieces, which get another number there."""
+    cursor = source.execute(f"SELECT * FROM {table} WHERE uuid = ?", (uuid.bytes,))
+    at = [name for name, *_ in cursor.description].index("seq")
+    places = ", ".join("?" for _ in cursor.description)
+    for row in cursor.fetchall():
         new = pieces.next_seq(target)
-        target.execute("INSERT INTO intervals VALUES (?, ?, ?, ?, ?)", (new, uuid.bytes, *row))
+        insert = f"INSERT INTO {table} VALUES ({places})"
+        target.execute(insert, (*row[:at], new, *row[at + 1 :]))
         query = "SELECT number, data FROM pieces WHERE seq = ? ORDER BY number"
-        rows = ((new, number, data) for number, data in source.execute(query, (seq,)))
+        rows = ((new, number, data) for number, data in source.execute(query, (row[at],)))
         target.executemany("INSERT INTO pieces VALUES (?, ?, ?)", rows)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,15 +13,19 @@ from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from veneurpy.errors import VeneurpyError
-from veneurpy.spool.codec import Unreadable, decode, encode
+from veneurpy.forward.batch import Batch
+from veneurpy.spool import pieces
+from veneurpy.spool.closed import Closed, Packed
+from veneurpy.spool.codec import Unreadable, decode
 from veneurpy.spool.damaged import is_damage, set_aside
 from veneurpy.spool.database import Also, Database, nothing_else
 from veneurpy.spool.notes import Note
 from veneurpy.spool.pair import Pair
+from veneurpy.spool.pieces import STEP_BYTES, Content
 from veneurpy.spool.positions import Positions
 from veneurpy.spool.record import LateRow, Owed, Record
 from veneurpy.spool.spare import Held, Spare
@@ -75,7 +80,7 @@ class Spool:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._database: Database | None = None
         self._closed = self._is_sweeping = False
-        self._commits: set[Future[Committed]] = set()
+        self._commits: set[Future[Any]] = set()
         # What the disk does not take goes with what comes next, or it would be owed for ever.
         self._unsettled: deque[tuple[UUID, str, int, str | None]] = deque()
         self.held = (0, 0)
@@ -106,13 +111,15 @@ class Spool:
         now_ms: int,
         late: Sequence[LateRow] = (),
         forget_late_before_ms: int = 0,
+        batches: Sequence[Batch] = (),
         also: Also = nothing_else,
         after: Callable[[], None] = nothing_more,
     ) -> Committed:
         """Keeps an interval and what is owed of it, once: with the mark that it was encoded.
 
-        `also` writes more in the same transaction; `after` is called on the spool's thread when it
-        is committed, even if that took longer than the caller was made to wait.
+        `batches` are what is forwarded of it. `also` writes more in the same transaction; `after`
+        is called on the spool's thread when it is committed, even if that took longer than the
+        caller was made to wait. What is large is written ahead of it, in steps.
 
         Call it off the event loop. It returns within COMMIT_TIMEOUT_S, whatever the disk does, and
         never raises for it.
@@ -122,22 +129,49 @@ class Spool:
             self._failed("commit", "the disk has not answered for the intervals before")
             return Committed(kept=False)
 
-        def work() -> Committed:
-            committed = self._commit(
-                record, owed, end_ms, now_ms, late, forget_late_before_ms, also
-            )
+        def work(packed: Packed) -> Committed:
+            committed = self._commit(packed, now_ms)
             after()
             return committed
 
-        future = self._worker.submit(self._guarded, "commit", work, Committed(kept=False))
-        self._commits.add(future)
+        closed = Closed(record, owed, end_ms, late, forget_late_before_ms, batches, also)
+        packed, end_s = closed.packed(), time.monotonic() + COMMIT_TIMEOUT_S
+        ahead = packed.contents
         try:
-            return future.result(COMMIT_TIMEOUT_S)
+            is_whole = self._write_ahead(ahead, end_s)
+            ahead = [each for each in ahead if each.seq is not None]
+            packed = packed if is_whole else closed.packed()
+            commit = partial(self._guarded, "commit", partial(work, packed), Committed(kept=False))
+            return self._in_time(commit, end_s)
         except Late:
             self._fail("commit", f"the disk did not answer within {COMMIT_TIMEOUT_S:g} s")
             # It is delivered from memory now, and must not be once more should the commit succeed.
             self._tell("forget", lambda _: self._pair.forget(record.uuid))
             return Committed(kept=False)
+        finally:
+            if ahead:
+                self._tell("drop", partial(Database.drop, contents=ahead))
+
+    def _write_ahead(self, contents: Sequence[Content], end_s: float) -> bool:
+        """Writes all but what the last step would have; False if the disk would not. Raises Late.
+
+        Others have their turn between the steps.
+        """
+        for step in pieces.steps(contents, STEP_BYTES):
+            write = partial(Database.write_ahead, step=step)
+            try:
+                self._in_time(partial(self._work, write), end_s)
+            except Late:
+                raise
+            except (sqlite3.Error, OSError):
+                return False
+        return True
+
+    def _in_time(self, work: Callable[[], _T], end_s: float) -> _T:
+        """What it returns, on the spool's thread. Raises Late; it is done all the same then."""
+        future = self._worker.submit(work)
+        self._commits.add(future)
+        return future.result(end_s - time.monotonic())
 
     def run(self, work: Callable[[Database], _T]) -> _T:
         """What `work` returns, in its turn, however long the disk takes. Off the event loop.
@@ -299,38 +333,17 @@ class Spool:
         finally:
             self._sweep_soon()
 
-    def _commit(
-        self,
-        record: Record,
-        owed: Sequence[Owed],
-        end_ms: int,
-        now_ms: int,
-        late: Sequence[LateRow],
-        forget_late_before_ms: int,
-        also: Also,
-    ) -> Committed:
-        def keep(database: Database) -> None:
-            database.commit(
-                record.uuid,
-                start_ms=record.start_ms,
-                end_ms=end_ms,
-                record=encode(record) if owed else (),
-                owed=owed,
-                late=late,
-                forget_late_before_ms=forget_late_before_ms,
-                also=also,
-            )
-
+    def _commit(self, packed: Packed, now_ms: int) -> Committed:
         try:
             # What waits goes first: what was published late must be kept in order.
             self._empty_spare()
-            keep(self._open_database)
+            packed.commit(self._open_database)
         except (sqlite3.Error, OSError) as exc:
             if self._spare is None:
                 raise
             self._fail("commit", str(exc))
             database, most_bytes = self._spare.open(), self._spare.most_bytes
-            keep(database)
+            packed.closed.packed().commit(database)
         else:
             database, most_bytes = self._open_database, self._most_bytes
             self._guarded("make room", self._settle_all, None)
@@ -338,7 +351,7 @@ class Spool:
         before_ms, none = now_ms - self._oldest_ms, list[UUID]()
         room = partial(self._make_room, database, most_bytes, before_ms)
         lost = self._guarded("make room", room, none)
-        return Committed(record.uuid not in lost, lost)
+        return Committed(packed.closed.record.uuid not in lost, lost)
 
     def _empty_spare(self) -> None:
         pair = self._pair

@@ -235,19 +235,25 @@ GAUGES_FORGOTTEN = Metric(
 
 _BY_OWNER = ("owner",)
 
+_BY_OUTBOX = ("outbox", "owner")
+
 BATCHES_ENCODED = Metric(
-    "veneurpy_batches_encoded_total", "counter", "Batches made for other nodes or for this one."
+    "veneurpy_batches_encoded_total",
+    "counter",
+    "Batches made for other nodes or for this one: "
+    "of its own intervals (`forward`), or of what it has sealed and passes on (`chain`).",
+    ("outbox",),
 )
 BATCHES_FORWARDED = Metric(
     "veneurpy_batches_forwarded_total",
     "counter",
     "Batches by their fate: done, rejected, given_up or in_doubt.",
-    ("owner", "fate"),
+    (*_BY_OUTBOX, "fate"),
 )
 BATCHES_PENDING = Metric(
-    "veneurpy_batches_pending", "gauge", "Batches that their owner has not sealed yet.", _BY_OWNER
+    "veneurpy_batches_pending", "gauge", "Batches that their owner has not sealed yet.", _BY_OUTBOX
 )
-OUTBOX_BYTES = Metric("veneurpy_outbox_bytes", "gauge", "What they take.", _BY_OWNER)
+OUTBOX_BYTES = Metric("veneurpy_outbox_bytes", "gauge", "What they take.", _BY_OUTBOX)
 PEER_FAILURES = Metric(
     "veneurpy_peer_failures_total", "counter", "Calls of an owner without an answer.", _BY_OWNER
 )

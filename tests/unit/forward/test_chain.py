@@ -10,7 +10,7 @@ from uuid import UUID
 from tests.model.chain import TOP, ZoneNode
 from tests.model.nodes import OwnerNode
 from tests.model.stores import contents_of
-from tests.spooled import records
+from tests.spooled import records, waiting
 from tests.unit.forward.owners import TABLE, batch, text
 from veneurpy.forward.answer import DONE
 from veneurpy.forward.batch import Batch
@@ -46,9 +46,7 @@ class Rig:
     @property
     def waiting(self) -> list[Batch]:
         """What the next tier is to get, in the order in which it was sealed."""
-        db = self.zone.database.connection
-        found = (CHAIN.load(db, head.id, "o0") for head in CHAIN.oldest_first(db))
-        return [each for each in found if each is not None]
+        return waiting(self.zone.database, CHAIN, "o0")
 
     @property
     def counters(self) -> list[dict[str, float]]:

@@ -43,8 +43,9 @@ async def test_what_is_sent_is_published_once(fleet: Fleet) -> None:
     await fleet.until(lambda: not fleet.pending)
     assert {("a", START_MS): (0, 7.0)} == fleet.kept["o0"].rows
     assert 1 == fleet.sender.accounts.done.batches
-    labels = {"owner": "o0", "fate": "done"}
+    labels = {"outbox": "forward", "owner": "o0", "fate": "done"}
     await fleet.until(lambda: fleet.telemetry.value(metrics.BATCHES_FORWARDED, **labels) == 1)
+    assert 1 == fleet.telemetry.value(metrics.BATCHES_ENCODED, outbox="forward")
     assert (1, 1) == (
         fleet.owners["o0"].status()["hosts_in"],
         fleet.owners["o0"].status()["sealed"],

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.spooled import stray
-from veneurpy.spool import Owed, Spool, pieces
+from veneurpy.spool import Owed, Spool
 from veneurpy.spool.database import Database
-from veneurpy.spool.pieces import PIECE_BYTES, Content, content, cut, next_step
+from veneurpy.spool.pieces import PIECE_BYTES, Content, content, cut, steps
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 
@@ -24,25 +24,23 @@ def commit(database: Database, uuid: UUID, record: Content | list[bytes]) -> boo
 
 
 def write_ahead(database: Database, whole: Content, most_bytes: int = 2) -> None:
-    while (step := next_step(whole, most_bytes)) is not None:
-        if whole.seq is None:
-            database.begin(whole)
-        with database.transaction() as db:
-            pieces.write(db, whole, step)
+    for step in steps([whole], most_bytes):
+        database.write_ahead(step)
 
 
-@given(st.lists(st.binary(max_size=5), max_size=8), st.integers(1, 9))
-def test_steps_are_all_of_it_but_the_last(given: list[bytes], most_bytes: int) -> None:
-    """In order; each step is at most so large, or one piece."""
-    whole = content(given)
-    steps = []
-    while (step := next_step(whole, most_bytes)) is not None:
-        steps.append(step)
-    rest = whole.rest[::-1]
-    assert given == [piece for step in [*steps, rest] for piece in step]
-    assert all(len(step) == 1 or sum(map(len, step)) <= most_bytes for step in steps)
-    assert len(rest) <= 1 or sum(map(len, rest)) <= most_bytes
-    assert whole.bytes == sum(map(len, given))
+@given(st.lists(st.lists(st.binary(max_size=5), max_size=8), max_size=4), st.integers(1, 9))
+def test_steps_are_all_of_it_but_the_last(given: list[list[bytes]], most_bytes: int) -> None:
+    """In order, of one thing after the other; each step is at most so large, or one piece."""
+    contents = [content(each) for each in given]
+    found = [list(step) for step in steps(contents, most_bytes)]
+    found.append([(whole, piece) for whole in contents for piece in whole.rest[::-1]])
+    ordered = [(id(whole), piece) for step in found for whole, piece in step]
+    assert ordered == [
+        (id(whole), piece) for whole, each in zip(contents, given, strict=True) for piece in each
+    ]
+    sizes = [[len(piece) for _, piece in step] for step in found]
+    assert all(len(step) <= 1 or sum(step) <= most_bytes for step in sizes)
+    assert [whole.bytes for whole in contents] == [sum(map(len, each)) for each in given]
 
 
 def test_a_cut_is_the_same_bytes() -> None:
@@ -62,7 +60,7 @@ def test_what_is_written_ahead_is_nothing_until_it_is_kept() -> None:
     assert ([TWO], (1, 5)) == ([each.uuid for each in database.owed()], database.held())
     assert not database.sweep()
     assert commit(database, ONE, whole)
-    database.drop(whole)
+    database.drop([whole])
     assert not database.sweep()
     assert (b"abcdef", b"other") == (database.record(ONE), database.record(TWO))
     assert (2, 11) == database.held()
@@ -76,7 +74,7 @@ def test_what_is_dropped_is_swept() -> None:
     commit(database, TWO, [b"other"])
     whole = content([b"x" * PIECE_BYTES] * 12)
     write_ahead(database, whole, PIECE_BYTES)
-    database.drop(whole)
+    database.drop([whole])
     sweeps = 0
     while database.sweep():
         sweeps += 1

@@ -56,6 +56,7 @@ from veneurpy.telemetry.events.owning import (
     IntervalTooOld,
     OwnerClockWrong,
     SealFailed,
+    SealLeft,
     StateUnreadable,
 )
 from veneurpy.telemetry.events.process import (
@@ -122,6 +123,7 @@ __all__ = [
     "Restored",
     "RowsLost",
     "SealFailed",
+    "SealLeft",
     "SenderForged",
     "SenderRefused",
     "SinkFailed",

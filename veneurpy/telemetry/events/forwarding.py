@@ -16,6 +16,8 @@ class BatchesLost(Event):
 
     level: ClassVar[Level] = "error"
     every_s: ClassVar[float] = 60.0
+    outbox: str
+    """`forward`, or `chain` for what this node passes on."""
     owner: str
     fate: Literal["given_up", "in_doubt", "rejected"]
     reason: str
@@ -27,10 +29,10 @@ class BatchesLost(Event):
 
     @property
     def about(self) -> str:
-        return f"{self.owner} {self.fate}"
+        return f"{self.outbox} {self.owner} {self.fate}"
 
     def counts(self) -> Iterator[Count]:
-        labels = {"owner": self.owner, "fate": self.fate}
+        labels = {"outbox": self.outbox, "owner": self.owner, "fate": self.fate}
         yield metrics.BATCHES_FORWARDED, self.batches, labels
 
 

@@ -104,3 +104,15 @@ class StateUnreadable(Event):
     level: ClassVar[Level] = "error"
     start_ms: int
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealLeft(Event):
+    """An interval was being published when the time to shut down ran out: nothing of it was."""
+
+    level: ClassVar[Level] = "warning"
+    start_ms: int
+    mend: str = (
+        "its senders still have it, and send it again; "
+        "a longer shutdown_timeout lets it be published first"
+    )
