@@ -30,6 +30,8 @@ INTERVAL_MS = 1000
 ACCEPT_WINDOW_MS = 30_000
 STEP_BYTES = 200
 """A record of a few rows takes some steps."""
+RESTORE_BYTES = 50
+"""No more than one shard or two."""
 _T = TypeVar("_T")
 
 
@@ -202,6 +204,7 @@ class OwnerNode:
     most_bytes: int = 1 << 20
     accept_window_ms: int = ACCEPT_WINDOW_MS
     is_durable: bool = True
+    at_once_bytes: int = 1 << 20
     database: FlakyDatabase = field(default_factory=FlakyDatabase)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     desk: Desk = field(init=False)
@@ -223,7 +226,8 @@ class OwnerNode:
     def tick(self, most: int = 1 << 30) -> None:
         """Goes on with what is due, or with what had begun: at most so many steps of it.
 
-        While some of a seal is written ahead, the process may die between two of them.
+        While some of a seal is written ahead, or something is restored, the process may die between
+        two of them.
         """
         self.steps = tick(self.desk) if self.steps is None else self.steps
         for _ in range(most):
@@ -236,6 +240,8 @@ class OwnerNode:
             self.outcome = attempt(work)
             if isinstance(self.outcome.error, Crash):
                 raise self.outcome.error
+            if self.desk.restorations and self.dies():
+                raise Crash
 
     def sweep(self) -> None:
         """Frees what nobody needs, unless the disk is full."""
@@ -261,6 +267,8 @@ class OwnerNode:
                 margin_ms=5000,
                 max_bytes=self.most_bytes,
                 step_bytes=STEP_BYTES,
+                restore_bytes=RESTORE_BYTES,
+                at_once_bytes=self.at_once_bytes,
                 is_durable=self.is_durable,
             ),
             engine=self.engine,

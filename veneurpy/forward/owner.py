@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from veneurpy.engine import Plan
-from veneurpy.forward import amend, seal
+from veneurpy.forward import amend, restore, seal
 from veneurpy.forward.answer import Answer, Kind
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.confirm import confirm
@@ -34,12 +34,24 @@ _T = TypeVar("_T")
 
 
 def tick(desk: Desk) -> Steps[None]:
-    """Seals and amends what is due. On the owner's thread, but for the steps."""
-    while (start_ms := seal.due(desk)) is not None:
-        if not (yield from seal.seal(desk, start_ms)):
-            break
+    """Seals and amends what is due, and restores what late batches wait for.
+
+    On the owner's thread, but for the steps.
+    """
+    while True:
+        is_done = yield from _publish(desk)
+        if not (yield from restore.restore_next(desk)) or not is_done:
+            return
+
+
+def _publish(desk: Desk) -> Steps[bool]:
+    """Seals and amends what is due; False if the disk or the memory would not take all of it."""
+    is_done = True
+    while is_done and (start_ms := seal.due(desk)) is not None:
+        is_done = yield from seal.seal(desk, start_ms)
     for start_ms in amend.due(desk):
-        yield from amend.amend(desk, start_ms)
+        is_done = (yield from amend.amend(desk, start_ms)) and is_done
+    return is_done
 
 
 class Owner:
@@ -137,7 +149,10 @@ class Owner:
         return adopted
 
     async def tick(self) -> None:
-        """Seals and amends what is due. What has begun is ended, also where this is cancelled."""
+        """Seals, amends and restores what is due.
+
+        A seal that has begun is ended, also where this is cancelled.
+        """
         if self._ticking is None or self._ticking.done():
             self._ticking = asyncio.create_task(self._tick())
         await asyncio.shield(self._ticking)
@@ -159,7 +174,7 @@ class Owner:
     async def close(self) -> None:
         """Forgets what is not sealed: its senders still have it. Idempotent."""
         if not self._is_closed:
-            self._is_closed = True
+            self._is_closed = self._desk.is_closing = True
             if self._ticking is not None:
                 await asyncio.wait({self._ticking})
             await self._off_loop(self._release)
@@ -179,7 +194,9 @@ class Owner:
         desk = self._desk
         for interval in (*desk.open.values(), *desk.late.values()):
             interval.store.release()
-        desk.open, desk.late = {}, {}
+        for restoration in desk.restorations.values():
+            restoration.release()
+        desk.open, desk.late, desk.restorations = {}, {}, {}
         desk.slot.close()
 
     def _emit(self, event: Event) -> None:
@@ -208,6 +225,7 @@ def snapshot(desk: Desk) -> dict[str, Any]:
         "name": desk.options.name,
         "open": [_plain(interval) for _, interval in sorted(desk.open.items())],
         "late": [_plain(interval) for _, interval in sorted(desk.late.items())],
+        "restoring": len(desk.restorations),
         "sealed": len(desk.sealed),
         "last_sealed_ms": max(desk.sealed, default=None),
         "hosts_in": len(last),
