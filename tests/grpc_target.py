@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -83,6 +83,7 @@ async def served(
     tls: ServerTls | None = None,
     target: RememberingTarget | None = None,
     relays: Iterable[str] = (),
+    ring_admins: Collection[str] = (),
 ) -> AsyncIterator[Served]:
     """A listener on a port of its own, in front of a RememberingTarget."""
     target, log = target or RememberingTarget(), Recorder()
@@ -95,6 +96,7 @@ async def served(
         limits=limits,
         tls=tls,
         relays=lambda: relays,
+        ring_admins=ring_admins,
     )
     port = await listener.start()
     try:

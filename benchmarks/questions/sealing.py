@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import product
@@ -20,6 +20,7 @@ from benchmarks.load import Load, Mix, write_lines
 from benchmarks.loop_probe import PERIOD_S, idling, probing
 from benchmarks.owning import INTERVAL_MS, Node, Phases
 from benchmarks.passing import Link
+from benchmarks.restoring import LateNode
 from veneurpy.engine import Encoded, OwnerTable, Role
 
 SERIES: dict[Mix, int] = {"counters": 920_000, "timers": 60_000, "sets": 20_000}
@@ -29,7 +30,7 @@ LATE_BOUND_MS = 20.0
 WAIT_BOUND_MS = 200.0
 PAUSE_S = 0.01
 TABLE = OwnerTable(("owner",), self_index=0)
-KINDS: dict[str, type[Node]] = {"": Node, "in a chain: ": Link}
+KINDS: dict[str, type[Node]] = {"": LateNode, "in a chain: ": Link}
 
 METHOD = f"""\
 An owner with a spool on disk and the lanes of `blackhole`, `prometheus` and `localfile` takes the
@@ -41,12 +42,13 @@ event loop. A figure is the latest of the one less the latest of the other, in t
 took; "sealing" and "amending" are all of it, until every sink has confirmed every row. Every
 {PAUSE_S * 1e3:g} ms something small is written to the spool, and a batch is delivered that was
 sealed before, which the spool is asked about: their figures are the longest that one waited.
-While late batches come (no target), the first of them has all of the interval's sketches read and
-merged again, and those behind it wait. The interval before, of the same series, is not measured: it
-fills the caches.
+"restoring" is the time in which all of the interval's sketches are read and merged again for the
+first late batch, which comes again until it is taken; "taking late" has no target. The interval
+before, of the same series, is not measured: it fills the caches.
 
-The same of an owner in a chain; two owners above take at once all that it passes on (in this
-process, without a network). "Sealing" and "amending" are then all of it, until nothing waits."""
+The same of an owner in a chain, which restores nothing; two owners above take at once all that it
+passes on (in this process, without a network). "Sealing" and "amending" are then all of it, until
+nothing waits."""
 
 
 async def measured(
@@ -62,13 +64,7 @@ async def measured(
         await node.publish()
         phases.spans.clear()
         async with idling() as idle, probing() as busy:
-            for name, work in {
-                "taking": partial(node.take, parts, start_ms),
-                "sealing": node.publish,
-                "taking late": partial(node.take, parts, start_ms),
-                "amending": node.publish,
-                "at rest": partial(asyncio.sleep, 1.0),
-            }.items():
+            for name, work in works(node, parts, start_ms):
                 async with repeating(node.write) as write_s, repeating(node.deliver_again) as ask_s:
                     with phases.of(name):
                         await work()
@@ -79,6 +75,19 @@ async def measured(
         name: [phases.latest_s(name, probe) for probe in (busy, idle)] for name in phases.spans
     }
     return {name: (late[0] * 1e3, late[1] * 1e3) for name, late in late_s.items()}, waits_ms
+
+
+def works(
+    node: Node, parts: Sequence[Encoded], start_ms: int
+) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+    """What it is to do, by name, in this order."""
+    yield "taking", partial(node.take, parts, start_ms)
+    yield "sealing", node.publish
+    if isinstance(node, LateNode):
+        yield "restoring", partial(node.restore, parts[0], start_ms)
+    yield "taking late", partial(node.take, parts, start_ms)
+    yield "amending", node.publish
+    yield "at rest", partial(asyncio.sleep, 1.0)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 import trustme
@@ -171,15 +172,19 @@ def test_who_keeps_nothing_waits_at_the_end(tmp_path: Path, new_node: NewNode) -
     assert [] == broken(owner)
 
 
-def test_mutual_tls(tmp_path: Path, new_node: NewNode) -> None:
-    """A host with a certificate of its name is taken; without one, or with another's, it is not."""
-    authority = trustme.CA()
-    shown = {"ca": tmp_path / "ca.pem", "cert": tmp_path / "cert.pem", "key": tmp_path / "key.pem"}
-    issued = authority.issue_cert("127.0.0.1", "h1")
+def certified(folder: Path, authority: trustme.CA, name: str) -> dict[str, str]:
+    """The files of a node on the loopback interface with a certificate of its name."""
+    shown = {part: folder / f"{name}-{part}.pem" for part in ("ca", "cert", "key")}
+    issued = authority.issue_cert("127.0.0.1", name)
     authority.cert_pem.write_to_path(shown["ca"])
     issued.private_key_pem.write_to_path(shown["key"])
     shown["cert"].write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    files = {name: str(path) for name, path in shown.items()}
+    return {part: str(path) for part, path in shown.items()}
+
+
+def test_mutual_tls(tmp_path: Path, new_node: NewNode) -> None:
+    """A host with a certificate of its name is taken; without one, or with another's, it is not."""
+    files = certified(tmp_path, trustme.CA(), "h1")
     owner = new_node(
         tmp_path / "g1",
         grpc_address="127.0.0.1:0",
@@ -204,3 +209,33 @@ def test_mutual_tls(tmp_path: Path, new_node: NewNode) -> None:
         (line["certificate"], line["sender"]) for line in owner.daemon.logged("sender_forged")
     }
     assert 1 == owner.sum("c")
+
+
+def test_only_admins_change_the_ring(tmp_path: Path, new_node: NewNode) -> None:
+    """A member that is not named changes nothing, not even at itself; one that is does."""
+    authority = trustme.CA()
+    addresses = {name: free_address() for name in ("g1", "g2")}
+
+    def member(name: str) -> Node:
+        files = certified(tmp_path, authority, name)
+        asked = {"certificate": files["cert"], "key": files["key"], "authority": files["ca"]}
+        return new_node(
+            tmp_path / name,
+            grpc_address=addresses[name],
+            forward={"members": addresses},
+            grpc_tls=asked | {"ring_admins": ["g1"]},
+            tls={"ca_file": files["ca"], "cert_file": files["cert"], "key_file": files["key"]},
+        )
+
+    admin, other = member("g1"), member("g2")
+    change = {"members": ["g1"], "lead_s": 10}
+    with pytest.raises(HTTPError) as refused:
+        other.post("/api/v1/ring/apply", change)
+    assert "nothing was changed: g1: " in (said := refused.value.read().decode())
+    assert "PERMISSION_DENIED" in said
+    wait_until(lambda: admin.daemon.logged("ring_change_refused") != [], "it was not told of")
+    (told,) = admin.daemon.logged("ring_change_refused")
+    assert "127.0.0.1,g2" == told["certificate"]
+    assert [1, 1] == [len(node.daemon.get("/api/v1/ring")["epochs"]) for node in (admin, other)]
+    assert ["g1", "g2"] == admin.post("/api/v1/ring/apply", change)["adopted_by"]
+    assert [2, 2] == [len(node.daemon.get("/api/v1/ring")["epochs"]) for node in (admin, other)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -11,9 +11,10 @@ import pytest
 
 from tests.model.nodes import FlakyDatabase, Host, OwnerNode
 from veneurpy.accounts import Loss
-from veneurpy.forward import amend, deliver, dispatch, give_up, seal
+from veneurpy.forward import amend, deliver, dispatch, give_up, restore, seal
 from veneurpy.forward.answer import DONE, Answer
-from veneurpy.forward.desk import Desk
+from veneurpy.forward.desk import Desk, OpenInterval
+from veneurpy.forward.steps import Steps
 from veneurpy.spool import Owed, Record, pieces, seals
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import Outbox
@@ -105,12 +106,62 @@ def without(question: deliver.Question) -> Callable[[Patch], None]:
 
 def amend_without_state(patch: Patch) -> None:
     """A revision has what came late only."""
-    patch.setattr(deliver, "restore_state", lambda desk, interval: None)
+    patch.setattr(restore, "restore_state", _no_steps)
 
 
 def amend_without_before(patch: Patch) -> None:
     """Sinks that add up are not told what they have already."""
-    patch.setattr(amend, "_before", lambda desk, start_ms, columns: {})
+    patch.setattr(amend, "_before", _no_steps)
+
+
+def _no_steps(*_: object) -> Steps[Mapping[int, float]]:
+    yield from ()
+    return {}
+
+
+def take_into_what_is_half_restored(patch: Patch) -> None:
+    """A late batch does not wait for the rest of the sketches."""
+    reopen = restore.reopen
+
+    def at_once(desk: Desk, start_ms: int) -> OpenInterval:
+        try:
+            return reopen(desk, start_ms)
+        except restore.NotRestored:
+            known = desk.restorations[start_ms]
+            if known.interval is None:
+                raise
+            return known.interval
+
+    patch.setattr(deliver, "reopen", at_once)
+
+
+def keep_what_nobody_comes_back_for(patch: Patch) -> None:
+    """What was restored stays in memory."""
+    let_go = restore.let_go
+
+    def keep(desk: Desk) -> None:
+        ready = {time_ms: each for time_ms, each in desk.restorations.items() if each.is_ready}
+        for time_ms in ready:
+            del desk.restorations[time_ms]
+        let_go(desk)
+        desk.restorations = ready | desk.restorations
+
+    patch.setattr(restore, "let_go", keep)
+
+
+def publish_what_was_only_restored(patch: Patch) -> None:
+    """An interval counts as late without a late batch."""
+    restore_next = restore.restore_next
+
+    def eager(desk: Desk) -> Steps[bool]:
+        is_done = yield from restore_next(desk)
+        for start_ms, each in list(desk.restorations.items()):
+            if each.is_ready and each.interval is not None:
+                desk.late[start_ms] = each.interval
+                del desk.restorations[start_ms]
+        return is_done
+
+    patch.setattr(restore, "restore_next", eager)
 
 
 def amend_everything(patch: Patch) -> None:
@@ -211,6 +262,9 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "amend without the state": amend_without_state,
     "amend without what was before": amend_without_before,
     "amend under the same revision": amend_everything,
+    "take into what is half restored": take_into_what_is_half_restored,
+    "keep what nobody comes back for": keep_what_nobody_comes_back_for,
+    "publish what was only restored": publish_what_was_only_restored,
     "give up what was sent": give_up_what_was_sent,
     "send elsewhere": send_elsewhere,
     "draw the identity anew": name_by_process,

@@ -35,6 +35,8 @@ BATCH_BYTES = 60
 """No more than one fits into a step."""
 STEP_BYTES = 200
 """A record of a few rows takes some steps."""
+RESTORE_BYTES = 50
+"""No more than one shard or two."""
 _T = TypeVar("_T")
 
 
@@ -211,6 +213,7 @@ class OwnerNode:
     accept_window_ms: int = ACCEPT_WINDOW_MS
     is_durable: bool = True
     step_bytes: int = STEP_BYTES
+    at_once_bytes: int = 1 << 20
     database: FlakyDatabase = field(default_factory=FlakyDatabase)
     engine: MemoryEngine = field(default_factory=MemoryEngine)
     desk: Desk = field(init=False)
@@ -232,7 +235,8 @@ class OwnerNode:
     def tick(self, most: int = 1 << 30) -> None:
         """Goes on with what is due, or with what had begun: at most so many steps of it.
 
-        While some of a seal is written ahead, the process may die between two of them.
+        While some of a seal is written ahead, or something is restored, the process may die between
+        two of them.
         """
         self.steps = tick(self.desk) if self.steps is None else self.steps
         for _ in range(most):
@@ -246,6 +250,8 @@ class OwnerNode:
             self.outcome = attempt(work)
             if isinstance(self.outcome.error, Crash):
                 raise self.outcome.error
+            if self.desk.restorations and self.dies():
+                raise Crash
 
     def sweep(self) -> None:
         """Frees what nobody needs, unless the disk is full."""
@@ -271,6 +277,8 @@ class OwnerNode:
                 margin_ms=5000,
                 max_bytes=self.most_bytes,
                 step_bytes=self.step_bytes,
+                restore_bytes=RESTORE_BYTES,
+                at_once_bytes=self.at_once_bytes,
                 is_durable=self.is_durable,
             ),
             engine=self.engine,

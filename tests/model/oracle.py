@@ -77,6 +77,8 @@ def published_by(nodes: Iterable[OwnerNode]) -> dict[Key, Published]:
         for record in records(node.database):
             (part,) = record.parts
             columns = record.columns
+            if not len(columns):
+                raise Violation(f"{node.name} has published a revision of nothing")
             for row, value in enumerate(columns.value):
                 each = found[columns.names[columns.name[row]], record.start_ms]
                 each.owners.add(node.name)

@@ -28,6 +28,7 @@ from veneurpy.accounts import Loss
 from veneurpy.engine import Encoded
 from veneurpy.forward import confirm, deliver, owner
 from veneurpy.forward.batch import Batch, BatchId
+from veneurpy.forward.desk import Desk
 from veneurpy.forward.dispatch import Dispatch
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.spool.outbox import FORWARD
@@ -122,7 +123,16 @@ class World:
         return self.owners
 
     def _new_owner(self, name: str, room: int, window_ms: int) -> OwnerNode:
-        return OwnerNode(name, FakeClock(), self._table, self._uuid, self._dies, room, window_ms)
+        return OwnerNode(
+            name,
+            FakeClock(),
+            self._table,
+            self._uuid,
+            self._dies,
+            room,
+            window_ms,
+            at_once_bytes=self.rng.choice([0, 0, 1 << 20]),
+        )
 
     def run(self) -> None:
         """All steps, then the mending. Raises Violation."""
@@ -484,6 +494,9 @@ class World:
         for sender in self.senders:
             self._give_up(sender)
 
+    def _has_something(self, desk: Desk) -> bool:
+        return bool(desk.open or desk.late or desk.restorations)
+
     def _is_quiet(self) -> bool:
         waiting = "SELECT count(*) FROM batches"
         return not self._messages and not any(
@@ -492,5 +505,5 @@ class World:
                 for host in self.hosts
                 for db in (host.database, host.spare)
             ]
-            + [node.desk.open or node.desk.late for node in self.owners]
+            + [self._has_something(node.desk) for node in self.owners]
         )

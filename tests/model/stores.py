@@ -112,8 +112,9 @@ class MemoryStore:
         )
 
     def state(self, shards: int, max_bytes: int) -> list[bytes]:
-        """Counters apart from gauges, so that there is more than one shard."""
-        return [payload_of(self._counters), payload_of({}, self._gauges)]
+        """Each series in a shard of its own, so that there is more than one."""
+        counters = [payload_of({name: value}) for name, value in self._counters.items()]
+        return counters + [payload_of({}, {name: each}) for name, each in self._gauges.items()]
 
     def encode(self, table: OwnerTable, max_bytes: int) -> list[Encoded]:
         """What it has for the members of the next tier; half of an owner's series to a part."""

@@ -71,6 +71,10 @@ def _check_tls(config: Config, report: Report) -> None:
     if server is not None and not (server.certificate and server.key):
         place = report.places.of(("grpc_tls",), key=True)
         report.mistake(place, 'grpc_tls: "certificate" and "key" are needed')
+    if server is not None and server.ring_admins and not server.authority:
+        place = report.places.of(("grpc_tls", "ring_admins"), key=True)
+        what = 'grpc_tls: "ring_admins" needs "authority": without it nobody shows a certificate'
+        report.mistake(place, what)
     for key, used in (
         ("tls", config.forwards or config.chain is not None),
         ("grpc_tls", config.grpc_address is not None),

@@ -137,8 +137,11 @@ class ServerFiles(Section):
     authority: Annotated[str, AfterValidator(check_pem)] = ""
     """With it, senders must show a certificate that this authority has signed, and batches are
     taken in the names that stand in it only (`node_name`: a subject alternative name, or the common
-    name). Whoever has one may change the ring; without `authority` everyone may, and send in any
-    name."""
+    name). Without it everyone who reaches the port may change the ring, and send in any name."""
     relays: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     """Names in certificates whose owners may send in anybody's name: of the proxies. The members of
     the ring may as well, for they pass on what hosts send to one of them."""
+    ring_admins: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
+    """With `authority`: names in certificates whose owners may change the ring. The node at which
+    `veneurpy ring apply` is run asks all others with its own certificate. Empty: whoever has a
+    certificate may."""

@@ -78,6 +78,8 @@ def _owner(owner: Page, done: str) -> str:
         f"owner of {counted(owner['sealed'], 'intervals')} {done}, the last {when}: "
         f"{owner['hosts_in']} of {counted(owner['hosts_known'], 'hosts')} in"
     )
+    if owner["restoring"]:
+        text += f"; {counted(owner['restoring'], 'intervals')} restored for what comes late"
     if owner["quarantined"]:
         text += f"; {counted(owner['quarantined'], 'batches')} quarantined"
     if owner["failure"]:

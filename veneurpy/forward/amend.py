@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from typing import cast
 
 from veneurpy.engine import Columns, PointType, StoreFull
 from veneurpy.engine.earlier import earlier_values
-from veneurpy.forward.deliver import restore_state
 from veneurpy.forward.desk import Desk, OpenInterval
+from veneurpy.forward.restore import restore_state
 from veneurpy.forward.seal import pass_on, publish
 from veneurpy.forward.steps import Steps
 from veneurpy.telemetry.events import SealFailed
@@ -43,7 +44,7 @@ def _revise(desk: Desk, interval: OpenInterval) -> Steps[bool]:
     start_ms = interval.start_ms
     columns = yield lambda: interval.store.columns(desk.plan, touched_only=True)
     try:
-        before = yield lambda: _before(desk, start_ms, columns)
+        before = yield from _before(desk, start_ms, columns)
     except StoreFull:
         desk.emit(SealFailed(start_ms, "there is no memory for the revision"))
         return False
@@ -53,13 +54,14 @@ def _revise(desk: Desk, interval: OpenInterval) -> Steps[bool]:
     return (yield from publish(desk, interval, columns, before))
 
 
-def _before(desk: Desk, start_ms: int, columns: Columns) -> Mapping[int, float]:
+def _before(desk: Desk, start_ms: int, columns: Columns) -> Steps[Mapping[int, float]]:
     """By row, what the revision before had of each counter: sinks that add up need it."""
     if PointType.COUNTER not in bytes(columns.type):
         return {}
     known = OpenInterval(start_ms, desk.engine.open_import(start_ms), 0.0)
     try:
-        restore_state(desk, known)
-        return earlier_values(columns, known.store.columns(desk.plan))
+        yield from restore_state(desk, known)
+        values = yield lambda: earlier_values(columns, known.store.columns(desk.plan))
+        return cast("Mapping[int, float]", values)
     finally:
         known.store.release()

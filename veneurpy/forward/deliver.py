@@ -12,6 +12,7 @@ from veneurpy.forward.answer import DONE, FORGOTTEN, Answer, Kind
 from veneurpy.forward.batch import MOST_BYTES, Batch
 from veneurpy.forward.desk import Desk, OpenInterval
 from veneurpy.forward.epochs import ANYBODY
+from veneurpy.forward.restore import NotRestored, reopen
 from veneurpy.spool import seals
 from veneurpy.spool.database import Database
 from veneurpy.spool.seals import Bounds
@@ -20,7 +21,6 @@ from veneurpy.telemetry.events import (
     BatchRejected,
     IntervalTooOld,
     OwnerClockWrong,
-    StateUnreadable,
 )
 
 Question = Callable[[Desk, Batch], Answer | None]
@@ -96,7 +96,7 @@ def is_inconvenient(desk: Desk, batch: Batch) -> Answer | None:
     early_ms = -desk.age_ms(batch.start_ms) - options.interval_ms
     if early_ms > 0:
         return _busy("future", min(early_ms / 1000, 60.0))
-    if desk.memory_bytes + len(batch.payload) > options.max_bytes:
+    if _memory_beside(desk, batch) + len(batch.payload) > options.max_bytes:
         return _busy("memory")
     is_new = batch.start_ms not in desk.sealed and batch.start_ms not in desk.open
     if is_new and len(desk.open) >= options.most_open:
@@ -152,7 +152,10 @@ QUESTIONS: Final[tuple[Question, ...]] = (
 
 
 def take(desk: Desk, batch: Batch) -> Answer:
-    """Merges a batch that nothing speaks against into its interval: HELD, or nothing is taken."""
+    """Merges a batch that nothing speaks against into its interval: HELD.
+
+    BUSY, and nothing is taken, if there is no memory, or if the interval is being restored.
+    """
     start_ms = batch.start_ms
     is_late = start_ms in desk.sealed
     intervals = desk.late if is_late else desk.open
@@ -161,10 +164,13 @@ def take(desk: Desk, batch: Batch) -> Answer:
         if interval is None:
             interval = _open_late(desk, start_ms) if is_late else _open(desk, start_ms)
         return _merge(desk, batch, interval, intervals)
+    except NotRestored as exc:
+        return _busy(exc.reason, exc.after_s)
     except StoreFull:
         return _busy("memory")
     finally:
-        if interval is not None and start_ms not in intervals:
+        is_kept = start_ms in intervals or start_ms in desk.restorations
+        if interval is not None and not is_kept:
             interval.store.release()
 
 
@@ -192,6 +198,8 @@ def _merge(
             known = accounts.metrics_rejected.get(reason, 0)
             accounts.metrics_rejected[reason] = known + count
         intervals[interval.start_ms] = interval
+    if desk.restorations.pop(interval.start_ms, None) is not None:
+        interval.since_s = desk.clock.monotonic()
     return _held(desk)
 
 
@@ -205,31 +213,17 @@ def _open_late(desk: Desk, start_ms: int) -> OpenInterval:
 
     One that was passed on is empty: what comes now is all that the next tier does not have.
     """
+    if desk.next_tier is None:
+        return reopen(desk, start_ms)
     interval = _open(desk, start_ms)
     interval.revision = desk.sealed[start_ms].revision + 1
-    if desk.next_tier is not None:
-        return interval
-    try:
-        restore_state(desk, interval)
-    except BaseException:
-        interval.store.release()
-        raise
-    interval.store.forget_touched()
     return interval
 
 
-def restore_state(desk: Desk, interval: OpenInterval) -> None:
-    """Merges the committed sketches of an interval into its store. Raises StoreFull."""
-
-    done = 0
-    while payloads := desk.run(lambda db: seals.state(db.connection, interval.start_ms, done)):  # noqa: B023
-        for payload in payloads:
-            try:
-                interval.store.merge(payload, sender="", received_ns=0)
-            except FrameBroken as broken:
-                desk.emit(StateUnreadable(interval.start_ms, broken.reason))
-                raise StoreFull from broken
-        done += len(payloads)
+def _memory_beside(desk: Desk, batch: Batch) -> int:
+    """What there is in memory, but for what was restored for it: that has its room already."""
+    known = desk.restorations.get(batch.start_ms)
+    return desk.memory_bytes - (0 if known is None else known.memory_bytes)
 
 
 def _refuse_up_to(desk: Desk, start_ms: int) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from veneurpy.accounts import OwnerAccounts, Sums
 from veneurpy.engine import ImportStore, Plan
-from veneurpy.forward.batch import Batch, BatchId
+from veneurpy.forward.batch import MOST_BYTES, Batch, BatchId
 from veneurpy.forward.clocks import SenderClocks
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
@@ -81,6 +81,10 @@ class OwnerOptions:
     most_open: int = 4
     step_bytes: int = STEP_BYTES
     """How much of a seal is written at once: whoever else has business with the disk waits."""
+    restore_bytes: int = STEP_BYTES
+    """How many of its sketches are restored in a step."""
+    at_once_bytes: int = MOST_BYTES
+    """Sketches up to this are restored while their batch waits: it is no more than a batch's."""
     is_durable: bool = True
     """Whether what is committed survives the process."""
 
@@ -102,6 +106,37 @@ class OpenInterval:
     def holds(self, id: BatchId) -> bool:
         """Whether a batch is in."""
         return bool(self.identities.get(id.uuid, 0) >> id.part & 1)
+
+
+@dataclass(slots=True)
+class Restoration:
+    """The committed sketches of an interval, for a late batch that was told to come again."""
+
+    bytes: int
+    """What they take on disk."""
+    interval: OpenInterval | None = None
+    """Into which they are read; nobody's batches are in it."""
+    is_ready: bool = False
+    failure: str = ""
+    """A fixed word, if they could not be read."""
+    until_s: float = 0.0
+    """Until then they wait for a batch; after a failure, until then nobody tries again."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is still to be done."""
+        return not (self.is_ready or self.failure)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes in memory."""
+        return 0 if self.interval is None else self.interval.store.memory_bytes
+
+    def release(self) -> None:
+        """Frees that."""
+        if self.interval is not None:
+            self.interval.store.release()
+            self.interval = None
 
 
 class Desk:
@@ -138,6 +173,8 @@ class Desk:
         self.clocks = SenderClocks(clock)
         self.open: dict[int, OpenInterval] = {}
         self.late: dict[int, OpenInterval] = {}
+        self.restorations: dict[int, Restoration] = {}
+        """What late batches wait for, in the order in which they asked."""
         self.sealed: dict[int, Seal] = {}
         self.bounds = Bounds()
         self.quarantined: set[tuple[UUID, int]] = set()
@@ -146,7 +183,7 @@ class Desk:
         self.published: int | None = None
         """The interval that is being published: what it holds must stay as it is."""
         self.is_ending = False
-        """Nothing more is to be published by this process, but what it is at."""
+        """Nothing more is to be published by this process but what it is at, nor restored."""
         self.failure = ""
         """Why the disk could not take the last seal; "" if it did."""
         self.started_s = clock.monotonic()
@@ -160,9 +197,10 @@ class Desk:
 
     @property
     def memory_bytes(self) -> int:
-        """What all open and late intervals take."""
+        """What all open, late and restored intervals take."""
         opened = (*self.open.values(), *self.late.values())
-        return sum(interval.store.memory_bytes for interval in opened)
+        restored = sum(each.memory_bytes for each in self.restorations.values())
+        return restored + sum(interval.store.memory_bytes for interval in opened)
 
     def age_ms(self, start_ms: int) -> int:
         """How long ago an interval ended, by the wall clock."""

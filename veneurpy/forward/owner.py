@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from veneurpy.engine import Plan
-from veneurpy.forward import amend, seal
+from veneurpy.forward import amend, restore, seal
 from veneurpy.forward.answer import Answer, Kind
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.confirm import confirm
@@ -37,16 +37,26 @@ _T = TypeVar("_T")
 
 
 def tick(desk: Desk) -> Steps[None]:
-    """Seals and amends what is due. On the owner's thread, but for the steps."""
-    while (start_ms := seal.due(desk)) is not None:
-        if not (yield from seal.seal(desk, start_ms)):
-            break
-        if desk.is_ending:
+    """Seals and amends what is due, and restores what late batches wait for.
+
+    On the owner's thread, but for the steps.
+    """
+    while not desk.is_ending:
+        is_done = yield from _publish(desk)
+        if not (yield from restore.restore_next(desk)) or not is_done:
             return
+
+
+def _publish(desk: Desk) -> Steps[bool]:
+    """Seals and amends what is due; False if the disk or the memory would not take all of it."""
+    is_done = True
+    while is_done and not desk.is_ending and (start_ms := seal.due(desk)) is not None:
+        is_done = yield from seal.seal(desk, start_ms)
     for start_ms in amend.due(desk):
-        yield from amend.amend(desk, start_ms)
         if desk.is_ending:
-            return
+            break
+        is_done = (yield from amend.amend(desk, start_ms)) and is_done
+    return is_done
 
 
 class Owner:
@@ -144,7 +154,10 @@ class Owner:
         return adopted
 
     async def tick(self) -> None:
-        """Seals and amends what is due. What has begun is ended, also where this is cancelled."""
+        """Seals, amends and restores what is due.
+
+        A seal that has begun is ended, also where this is cancelled.
+        """
         if not self._desk.is_ending and (self._ticking is None or self._ticking.done()):
             self._ticking = asyncio.create_task(self._tick())
         if self._ticking is not None:
@@ -217,7 +230,9 @@ class Owner:
         desk = self._desk
         for interval in (*desk.open.values(), *desk.late.values()):
             interval.store.release()
-        desk.open, desk.late = {}, {}
+        for restoration in desk.restorations.values():
+            restoration.release()
+        desk.open, desk.late, desk.restorations = {}, {}, {}
         desk.slot.close()
 
     def _emit(self, event: Event) -> None:
@@ -246,6 +261,7 @@ def snapshot(desk: Desk) -> dict[str, Any]:
         "name": desk.options.name,
         "open": [_plain(interval) for _, interval in sorted(desk.open.items())],
         "late": [_plain(interval) for _, interval in sorted(desk.late.items())],
+        "restoring": len(desk.restorations),
         "sealed": len(desk.sealed),
         "last_sealed_ms": max(desk.sealed, default=None),
         "hosts_in": len(last),

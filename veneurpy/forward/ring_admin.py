@@ -137,6 +137,23 @@ class RingAdmin:
                 if epoch.number > said.latest.number:
                     # One that comes too late for it goes by the next, which it is asked about too.
                     await self._ask(name, epoch)
+        await self._may(names)
+
+    async def _may(self, names: Sequence[str]) -> None:
+        """Raises RingError unless every member lets this node change its lists.
+
+        Each is asked for the latest, which it has: nothing changes by that.
+        """
+        latest = self._own.table().latest
+        for name in names:
+            try:
+                if name != self._name:
+                    await self._member(name).adopt(latest)
+            except PeerUnavailable as exc:
+                raise RingError(
+                    f"not every member lets {self._name} change the ring, so nothing was changed: "
+                    f"{name}: {exc}"
+                ) from exc
 
     async def _adopt(self, epoch: Epoch, names: Iterable[str]) -> dict[str, str]:
         """Who did not adopt it, and why. This node comes last."""

@@ -28,6 +28,13 @@ def attempt(work: Callable[[], Any]) -> Outcome:
         return Outcome(error=exc)
 
 
+def finish(steps: Steps[Any]) -> None:
+    """Does all of them, here and now. Raises what they raise."""
+    outcome = Outcome()
+    while (work := resume(steps, outcome)) is not None:
+        outcome = attempt(work)
+
+
 def resume(steps: Steps[Any], outcome: Outcome) -> Callable[[], Any] | None:
     """Goes on with what came of the step before; the next one, None at the end."""
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from veneurpy.engine.exchange import MAX_MESSAGE_BYTES
@@ -13,6 +13,7 @@ from veneurpy.forward.epochs import EpochInvalid
 from veneurpy.forward.messages import MessageBroken
 from veneurpy.listeners._health import HEALTH_CHECK, health_check
 from veneurpy.listeners._refusals import Refusals
+from veneurpy.listeners._ring_admins import RingAdmins
 from veneurpy.listeners._speakers import Speakers
 from veneurpy.ports import ImportRefused, ImportTarget, PeerUnavailable
 from veneurpy.rpc import address
@@ -44,14 +45,23 @@ class GrpcImportListener:
         tls: ServerTls | None = None,
         limits: Limits | None = None,
         relays: Callable[[], Iterable[str]] = tuple,
+        ring_admins: Collection[str] = (),
     ) -> None:
-        """Whose certificate has one of the names in `relays` may send in anybody's name."""
+        """Whose certificate has one of the names in `relays` may send in anybody's name.
+
+        Of those in `ring_admins`: may change the ring; everybody may if it is empty.
+        """
         self.refusals = Refusals(telemetry)
         self._host_port = host_port
         self._telemetry = telemetry
         self._is_secured = tls is not None
         self._server = RpcServer(
-            _methods(target, is_healthy, Speakers(relays, telemetry)),
+            _methods(
+                target,
+                is_healthy,
+                Speakers(relays, telemetry),
+                RingAdmins(ring_admins, telemetry),
+            ),
             limits=limits or Limits(max_message_bytes=MAX_MESSAGE_BYTES + (64 << 10)),
             refused=self.refusals.count,
             failed=lambda sender, exc: telemetry.emit(CallCrashed(sender, repr(exc))),
@@ -80,9 +90,9 @@ class GrpcImportListener:
 
 
 def _methods(
-    target: ImportTarget, is_healthy: Callable[[], bool], speakers: Speakers
+    target: ImportTarget, is_healthy: Callable[[], bool], speakers: Speakers, admins: RingAdmins
 ) -> dict[str, Handler]:
-    own, veneur = _Delivery(target, speakers), _Forward(target)
+    own, veneur = _Delivery(target, speakers, admins), _Forward(target)
 
     return {
         messages.DELIVER: own.deliver,
@@ -109,9 +119,10 @@ def _translated() -> Iterator[None]:
 class _Delivery:
     """The service `veneurpy.Delivery`."""
 
-    def __init__(self, target: ImportTarget, speakers: Speakers) -> None:
+    def __init__(self, target: ImportTarget, speakers: Speakers, admins: RingAdmins) -> None:
         self._target = target
         self._speakers = speakers
+        self._admins = admins
 
     async def deliver(self, call: Call) -> bytes:
         message = await call.message()
@@ -134,6 +145,8 @@ class _Delivery:
 
     async def adopt(self, call: Call) -> bytes:
         message = await call.message()
+        if not self._admins.allow(call.names, call.sender):
+            raise RpcError(Status.PERMISSION_DENIED, "no name of the certificate is in ring_admins")
         try:
             adopted = await self._target.adopt(messages.decode_epoch(message))
         except (MessageBroken, EpochInvalid) as exc:

@@ -29,7 +29,8 @@ class Receiving:
 
         Raises ConfigError for certificates that cannot be used.
         """
-        named = () if config.grpc_tls is None else config.grpc_tls.relays
+        tls = config.grpc_tls
+        named = () if tls is None else tls.relays
         assert config.grpc_address is not None
         self._address = config.grpc_address
         self._is_running = False
@@ -41,6 +42,7 @@ class Receiving:
             tls=server_tls(config, failed),
             # Owners, to which hosts send for one another, and proxies.
             relays=lambda: {*named, *members()},
+            ring_admins=() if tls is None else tls.ring_admins,
         )
 
     def __repr__(self) -> str:

@@ -118,10 +118,18 @@ def seals(db: sqlite3.Connection) -> dict[int, Seal]:
     return {time_ms: Seal(revision, bool(gone)) for time_ms, revision, gone in db.execute(query)}
 
 
-def state(db: sqlite3.Connection, start_ms: int, first: int) -> list[bytes]:
+def state(
+    db: sqlite3.Connection, start_ms: int, first: int, most_bytes: int = STEP_BYTES
+) -> list[bytes]:
     """Some of the payloads that give an interval's sketches back, from one on; [] at the end."""
     row = db.execute("SELECT seq FROM states WHERE start_ms = ?", (start_ms,)).fetchone()
-    return [] if row is None else pieces.read(db, row[0], first=first, most_bytes=STEP_BYTES)
+    return [] if row is None else pieces.read(db, row[0], first=first, most_bytes=most_bytes)
+
+
+def state_bytes(db: sqlite3.Connection, start_ms: int) -> int:
+    """How much they are."""
+    row = db.execute("SELECT bytes FROM states WHERE start_ms = ?", (start_ms,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def bounds(db: sqlite3.Connection) -> Bounds:

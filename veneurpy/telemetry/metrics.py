@@ -340,6 +340,11 @@ SENDERS_REFUSED = Metric(
     "Connections and calls of other nodes that were refused, by the limit or rule they broke.",
     ("reason",),
 )
+RING_CHANGES_REFUSED = Metric(
+    "veneurpy_ring_changes_refused_total",
+    "counter",
+    "Calls to change the ring that were refused: their certificate is not in ring_admins.",
+)
 SENDERS_FORGED = Metric(
     "veneurpy_senders_forged_total",
     "counter",

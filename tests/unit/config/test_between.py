@@ -63,6 +63,11 @@ def test_tags_may_be_written_shortly(load: Load) -> None:
         pytest.param("node_name: a,b", "without spaces and commas", id="node name"),
         pytest.param("forward_address: a:1\ntls: {cert_file: /c}", "go together", id="client"),
         pytest.param(OWNER + "grpc_tls: {authority: /a}", '"certificate" and "key"', id="server"),
+        pytest.param(
+            OWNER + "grpc_tls: {certificate: /a, key: /b, ring_admins: [g1]}",
+            '"ring_admins" needs "authority"',
+            id="admins without certificates",
+        ),
         pytest.param(OWNER + "global_hold: 31s", "31s is more than three", id="hold"),
         pytest.param(OWNER + "interval: 200ms", "2s is more than three", id="default hold"),
         pytest.param("forward_address: a:1\ninterval: 10.5ms", "whole milliseconds", id="ms"),

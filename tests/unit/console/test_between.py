@@ -21,6 +21,7 @@ def page(**changed: Any) -> dict[str, Any]:
         "owner": {
             "open": [],
             "late": [],
+            "restoring": 0,
             "sealed": 7,
             "last_sealed_ms": START_MS,
             "hosts_in": 9,
@@ -57,6 +58,12 @@ def test_what_waits_and_what_was_lost() -> None:
     shown = list(between_nodes(page(forward=forward, owner=None)))
     assert ["g2", "1", "2,000", "3", "4"] == shown[1].splitlines()[1].split()
     assert ["last error of g2: no route", "in doubt (crash): 1 batch, 5 samples"] == shown[2:]
+
+
+def test_what_late_batches_wait_for() -> None:
+    """How many published intervals are being restored, or wait for a batch."""
+    _, owner = between_nodes(page(owner=page()["owner"] | {"restoring": 2}))
+    assert owner.endswith("in; 2 intervals restored for what comes late")
 
 
 def test_a_chain() -> None:

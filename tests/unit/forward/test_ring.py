@@ -32,6 +32,7 @@ class Node:
         self.lists = EpochTable(epochs or [FIRST])
         self.away_for = 0
         self.is_late = False
+        self.forbids = False
 
     async def deliver(self, batch: Batch) -> Answer:
         return UNKNOWN
@@ -45,6 +46,8 @@ class Node:
 
     async def adopt(self, epoch: Epoch) -> bool:
         self._answer()
+        if self.forbids:
+            raise PeerUnavailable("PERMISSION_DENIED", may_have_been_applied=False)
         if not self.is_late:
             self.lists = self.lists.plus(epoch)
         return not self.is_late
@@ -104,6 +107,15 @@ async def test_nothing_changes_while_a_member_is_away() -> None:
     rig = Ring(Node("a"), Node("b"), Node("c"))
     rig.nodes["b"].away_for = 1
     with pytest.raises(RingError, match="nothing was changed: b: b is away"):
+        await rig.admin.apply(["a", "c"])
+    assert {EpochTable([FIRST])} == rig.tables()
+
+
+async def test_nothing_changes_where_a_member_does_not_allow_it() -> None:
+    """Also not here: a list that others do not go by would leave batches waiting."""
+    rig = Ring(Node("a"), Node("b"), Node("c"))
+    rig.nodes["c"].forbids = True
+    with pytest.raises(RingError, match="nothing was changed: c: PERMISSION_DENIED"):
         await rig.admin.apply(["a", "c"])
     assert {EpochTable([FIRST])} == rig.tables()
 

@@ -116,3 +116,17 @@ class SealLeft(Event):
         "its senders still have it, and send it again; "
         "a longer shutdown_timeout lets it be published first"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RingChangeRefused(Event):
+    """Somebody asked for another member list whose certificate may not: nothing was changed."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    certificate: str
+    sender: str
+    mend: str = "apply at a node whose certificate has a name in grpc_tls.ring_admins, or add it"
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.RING_CHANGES_REFUSED, 1, {}
