@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import yaml
 
-START_S = 30.0
+START_S = 60.0
 STOP_S = 30.0
 
 
