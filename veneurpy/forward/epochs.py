@@ -80,7 +80,7 @@ class EpochTable:
         return EpochTable([*self.epochs, *newer]) if newer else self
 
     def is_kin(self, other: EpochTable) -> bool:
-        """Whether both may be of one ring: they have a list in common, or ours is of anybody.
+        """Whether both may be of one ring: they have a list in common, or ours began as anybody's.
 
         When it began and in which order it is written does not matter: configurations differ there.
         """
@@ -88,7 +88,7 @@ class EpochTable:
             {(each.number, frozenset(each.members), each.hash) for each in table.epochs}
             for table in (self, other)
         )
-        return self.latest.number == ANYBODY or not ours.isdisjoint(theirs)
+        return self.epochs[0].number == ANYBODY or not ours.isdisjoint(theirs)
 
     def since(self, start_ms: int) -> EpochTable:
         """Without the lists that no interval from `start_ms` on needs."""
