@@ -137,7 +137,7 @@ def _page(outcomes: list[Outcome], rounds: int, seed: int, described: str, elaps
 def _troubles(acts: Counter[str]) -> dict[str, int]:
     """By what a person calls them; what only ends one is left out."""
     called = {
-        "kill": "SIGKILL, and a start within half a second",
+        "kill": "SIGKILL, and a start within half a second; of a whole tier, within 1.5 s",
         "pause": "SIGSTOP, up to 1.5 s",
         "cut": "connections reset",
         "skew": "a clock set off by up to 1.5 s",

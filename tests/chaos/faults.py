@@ -43,7 +43,8 @@ class Chaos:
         kinds = [self._kill, self._kill, self._pause, self._weather, self._weather, self._cut]
         kinds += [self._skew, self._poison, self._ring]
         if self.fleet.zones:
-            kinds += [self._kill_in_the_middle, self._pause_in_the_middle, self._part_tiers]
+            kinds += [self._kill_in_the_middle, self._pause_in_the_middle]
+            kinds += [self._part_tiers, self._kill_ring]
         if self.disks:
             kinds += [self._fill, self._fill, self._fill_and_kill]
         chosen = self.rng.sample(kinds, self.rng.randint(2, 4))
@@ -66,6 +67,12 @@ class Chaos:
     def _kill_in_the_middle(self) -> Iterator[Act]:
         return self._killed(self._node(self.fleet.zone_owners), self._at())
 
+    def _kill_ring(self) -> Iterator[Act]:
+        """All owners of a zone, or all above, are gone for some intervals."""
+        ring, at_s, length_s = self.rng.choice(self.fleet.rings), self._at(), self._length()
+        for node in ring:
+            yield from self._killed(node, at_s, length_s)
+
     def _pause(self) -> Iterator[Act]:
         return self._paused(self._node(self.fleet.nodes))
 
@@ -84,9 +91,11 @@ class Chaos:
         for _ in range(3):
             yield Act(self._at(), f"cut {link.name}", lambda: self.fleet.net.cut(link))
 
-    def _killed(self, node: Node, at_s: float) -> Iterator[Act]:
+    def _killed(self, node: Node, at_s: float, length_s: float | None = None) -> Iterator[Act]:
+        if length_s is None:
+            length_s = self.rng.uniform(0, 0.5)
         yield Act(at_s, f"kill {node.name}", node.kill)
-        yield Act(at_s + self.rng.uniform(0, 0.5), f"start {node.name}", lambda: _begin(node))
+        yield Act(at_s + length_s, f"start {node.name}", lambda: _begin(node))
 
     def _paused(self, node: Node) -> Iterator[Act]:
         at_s = self._at()
