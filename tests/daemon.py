@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from benchmarks.daemon import command_of
 
-START_S = 30.0
+START_S = 60.0
 STOP_S = 30.0
 
 

@@ -33,7 +33,7 @@ class Node:
         for part in ("state", "arenas"):
             (folder / part).mkdir(exist_ok=True)
         self.folder = folder
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "interval": INTERVAL,
             "global_hold": INTERVAL,
             "percentiles": [0.5],
@@ -45,10 +45,15 @@ class Node:
         }
         self.daemon = self.start()
 
-    def start(self) -> Daemon:
-        """Starts it, again if it has ended."""
+    def start(self, **changed: Any) -> Daemon:
+        """Starts it, again if it has ended; with other settings if there are any."""
+        self._settings |= changed
         self.daemon = Daemon(self.folder, self._settings)
-        self.daemon.wait_until_started()
+        try:
+            self.daemon.wait_until_started()
+        except BaseException:
+            self.kill()
+            raise
         return self.daemon
 
     def kill(self) -> None:

@@ -1,8 +1,8 @@
 """Chaos at length: fleets of real nodes, troubles by seed, everything added up after each round.
 
-    python -m tests.chaos [--rounds N] [--seed N]
+    python -m tests.chaos [--rounds N] [--seed N] [--zones | --no-zones] [--keep FOLDER]
 
-200 rounds or more write docs/chaos.md.
+Every second fleet has zones, unless told. 200 rounds or more write docs/chaos.md.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ A_FLEET = 20
 """Rounds that one fleet goes through."""
 PAGE = Path(__file__).parents[2] / "docs" / "chaos.md"
 PAGE_FROM = 200
+ZONES = (2, 1)
 
 TEXT = """\
 # Chaos
 
 Written by `make soak` on {when}. Machine: {machine}.
 
-Fleets of real processes on loopback (4 hosts, 3 owners, a proxy that half of the hosts send
-through, intervals of {interval_s:g} s, `localfile` as the sink of all) were sent samples of known
-totals, while things went wrong by seed: {rounds} rounds, {a_fleet} to a fleet, seeds from {seed},
-{elapsed_s:,.0f} s in all. After each round the troubles were ended, the fleet settled, and
-everything that had been published so far was added up.
+Fleets of real processes on loopback (4 hosts, 3 owners, a proxy, intervals of {interval_s:g} s,
+`localfile` as the sink of all) were sent samples of known totals, while things went wrong by seed:
+{rounds} rounds, {a_fleet} to a fleet, seeds from {seed}, {elapsed_s:,.0f} s in all. In {plain} of
+them half of the hosts sent through the proxy; in {chained} the hosts were those of two zones, whose
+owners (two and one) passed on to the owners above, one zone through the proxy. After each round the
+troubles were ended, the fleet settled, and everything that had been published so far was added up.
 
 | trouble | times |
 |---|---|
@@ -65,14 +67,25 @@ After {held} of {rounds} rounds all of this held:
 @click.option("--seed", default=1, show_default=True, help="Of the first fleet; the next has more.")
 @click.option("--hosts", default=4, show_default=True)
 @click.option("--owners", default=3, show_default=True)
-def main(rounds: int, seed: int, hosts: int, owners: int) -> None:
+@click.option("--zones/--no-zones", default=None, help="By seed, if not given: all even ones.")
+@click.option("--keep", type=click.Path(path_type=Path), help="For what a fleet that fails leaves.")
+def main(
+    rounds: int, seed: int, hosts: int, owners: int, zones: bool | None, keep: Path | None
+) -> None:
     """Exits with 1 when something is lost unnamed, counted twice or does not add up."""
     started_s, described = time.monotonic(), machine.describe()
-    outcomes = []
+    outcomes = list[Outcome]()
     for first in range(0, rounds, A_FLEET):
-        count = min(A_FLEET, rounds - first)
+        number = seed + len(outcomes)
+        has_zones = number % 2 == 0 if zones is None else zones
         outcome = run(
-            seed=seed + len(outcomes), rounds=count, hosts=hosts, owners=owners, tell=click.echo
+            seed=number,
+            rounds=min(A_FLEET, rounds - first),
+            hosts=hosts,
+            owners=owners,
+            zones=ZONES if has_zones else (),
+            keep=keep,
+            tell=click.echo,
         )
         outcomes.append(outcome)
         if not outcome.holds:
@@ -95,7 +108,7 @@ def _page(outcomes: list[Outcome], rounds: int, seed: int, described: str, elaps
     filled = "Nothing was mounted, so no disk was filled: that takes root."
     if can_mount():
         filled = (
-            "The state of one host and one owner was on a small disk, which was filled to the brim."
+            "The state of one node of each tier was on a small disk, which was filled to the brim."
         )
     return TEXT.format(
         when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -104,6 +117,8 @@ def _page(outcomes: list[Outcome], rounds: int, seed: int, described: str, elaps
         rounds=rounds,
         a_fleet=A_FLEET,
         seed=seed,
+        plain=sum(outcome.rounds for outcome in outcomes if not outcome.has_zones),
+        chained=sum(outcome.rounds for outcome in outcomes if outcome.has_zones),
         elapsed_s=elapsed_s,
         acts="\n".join(
             f"| {word} | {count:,} |" for word, count in sorted(_troubles(acts).items())
@@ -122,7 +137,7 @@ def _page(outcomes: list[Outcome], rounds: int, seed: int, described: str, elaps
 def _troubles(acts: Counter[str]) -> dict[str, int]:
     """By what a person calls them; what only ends one is left out."""
     called = {
-        "kill": "SIGKILL, and a start within half a second",
+        "kill": "SIGKILL, and a start within half a second; of a whole tier, within 1.5 s",
         "pause": "SIGSTOP, up to 1.5 s",
         "cut": "connections reset",
         "skew": "a clock set off by up to 1.5 s",

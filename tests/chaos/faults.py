@@ -42,6 +42,9 @@ class Chaos:
         """A few troubles, each with its end, in the order of time."""
         kinds = [self._kill, self._kill, self._pause, self._weather, self._weather, self._cut]
         kinds += [self._skew, self._poison, self._ring]
+        if self.fleet.zones:
+            kinds += [self._kill_in_the_middle, self._pause_in_the_middle]
+            kinds += [self._part_tiers, self._kill_ring]
         if self.disks:
             kinds += [self._fill, self._fill, self._fill_and_kill]
         chosen = self.rng.sample(kinds, self.rng.randint(2, 4))
@@ -59,27 +62,51 @@ class Chaos:
         self.fleet.begin()
 
     def _kill(self) -> Iterator[Act]:
-        node, at_s = self._node(self.fleet.nodes), self._at()
-        yield Act(at_s, f"kill {node.name}", node.kill)
-        yield Act(at_s + self.rng.uniform(0, 0.5), f"start {node.name}", lambda: _begin(node))
+        return self._killed(self._node(self.fleet.nodes), self._at())
+
+    def _kill_in_the_middle(self) -> Iterator[Act]:
+        return self._killed(self._node(self.fleet.zone_owners), self._at())
+
+    def _kill_ring(self) -> Iterator[Act]:
+        """All owners of a zone, or all above, are gone for some intervals."""
+        ring, at_s, length_s = self.rng.choice(self.fleet.rings), self._at(), self._length()
+        for node in ring:
+            yield from self._killed(node, at_s, length_s)
 
     def _pause(self) -> Iterator[Act]:
-        node, at_s = self._node(self.fleet.nodes), self._at()
-        yield Act(at_s, f"pause {node.name}", node.pause)
-        yield Act(at_s + self._length(), f"resume {node.name}", node.resume)
+        return self._paused(self._node(self.fleet.nodes))
+
+    def _pause_in_the_middle(self) -> Iterator[Act]:
+        return self._paused(self._node(self.fleet.zone_owners))
 
     def _weather(self) -> Iterator[Act]:
         bad = [weather for weather in Weather if weather is not Weather.FAIR]
-        link, weather, at_s = self._link(), self.rng.choice(bad), self._at()
-        turn = self.fleet.net.turn
+        return self._turned(self._link(list(self.fleet.links.values())), self.rng.choice(bad))
+
+    def _part_tiers(self) -> Iterator[Act]:
+        return self._turned(self._link(self.fleet.upward), Weather.DOWN)
+
+    def _cut(self) -> Iterator[Act]:
+        link = self._link(list(self.fleet.links.values()))
+        for _ in range(3):
+            yield Act(self._at(), f"cut {link.name}", lambda: self.fleet.net.cut(link))
+
+    def _killed(self, node: Node, at_s: float, length_s: float | None = None) -> Iterator[Act]:
+        if length_s is None:
+            length_s = self.rng.uniform(0, 0.5)
+        yield Act(at_s, f"kill {node.name}", node.kill)
+        yield Act(at_s + length_s, f"start {node.name}", lambda: _begin(node))
+
+    def _paused(self, node: Node) -> Iterator[Act]:
+        at_s = self._at()
+        yield Act(at_s, f"pause {node.name}", node.pause)
+        yield Act(at_s + self._length(), f"resume {node.name}", node.resume)
+
+    def _turned(self, link: Link, weather: Weather) -> Iterator[Act]:
+        turn, at_s = self.fleet.net.turn, self._at()
         yield Act(at_s, f"{link.name} is {weather}", lambda: turn(link, weather))
         end_s = at_s + self._length()
         yield Act(end_s, f"{link.name} is fair", lambda: turn(link, Weather.FAIR))
-
-    def _cut(self) -> Iterator[Act]:
-        link = self._link()
-        for _ in range(3):
-            yield Act(self._at(), f"cut {link.name}", lambda: self.fleet.net.cut(link))
 
     def _skew(self) -> Iterator[Act]:
         node, at_s = self._node(self.fleet.nodes), self._at()
@@ -99,17 +126,18 @@ class Chaos:
         node = next(node for node in self.fleet.nodes if fill.what.endswith(f" {node.name}"))
         at_s = self.rng.uniform(fill.at_s, empty.at_s + 0.5)
         yield from (fill, empty)
-        yield Act(at_s, f"kill {node.name}", node.kill)
-        yield Act(at_s + self.rng.uniform(0, 0.5), f"start {node.name}", lambda: _begin(node))
+        yield from self._killed(node, at_s)
 
     def _poison(self) -> Iterator[Act]:
-        node, seed = self._node(self.fleet.owners), self.rng.randrange(1 << 32)
+        owners = [*self.fleet.owners, *self.fleet.zone_owners]
+        node, seed = self._node(owners), self.rng.randrange(1 << 32)
         yield Act(self._at(), f"poison {node.name}", lambda: poison(node, random.Random(seed)))
 
     def _ring(self) -> Iterator[Act]:
-        members = self.fleet.members
+        ring = self.rng.choice(self.fleet.rings)
+        members = [node.name for node in ring]
         wanted = self.rng.sample(members, self.rng.randint(1, len(members)))
-        asked = self._node(self.fleet.owners)
+        asked = self._node(ring)
 
         def change() -> None:
             if asked.is_started:
@@ -120,8 +148,8 @@ class Chaos:
     def _node(self, nodes: Sequence[Node]) -> Node:
         return self.rng.choice(nodes)
 
-    def _link(self) -> Link:
-        return self.rng.choice(sorted(self.fleet.links.values(), key=lambda link: link.name))
+    def _link(self, links: Sequence[Link]) -> Link:
+        return self.rng.choice(sorted(links, key=lambda link: link.name))
 
     def _at(self) -> float:
         return self.rng.uniform(0, ROUND_S)

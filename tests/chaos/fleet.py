@@ -1,9 +1,15 @@
-"""Hosts, owners and a proxy as real processes on loopback, each way between them a link."""
+"""Hosts, owners and a proxy as real processes on loopback, each way between them a link.
+
+With zones, owners of their own stand between the hosts and the owners.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shutil
+import string
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -21,8 +27,22 @@ Way = Literal["ring", "proxy", "owner"]
 WAYS: tuple[Way, ...] = ("ring", "proxy", "owner", "proxy")
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many nodes of each kind; `zones` has how many owners each zone has."""
+
+    hosts: int
+    owners: int
+    proxies: int
+    zones: tuple[int, ...] = ()
+
+
 class Fleet:
-    """Nodes `h0`…, `g0`… and, if wanted, the proxy `p`, through which some hosts send."""
+    """Nodes `h0`…, `g0`… and, if wanted, the proxy `p`, through which some hosts send.
+
+    The owners of zones are `a0`…, `b0`…: hosts are dealt out to the zones, and it is the last zone
+    that sends through the proxy.
+    """
 
     def __init__(
         self,
@@ -30,32 +50,43 @@ class Fleet:
         arenas: Path,
         net: Network,
         *,
-        shape: tuple[int, int, int],
+        shape: Shape,
         settings: Mapping[str, Any],
     ) -> None:
-        """`shape` is how many hosts, owners and proxies (0 or 1)."""
-        hosts, owners, proxies = shape
         self.net = net
         self.links: dict[tuple[str, str], Link] = {}
         self._folder, self._arenas, self._settings = folder, arenas, settings
-        self._members = [f"g{i}" for i in range(owners)]
+        self._shape = shape
+        self._members = [f"g{i}" for i in range(shape.owners)]
         self.owners = [self._node(name, self._owner(name)) for name in self._members]
         self.others: list[Node] = []
-        self.proxies = [self._node("p", self._proxy("p")) for _ in range(proxies)]
-        self.hosts = [
-            self._node(f"h{i}", self._host(f"h{i}", WAYS[i % len(WAYS)] if proxies else "ring"))
-            for i in range(hosts)
-        ]
+        self.proxies = [self._node("p", self._proxy("p")) for _ in range(shape.proxies)]
+        self.zones = [self._zone(number) for number in range(len(shape.zones))]
+        self.hosts = [self._node(f"h{i}", self._host(i)) for i in range(shape.hosts)]
 
     @property
     def nodes(self) -> list[Node]:
-        """All of them."""
-        return [*self.owners, *self.proxies, *self.hosts, *self.others]
+        """All of them; who sends stands before who receives it."""
+        return [*self.hosts, *self.zone_owners, *self.proxies, *self.owners, *self.others]
 
     @property
-    def members(self) -> list[str]:
-        """The names of the owners."""
-        return list(self._members)
+    def zone_owners(self) -> list[Node]:
+        """The owners of all zones."""
+        return [node for zone in self.zones for node in zone]
+
+    @property
+    def rings(self) -> list[list[Node]]:
+        """Nodes that are members of one ring, which can be changed."""
+        return [ring for ring in (self.owners, *self.zones) if ring]
+
+    @property
+    def upward(self) -> list[Link]:
+        """The ways from the owners of zones to the next tier."""
+        names = {node.name for node in self.zone_owners}
+        above = {"p", *self._members}
+        return [
+            link for (here, there), link in self.links.items() if here in names and there in above
+        ]
 
     def add_standalone(self, name: str) -> Node:
         """One more node, which forwards nothing and owns nothing."""
@@ -102,6 +133,10 @@ class Fleet:
         for node in self.nodes:
             node.close()
 
+    def keep(self, folder: Path) -> None:
+        """Copies what the nodes have left on disk, for a person: logs, rows, spools."""
+        shutil.copytree(self._folder, folder, ignore=shutil.ignore_patterns("ballast"))
+
     def _node(self, name: str, settings: Mapping[str, Any]) -> Node:
         folder = self._folder / name
         folder.mkdir()
@@ -117,25 +152,58 @@ class Fleet:
         return Node(name, folder, self._arenas / name, {**common, **settings, **self._settings})
 
     def _owner(self, name: str) -> dict[str, Any]:
+        # Owners of zones hold an interval first.
+        hold_s = 3 * INTERVAL_S if self._shape.zones else INTERVAL_S
         return {
             "grpc_address": "127.0.0.1:0",
-            "global_hold": f"{INTERVAL_S * 1000:g}ms",
-            "forward": {"members": self._addresses(name)},
+            "global_hold": f"{hold_s * 1000:g}ms",
+            "forward": {"members": self._addresses(name, self._members)},
         }
 
-    def _proxy(self, name: str) -> dict[str, Any]:
-        return {"grpc_address": "127.0.0.1:0", "forward": {"members": self._addresses(name)}}
+    def _zone(self, number: int) -> list[Node]:
+        names = self._zone_members(number)
+        is_last = number + 1 == len(self._shape.zones)
+        return [
+            self._node(
+                name,
+                {
+                    "grpc_address": "127.0.0.1:0",
+                    "global_hold": f"{INTERVAL_S * 1000:g}ms",
+                    "forward": {"members": self._addresses(name, names)},
+                    "chain": {"members": self._above(name, by_proxy=is_last)},
+                },
+            )
+            for name in names
+        ]
 
-    def _host(self, name: str, way: Way) -> dict[str, Any]:
-        if way == "ring":
-            return {"forward": {"members": self._addresses(name)}}
+    def _zone_members(self, number: int) -> list[str]:
+        return [f"{string.ascii_lowercase[number]}{i}" for i in range(self._shape.zones[number])]
+
+    def _proxy(self, name: str) -> dict[str, Any]:
+        members = self._addresses(name, self._members)
+        return {"grpc_address": "127.0.0.1:0", "forward": {"members": members}}
+
+    def _host(self, number: int) -> dict[str, Any]:
+        name = f"h{number}"
+        if self.zones:
+            members = self._zone_members(number % len(self.zones))
+            # Every second host of a zone knows one address only.
+            if number // len(self.zones) % 2:
+                return {"forward_address": f"127.0.0.1:{self._link(name, members[0]).port}"}
+            return {"forward": {"members": self._addresses(name, members)}}
+        way = WAYS[number % len(WAYS)] if self.proxies else "ring"
         if way == "owner":
             return {"forward_address": f"127.0.0.1:{self._link(name, self._members[0]).port}"}
-        port = self._link(name, "p").port
-        return {"forward": {"members": dict.fromkeys(self._members, f"127.0.0.1:{port}")}}
+        return {"forward": {"members": self._above(name, by_proxy=way == "proxy")}}
 
-    def _addresses(self, name: str) -> dict[str, str]:
-        return {there: f"127.0.0.1:{self._link(name, there).port}" for there in self._members}
+    def _above(self, name: str, *, by_proxy: bool) -> dict[str, str]:
+        """The owners, each where it is, or all at the proxy if there is one."""
+        if not (by_proxy and self.proxies):
+            return self._addresses(name, self._members)
+        return dict.fromkeys(self._members, f"127.0.0.1:{self._link(name, 'p').port}")
+
+    def _addresses(self, name: str, members: Sequence[str]) -> dict[str, str]:
+        return {there: f"127.0.0.1:{self._link(name, there).port}" for there in members}
 
     def _link(self, here: str, there: str) -> Link:
         if (here, there) not in self.links:
@@ -151,8 +219,9 @@ def is_settled(node: Node, intervals: int) -> bool:
         return False
     if ledger["intervals"] < intervals:
         return False
-    forward, owner = status["forward"], status["owner"]
-    if forward and forward["accounts"]["pending"]["batches"]:
+    owner = status["owner"]
+    ways = [status[way] for way in ("forward", "chain") if status[way]]
+    if any(way["accounts"]["pending"]["batches"] for way in ways):
         return False
     if owner and (owner["open"] or owner["late"]):
         return False
@@ -162,7 +231,12 @@ def is_settled(node: Node, intervals: int) -> bool:
 
 @contextmanager
 def fleet(
-    *, hosts: int, owners: int, proxy: bool, settings: Mapping[str, Any] | None = None
+    *,
+    hosts: int,
+    owners: int,
+    proxy: bool,
+    zones: Sequence[int] = (),
+    settings: Mapping[str, Any] | None = None,
 ) -> Iterator[Fleet]:
     """A fleet that is ready to `begin`, in directories of its own; gone with the block."""
     with (
@@ -174,7 +248,7 @@ def fleet(
             Path(folder),
             Path(arenas),
             net,
-            shape=(hosts, owners, int(proxy)),
+            shape=Shape(hosts, owners, int(proxy), tuple(zones)),
             settings=settings or {},
         )
         try:

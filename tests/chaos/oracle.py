@@ -84,10 +84,10 @@ class Named:
     by_reason: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, fleet: Fleet, ledgers: Mapping[tuple[str, int], Mapping[str, Any]]) -> Named:
-        """`ledgers` has the last that each life of each node has said of what it forwards."""
+    def of(cls, fleet: Fleet, ledgers: Iterable[Mapping[str, Any]]) -> Named:
+        """`ledgers` has the last that each life of each node has said of what it passes on."""
         made = cls()
-        for forwarded in ledgers.values():
+        for forwarded in ledgers:
             for word in ("rejected", "given_up", "in_doubt"):
                 for reason, sums in forwarded[word].items():
                     made.batches += sums["batches"]

@@ -21,7 +21,7 @@ from tests.chaos.node import OFFSET
 from tests.daemon import rows_in, send_lines
 from tests.waiting import wait_until
 
-START_S = 60.0
+START_S = 180.0
 END_S = 30.0
 SO_RCVBUFFORCE = 33
 BUFFER_BYTES = 8 << 20

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks.conservation import Verdict
@@ -26,6 +27,7 @@ class Outcome:
     """What the rounds of one fleet came to."""
 
     seed: int
+    has_zones: bool = False
     rounds: int = 0
     datagrams: int = 0
     acts: Counter[str] = field(default_factory=Counter)
@@ -46,14 +48,24 @@ class Outcome:
 
 
 def run(
-    *, seed: int, rounds: int, hosts: int = 4, owners: int = 3, tell: Callable[[str], None] = print
+    *,
+    seed: int,
+    rounds: int,
+    hosts: int = 4,
+    owners: int = 3,
+    zones: Sequence[int] = (),
+    keep: Path | None = None,
+    tell: Callable[[str], None] = print,
 ) -> Outcome:
-    """Puts one fleet through so many rounds; stops after one that something fails in."""
-    rng, outcome = random.Random(seed), Outcome(seed)
+    """Puts one fleet through so many rounds; stops after one that something fails in.
+
+    What the nodes of such a fleet have left goes below `keep`, under the seed.
+    """
+    rng, outcome = random.Random(seed), Outcome(seed, bool(zones))
     with (
-        fleet(hosts=hosts, owners=owners, proxy=True) as nodes,
+        fleet(hosts=hosts, owners=owners, proxy=True, zones=zones) as nodes,
         small_disks(nodes) as disks,
-        workload([*nodes.hosts, *nodes.owners]) as load,
+        workload([*nodes.hosts, *nodes.zone_owners, *nodes.owners]) as load,
     ):
         nodes.begin()
         watch = Watch(nodes)
@@ -62,6 +74,8 @@ def run(
             _round(chaos, watch, load, outcome)
             tell(f"seed {seed} round {number}: {'holds' if outcome.holds else 'FAILED'}")
             if not outcome.holds:
+                if keep is not None:
+                    nodes.keep(keep / str(seed))
                 break
         outcome.datagrams = sum(load.sent.values())
         outcome.ring_changes = sum(change.is_made for change in chaos.changes)
@@ -105,7 +119,8 @@ class Watch:
 
     def __init__(self, nodes: Fleet) -> None:
         self._fleet = nodes
-        self._forward: dict[tuple[str, int], dict[str, Any]] = {}
+        self._ways: dict[tuple[str, int, str], dict[str, Any]] = {}
+        """By node, life, and `forward` or `chain`."""
         self._owner: dict[tuple[str, int], dict[str, Any]] = {}
 
     def look(self) -> None:
@@ -117,7 +132,7 @@ class Watch:
     def named(self) -> Named:
         """What all lives have named as missing."""
         self.look()
-        return Named.of(self._fleet, self._forward)
+        return Named.of(self._fleet, self._ways.values())
 
     def pending(self) -> dict[str, Any]:
         """What each node waits for, for a person."""
@@ -128,44 +143,59 @@ class Watch:
             except OSError as exc:
                 found[node.name] = str(exc)
             else:
-                found[node.name] = {key: status[key] for key in ("forward", "owner", "spool")}
+                shown = ("forward", "chain", "owner", "spool")
+                found[node.name] = {key: status[key] for key in shown}
         return found
 
     def balanced(self) -> Verdict:
         """The equations of every node, added up by somebody else than itself."""
-        off = []
-        for (name, _), said in self._forward.items():
+        off = [*self._off_ways(), *self._off_owners(), *self._off_links()]
+        return Verdict("the accounts of all nodes add up", not off, f"{off or 'they do'}")
+
+    def _off_ways(self) -> Iterator[str]:
+        for (name, _, way), said in self._ways.items():
             for unit in ("batches", "samples"):
                 came = sum(said[key][unit] for key in ("encoded", "restored", "pieces"))
                 went = sum(said[key][unit] for key in ("done", "divided", "pending"))
                 for word in ("rejected", "given_up", "in_doubt"):
                     went += sum(sums[unit] for sums in said[word].values())
                 if came != went:
-                    off.append(f"{name} forwards {came} {unit} and knows of {went}")
+                    yield f"{name} has {came} {unit} to {way} and knows of {went}"
+
+    def _off_owners(self) -> Iterator[str]:
         for (name, _), said in self._owner.items():
             for unit in ("batches", "samples"):
                 has = sum(said[key][unit] for key in ("sealed", "open", "late"))
                 if said["accepted"][unit] != has:
-                    off.append(f"{name} took {said['accepted'][unit]} {unit} and has {has}")
-        return Verdict("the accounts of all nodes add up", not off, f"{off or 'they do'}")
+                    yield f"{name} took {said['accepted'][unit]} {unit} and has {has}"
+
+    def _off_links(self) -> Iterator[str]:
+        """Of those lives that go on: the others were looked at in the midst of a seal, maybe."""
+        for node in self._fleet.zone_owners:
+            sealed = self._owner[node.name, node.lives]["sealed"]["samples"]
+            passed_on = self._ways[node.name, node.lives, "chain"]["encoded"]["samples"]
+            if sealed != passed_on:
+                yield f"{node.name} has sealed {sealed} samples and passed on {passed_on}"
 
     def _look(self, node: Node) -> None:
         try:
             status = node.get("/api/v1/status")
         except OSError:
             return
-        if status["forward"]:
-            self._forward[node.name, node.lives] = status["forward"]["accounts"]
+        for way in ("forward", "chain"):
+            if status[way]:
+                self._ways[node.name, node.lives, way] = status[way]["accounts"]
         if status["owner"]:
             self._owner[node.name, node.lives] = status["owner"]["accounts"]
 
 
 @contextmanager
 def small_disks(nodes: Fleet) -> Iterator[dict[str, SmallDisk]]:
-    """A small disk below one host and one owner, where this process may mount."""
+    """A small disk below one node of each tier, where this process may mount."""
     with ExitStack() as stack:
         disks: dict[str, SmallDisk] = {}
-        for node in (nodes.hosts[0], nodes.owners[-1]) if can_mount() else ():
+        chosen = [nodes.hosts[0], *nodes.zone_owners[-1:], nodes.owners[-1]]
+        for node in chosen if can_mount() else ():
             disks[node.name] = disk = SmallDisk(node.state)
             stack.callback(disk.close)
             stack.callback(node.close)

@@ -19,24 +19,31 @@ FULL_INTERVALS = 5
 CLOSE_S = 60.0
 
 
-@pytest.mark.parametrize("seed", [1])
-def test_nothing_is_lost_or_counted_twice(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "zones"), [(1, ()), (2, (1, 1))], ids=["one tier", "zones and a tier above"]
+)
+def test_nothing_is_lost_or_counted_twice(seed: int, zones: tuple[int, ...]) -> None:
     """After every round each interval of each series has what was sent, or a ledger names it."""
-    outcome = run(seed=seed, rounds=ROUNDS, hosts=2, owners=2)
+    outcome = run(seed=seed, rounds=ROUNDS, hosts=2, owners=2, zones=zones)
     print("\n".join(outcome.history))
     assert [] == outcome.failures
     assert ROUNDS == outcome.rounds
 
 
 @pytest.mark.skipif(not can_mount(), reason="no disk is filled here: only root can mount one")
-@pytest.mark.parametrize("kills", [False, True], ids=["", "and kills"])
-def test_full_disks_delay_and_lose_nothing(kills: bool) -> None:
+@pytest.mark.parametrize(
+    ("kills", "zones"),
+    [(False, ()), (True, ()), (True, (1,))],
+    ids=["", "and kills", "in a zone, and kills"],
+)
+def test_full_disks_delay_and_lose_nothing(kills: bool, zones: tuple[int, ...]) -> None:
     """An owner and a host whose disks have been full publish what came meanwhile.
 
-    Also if each is killed while its disk is full, and the next process begins with that.
+    Also if each is killed while its disk is full, and the next process begins with that; and with
+    an owner between them that passes on.
     """
     with (
-        fleet(hosts=1, owners=1, proxy=False) as nodes,
+        fleet(hosts=1, owners=1, proxy=False, zones=zones) as nodes,
         small_disks(nodes) as disks,
         workload(nodes.hosts) as load,
     ):

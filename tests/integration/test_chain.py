@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.engines import needs_native
-from tests.nodes import INTERVAL, Node, free_address, nodes
+from tests.integration.tiers import NAMES, NewNode, Tiers, by_interval
+from tests.nodes import nodes
 from tests.waiting import wait_until
-from veneurpy.config.quantity import parse_duration
 
 pytestmark = [needs_native, pytest.mark.timeout(120)]
 
-NewNode = Callable[..., Node]
-NAMES = [f"c{number}" for number in range(12)]
 UNITS = ("batches", "samples")
-INTERVAL_S = parse_duration(INTERVAL)
 
 
 @pytest.fixture
@@ -28,69 +23,11 @@ def new_node() -> Iterator[NewNode]:
         yield new
 
 
-class Tiers:
-    """Two hosts, two owners of their zone, one or two owners above."""
-
-    def __init__(self, folder: Path, new_node: NewNode, *, tops: Sequence[str]) -> None:
-        above = {name: free_address() for name in tops}
-        zone = {name: free_address() for name in ("z1", "z2")}
-        self.tops = [
-            new_node(
-                folder / name,
-                grpc_address=address,
-                forward={"members": above},
-                global_hold="1500ms",
-            )
-            for name, address in above.items()
-        ]
-        ring = {"members": zone}
-        chain = {"members": above}
-        self.zones = [
-            new_node(folder / name, grpc_address=address, forward=ring, chain=chain)
-            for name, address in zone.items()
-        ]
-        self.hosts = [new_node(folder / f"h{i}", forward=ring) for i in range(2)]
-        self.nodes = [*self.hosts, *self.zones, *self.tops]
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing waits anywhere, from the hosts upward."""
-        return all(node.is_idle for node in self.nodes)
-
-    def sum(self, name: str) -> float:
-        """What the upper tier has published of a counter."""
-        return sum(node.sum(name) for node in self.tops)
-
-    def accounts(self, tier: Sequence[Node], of: str) -> list[dict[str, Any]]:
-        """Those accounts of each node of a tier."""
-        return [node.status()[of]["accounts"] for node in tier]
-
-
-def broken(tiers: Tiers) -> list[object]:
-    """Equations of their ledgers that do not hold."""
-    return [
-        equation
-        for node in tiers.nodes
-        for accounts in node.ledger()["between_nodes"].values()
-        for equation in accounts["equations"]
-        if not equation["holds"]
-    ]
-
-
-def by_interval(tier: Sequence[Node], name: str) -> dict[float, float]:
-    """What nodes have published of a counter, by the multiple of the interval that it began in."""
-    found: defaultdict[float, float] = defaultdict(float)
-    for node in tier:
-        for series, value in node.latest().items():
-            if series.name == name:
-                found[series.timestamp // INTERVAL_S * INTERVAL_S] += value
-    return found
-
-
 def test_three_tiers_say_what_was_sent(tmp_path: Path, new_node: NewNode) -> None:
     """Each series once, by the upper tier; what hosts and zones received of their own stays there.
 
-    The samples that a tier has sealed are those that the tier below has sent.
+    The samples that a tier has sealed are those that the tier below has sent. Zones say which of
+    the windows above them, all as they are preset, is too short.
     """
     tiers = Tiers(tmp_path, new_node, tops=["t1", "t2"])
     for host in tiers.hosts:
@@ -112,7 +49,14 @@ def test_three_tiers_say_what_was_sent(tmp_path: Path, new_node: NewNode) -> Non
     assert [{"here", "t.max", "t.min", "t.count"}, set()] == [
         {series.name for series in zone.latest()} for zone in tiers.zones
     ]
-    assert [] == broken(tiers)
+    assert [] == tiers.broken()
+    short = [("t1", "accept_window"), ("t1", "late_window")]
+    short += [("t2", "accept_window"), ("t2", "late_window")]
+    for zone in tiers.zones:
+        told = [(line["owner"], line["key"]) for line in zone.daemon.logged("window_short")]
+        assert short == sorted(told)
+        shown = zone.status()["chain"]["short_windows"]
+        assert short == sorted((each["owner"], each["key"]) for each in shown)
     for unit in UNITS:
         sealed = [each["sealed"][unit] for each in tiers.accounts(tiers.zones, "owner")]
         sent = [
@@ -161,8 +105,5 @@ def test_deaths_in_the_middle_lose_nothing(tmp_path: Path, new_node: NewNode) ->
     assert [sent] * len(NAMES) == [tiers.sum(name) for name in NAMES]
     received = by_interval(tiers.hosts, "here")
     assert [received] * len(NAMES) == [by_interval(tiers.tops, name) for name in NAMES]
-    assert [] == broken(tiers)
-    for accounts in tiers.accounts([*tiers.hosts, *tiers.zones], "forward"):
-        assert [{}] * 3 == [accounts[word] for word in ("rejected", "given_up", "in_doubt")]
-    for accounts in tiers.accounts(tiers.zones, "chain"):
-        assert [{}] * 3 == [accounts[word] for word in ("rejected", "given_up", "in_doubt")]
+    assert [] == tiers.broken()
+    assert [] == tiers.losses()

@@ -28,6 +28,11 @@ def between_nodes(status: Page) -> Iterator[str]:
         members = ", ".join(chain["members"])
         yield f"next tier, epoch {chain['epoch']}: {members}"
         yield from _way(chain)
+        if chain["short_windows"]:
+            yield "\n".join(
+                f"TOO SHORT at {each['owner']}: {each['key']}, {each['needed_s']:g}s are needed"
+                for each in chain["short_windows"]
+            )
 
 
 def _way(forward: Page) -> Iterator[str]:

@@ -34,6 +34,18 @@ FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True)
+class Windows:
+    """An owner's times, each counted from the end of an interval."""
+
+    accept_s: float
+    """How long it takes what it has not published yet."""
+    late_s: float
+    """How long what it has published can be amended."""
+    hold_s: float
+    """How long it waits before it publishes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One of the kinds, with what belongs to it."""
 
@@ -44,8 +56,8 @@ class Answer:
     """When to ask again, for BUSY."""
     table: EpochTable | None = None
     """What the owner knows of the members, for REFUSED."""
-    window_s: float = 0.0
-    """How old an interval this owner takes; 0: not told."""
+    windows: Windows | None = None
+    """Of this owner, for HELD and TOO_OLD."""
 
 
 DONE = Answer(Kind.DONE)

@@ -255,8 +255,7 @@ def _retire(desk: Desk, start_ms: int) -> None:
 
 def _too_old(desk: Desk, batch: Batch, reason: str) -> Answer:
     desk.emit(IntervalTooOld(reason, batch.sender, batch.start_ms, batch.series, batch.samples))
-    window_s = desk.options.accept_window_ms / 1000
-    return Answer(Kind.TOO_OLD, reason, window_s=window_s)
+    return Answer(Kind.TOO_OLD, reason, windows=desk.options.windows)
 
 
 def _rejected(desk: Desk, batch: Batch, reason: str) -> Answer:
@@ -267,7 +266,7 @@ def _rejected(desk: Desk, batch: Batch, reason: str) -> Answer:
 
 
 def _held(desk: Desk) -> Answer:
-    return Answer(Kind.HELD, window_s=desk.options.accept_window_ms / 1000)
+    return Answer(Kind.HELD, windows=desk.options.windows)
 
 
 def _busy(reason: str, after_s: float = BUSY_S) -> Answer:

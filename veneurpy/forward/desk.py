@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from veneurpy.accounts import OwnerAccounts, Sums
 from veneurpy.engine import ImportStore, Plan
+from veneurpy.forward.answer import Windows
 from veneurpy.forward.batch import MOST_BYTES, Batch, BatchId
 from veneurpy.forward.clocks import SenderClocks
 from veneurpy.forward.membership import Membership
@@ -87,6 +88,12 @@ class OwnerOptions:
     """Sketches up to this are restored while their batch waits: it is no more than a batch's."""
     is_durable: bool = True
     """Whether what is committed survives the process."""
+
+    @property
+    def windows(self) -> Windows:
+        """What senders are told."""
+        times_ms = (self.accept_window_ms, self.late_window_ms, self.hold_ms)
+        return Windows(*(time_ms / 1000 for time_ms in times_ms))
 
 
 @dataclass(slots=True)

@@ -13,13 +13,14 @@ from uuid import UUID, uuid4
 
 from veneurpy.accounts import HostAccounts, Loss, LossWord
 from veneurpy.engine import Encoded
-from veneurpy.forward.answer import FORGOTTEN, Answer, Kind
+from veneurpy.forward.answer import FORGOTTEN, Answer, Kind, Windows
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.books import Books
 from veneurpy.forward.encode import divided
 from veneurpy.forward.epochs import Epoch, EpochInvalid
 from veneurpy.forward.give_up import drop, give_up
 from veneurpy.forward.membership import Membership
+from veneurpy.forward.windows import Fit
 from veneurpy.ports import Clock
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import FORWARD, Outbox, Waiting
@@ -47,6 +48,8 @@ class HostOptions:
     max_bytes: int = 1 << 30
     chunk_bytes: int = 4 << 20
     """Loaded from the spool at a time, for one owner."""
+    windows: Windows | None = None
+    """Of this node as the owner that has sealed what it passes on; None: it was not sealed."""
 
 
 class Dispatch:
@@ -82,6 +85,7 @@ class Dispatch:
         self._tried: defaultdict[str, set[BatchId]] = defaultdict(set)
         """Sent by this process: a call of ours that is not answered can be made again."""
         self._window_ms = options.max_age_ms
+        self.fit = Fit(options.windows, options.interval_ms / 1000, emit)
 
     def __repr__(self) -> str:
         return f"Dispatch({self._options.name!r}, waiting={self.waiting})"
@@ -192,8 +196,10 @@ class Dispatch:
         """Does what an answer asks for; whether the next batch may be sent at once."""
         is_first = batch.id in self._first_time
         self._first_time.discard(batch.id)
-        if answer.window_s:
-            self._window_ms = min(self._options.max_age_ms, round(answer.window_s * 1000))
+        if answer.windows is not None:
+            most_ms = round(answer.windows.accept_s * 1000)
+            self._window_ms = min(self._options.max_age_ms, most_ms)
+            self.fit.compare(batch.owner, answer.windows)
         if answer.kind is Kind.HELD:
             self._held[batch.owner].add(batch.id)
         elif answer.kind is Kind.DONE:

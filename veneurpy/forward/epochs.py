@@ -79,6 +79,17 @@ class EpochTable:
         newer = [epoch for epoch in other.epochs if epoch.number > self.latest.number]
         return EpochTable([*self.epochs, *newer]) if newer else self
 
+    def is_kin(self, other: EpochTable) -> bool:
+        """Whether both may be of one ring: they have a list in common, or ours began as anybody's.
+
+        When it began and in which order it is written does not matter: configurations differ there.
+        """
+        ours, theirs = (
+            {(each.number, frozenset(each.members), each.hash) for each in table.epochs}
+            for table in (self, other)
+        )
+        return self.epochs[0].number == ANYBODY or not ours.isdisjoint(theirs)
+
     def since(self, start_ms: int) -> EpochTable:
         """Without the lists that no interval from `start_ms` on needs."""
         return EpochTable([e for e in self.epochs if e.number >= self.at(start_ms).number])

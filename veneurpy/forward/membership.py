@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from veneurpy.forward.epochs import ANYBODY, Epoch, EpochTable
+from veneurpy.forward.epochs import ANYBODY, Epoch, EpochInvalid, EpochTable
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import FORWARD, Outbox
 
@@ -42,6 +42,9 @@ class Membership:
         merged = self.table.merged(table)
         if merged == self.table:
             return False
+        if not self.table.is_kin(table):
+            names = ",".join(table.latest.members)
+            raise EpochInvalid(f"it belongs to another ring, that of {names}: is the address right")
         with database.transaction() as db:
             self._outbox.keep_epochs(db, merged.epochs)
         self.table = merged

@@ -24,7 +24,7 @@ from veneurpy.engine.reference_protobuf import (
     varint,
     varint_field,
 )
-from veneurpy.forward.answer import Answer, Kind
+from veneurpy.forward.answer import Answer, Kind, Windows
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.epochs import Epoch, EpochInvalid, EpochTable, RingHash
 
@@ -37,6 +37,8 @@ MOST_IDS = 4096
 """How many batches one Confirm may ask about."""
 
 _KINDS = tuple(Kind)  # a kind's number on the wire is its place in the enumeration, from 1
+_WINDOWS = (4, 6, 7)
+"""The fields of an answer that tell them."""
 _LEVEL = 1
 _LARGEST_WINDOW = 8 << 20
 
@@ -103,8 +105,8 @@ def encode_answer(answer: Answer) -> bytes:
             varint_field(1, _KINDS.index(answer.kind) + 1),
             bytes_field(2, answer.reason.encode()),
             varint_field(3, round(answer.after_s * 1000)),
-            varint_field(4, round(answer.window_s * 1000)),
             bytes_field(5, encode_table(answer.table)) if answer.table else b"",
+            _windows(answer.windows) if answer.windows else b"",
         )
     )
 
@@ -121,8 +123,21 @@ def decode_answer(message: bytes) -> Answer:
         reason=found.text(2),
         after_s=found.integer(3) / 1000,
         table=decode_table(table[-1]) if table else None,
-        window_s=found.integer(4) / 1000,
+        windows=_read_windows(found),
     )
+
+
+def _windows(windows: Windows) -> bytes:
+    told = (windows.accept_s, windows.late_s, windows.hold_s)
+    return b"".join(
+        varint_field(number, round(told_s * 1000))
+        for number, told_s in zip(_WINDOWS, told, strict=True)
+    )
+
+
+def _read_windows(found: _Message) -> Windows | None:
+    accept_s, late_s, hold_s = (found.integer(number) / 1000 for number in _WINDOWS)
+    return Windows(accept_s, late_s, hold_s) if accept_s else None
 
 
 def encode_answers(answers: Iterable[Answer]) -> bytes:

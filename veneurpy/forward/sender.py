@@ -19,7 +19,7 @@ from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import FORWARD, Outbox
 from veneurpy.spool.parcel import Head
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import BatchesLost, Event, SpoolFailed
+from veneurpy.telemetry.events import BatchesLost, Event, SpoolFailed, WindowShort
 from veneurpy.telemetry.metrics import BATCHES_ENCODED, BATCHES_PENDING, OUTBOX_BYTES
 
 DRAIN_STEP_S = 0.2
@@ -72,6 +72,11 @@ class Sender:
     @property
     def accounts(self) -> HostAccounts:
         return self._dispatch.accounts
+
+    @property
+    def short_windows(self) -> list[WindowShort]:
+        """Those of owners, as far as they have told them."""
+        return [each for found in self._dispatch.fit.short.values() for each in found]
 
     async def start(self) -> None:
         """Takes over what a process before this one left. The spool must be open.

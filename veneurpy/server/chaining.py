@@ -101,6 +101,10 @@ class Onward:
             "members": list(epoch.members),
             "owners": self._sender.status(),
             "accounts": self._sender.accounts.as_dict(),
+            "short_windows": [
+                {"owner": each.owner, "key": each.key, "needed_s": each.needed_s}
+                for each in self._sender.short_windows
+            ],
         }
 
 

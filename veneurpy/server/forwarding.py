@@ -7,6 +7,7 @@ from collections.abc import Callable
 from veneurpy.config import Config
 from veneurpy.config.ring import Ring
 from veneurpy.engine import TagMatcher
+from veneurpy.forward.answer import Windows
 from veneurpy.forward.dispatch import HostOptions
 from veneurpy.forward.divide import Divider
 from veneurpy.forward.encode import Encoder
@@ -64,13 +65,17 @@ def new_sender(
     outbox: Outbox = FORWARD,
 ) -> Sender:
     """What sends them."""
-    # The owners of a next tier have windows of their own.
-    most_s = float("inf") if outbox is CHAIN else config.accept_window
+    most_s, windows = config.accept_window, None
+    if outbox is CHAIN:
+        # The owners of a next tier have windows of their own, to be compared with ours.
+        most_s = float("inf")
+        windows = Windows(config.accept_window, config.late_window, config.global_hold_s)
     options = HostOptions(
         encoder.name,
         encoder.interval_ms,
         max_age_ms=round(min(config.forward_max_age, most_s) * 1000),
         max_bytes=config.forward_max_bytes,
+        windows=windows,
     )
     return Sender(
         options,

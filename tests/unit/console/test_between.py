@@ -67,15 +67,17 @@ def test_what_late_batches_wait_for() -> None:
 
 
 def test_a_chain() -> None:
-    """What was sealed was passed on: to whom, and what of it waits or was lost."""
+    """What was sealed was passed on: to whom, what of it waits or was lost, what may be lost."""
     lane = {"owner": "t2", "batches": 1, "series": 2, "samples": 3, "bytes": 4, "last_error": ""}
     lost = NONE | {"given_up": {"late_window": {"batches": 1, "samples": 5}}}
     chain = {"epoch": 1, "members": ["t1", "t2"], "owners": [lane], "accounts": lost}
-    _, owner, tier, waits, given_up = between_nodes(page(chain=chain))
+    chain["short_windows"] = [{"owner": "t1", "key": "late_window", "needed_s": 630.0}]
+    _, owner, tier, waits, given_up, short = between_nodes(page(chain=chain))
     assert owner.startswith("owner of 7 intervals passed on, the last")
     assert "next tier, epoch 1: t1, t2" == tier
     assert ["t2", "1", "2", "3", "4"] == waits.splitlines()[1].split()
     assert "given up (late_window): 1 batch, 5 samples" == given_up
+    assert "TOO SHORT at t1: late_window, 630s are needed" == short
     failing = page()["owner"] | {"failure": "disk is full"}
     assert "NOTHING IS PASSED ON: disk" in "".join(between_nodes(page(chain=chain, owner=failing)))
 

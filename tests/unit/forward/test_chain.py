@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from veneurpy.forward.batch import Batch
 from veneurpy.forward.deliver import deliver
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import CHAIN, FORWARD
+from veneurpy.telemetry.events import OwnerRefuses
 from veneurpy.testing import START_MS, FakeClock
 
 _T = TypeVar("_T")
@@ -166,6 +168,20 @@ def test_the_next_process_goes_on() -> None:
     dispatch.answered(database, known, DONE)
     assert {"encoded": 0, "restored": 1, "done": 1, "pending": 0} == rig.accounts
     assert "held" == rig.deliver(batch(1.0, number=2))
+
+
+def test_another_interval_above_is_refused() -> None:
+    """It is said, with the owner's name, and everything waits."""
+    rig = Rig()
+    rig.seal(batch(5.0))
+    (one,) = rig.waiting
+    top = OwnerNode(one.owner, rig.clock, TOP, rig.zone.new_uuid, lambda: False)
+    answer = deliver(top.desk, replace(one, length_ms=2 * one.length_ms))
+    assert "refused length" == text(answer)
+    assert not rig.zone.dispatch.answered(rig.zone.database, one, answer)
+    assert [one] == rig.waiting
+    (said,) = [each for each in rig.zone.events if isinstance(each, OwnerRefuses)]
+    assert (one.owner, "length") == (said.owner, said.reason)
 
 
 def test_samples_add_up() -> None:

@@ -13,7 +13,7 @@ import zstandard
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from veneurpy.forward import messages
-from veneurpy.forward.answer import Answer, Kind
+from veneurpy.forward.answer import Answer, Kind, Windows
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.epochs import Epoch, EpochTable
 
@@ -76,12 +76,13 @@ def test_a_batch(official: dict[str, Any]) -> None:
 def test_an_answer(official: dict[str, Any], kind: Kind) -> None:
     """Every answer that an owner gives has the number that the file gives it."""
     table = EpochTable([Epoch(4, 9000, ("x", "y"), "veneur")])
-    ours = Answer(kind, "reason", 2.5, table, 60.0)
+    ours = Answer(kind, "reason", 2.5, table, Windows(60.0, 6.0, 2.0))
     read = official["AnswerMessage"].FromString(messages.encode_answer(ours))
     words = described().enum_type[0].value
     assert kind.name == next(word.name for word in words if word.number == read.kind)
     (epoch,) = read.table.epochs
     assert ("reason", 2500, 60_000) == (read.reason, read.after_ms, read.window_ms)
+    assert (6000, 2000) == (read.late_window_ms, read.hold_ms)
     assert (4, 9000, ["x", "y"], "veneur") == (
         *(epoch.number, epoch.from_ms, list(epoch.members), epoch.hash),
     )

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.unit.forward.owners import TABLE, batch
-from veneurpy.forward.answer import DONE, FORGOTTEN, HELD, UNKNOWN, Answer, Kind
+from veneurpy.forward.answer import DONE, FORGOTTEN, HELD, UNKNOWN, Answer, Kind, Windows
 from veneurpy.forward.batch import Batch
 from veneurpy.forward.dispatch import Dispatch, HostOptions
+from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import FORWARD
-from veneurpy.telemetry.events import Event
+from veneurpy.telemetry.events import Event, OwnerRefuses
 from veneurpy.testing import START_MS, FakeClock
 
 TOO_OLD = Answer(Kind.TOO_OLD, "accept_window")
@@ -27,10 +28,11 @@ class Rig:
         self.clock = FakeClock()
         self.database = Database(None)
         self.events: list[Event] = []
+        self.membership = Membership(TABLE)
         self.dispatch = Dispatch(
             HostOptions("h0", 1000, **options),
             clock=self.clock,
-            membership=Membership(TABLE),
+            membership=self.membership,
             divide=lambda batch, epoch: [],
             emit=self.events.append,
         )
@@ -104,6 +106,37 @@ def test_answers(rig: Rig, answer: Answer, account: str, goes_on: bool) -> None:
     assert {account: 1} == rig.accounts
 
 
+def test_another_ring_is_not_learnt(rig: Rig) -> None:
+    """Its lists may be newer: an address that led astray for a moment must not move a fleet."""
+    astray = EpochTable([Epoch(1, 0, ("x0",)), Epoch(2, START_MS, ("x0", "x1"))])
+    given = batch()
+    rig.keep(given)
+    rig.next()
+    assert not rig.answer(given, Answer(Kind.REFUSED, "owner", table=astray))
+    assert TABLE == rig.membership.table
+    assert [] == FORWARD.epochs(rig.database.connection)
+    (refused,) = [each for each in rig.events if isinstance(each, OwnerRefuses)]
+    assert ("o0", True) == (refused.owner, "another ring, that of x0,x1" in refused.reason)
+    assert {"pending": 1} == rig.accounts
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(Epoch(1, 5, ("o1", "o0")), id="as somebody else has written it"),
+        pytest.param(TABLE.latest, id="the same"),
+    ],
+)
+def test_newer_lists_of_our_ring_are_learnt(rig: Rig, first: Epoch) -> None:
+    """They are known by a list that both have."""
+    newer = Epoch(2, START_MS + 9000, ("o1",))
+    given = batch()
+    rig.keep(given)
+    rig.next()
+    rig.answer(given, Answer(Kind.REFUSED, "epoch", table=EpochTable([first, newer])))
+    assert newer == rig.membership.table.latest
+
+
 def test_an_answer_for_what_is_gone_counts_nothing(rig: Rig) -> None:
     """It was given up while it was under way: that was its account."""
     given = batch()
@@ -141,7 +174,7 @@ def test_what_never_left_is_given_up(rig: Rig, has_left: bool, word: str) -> Non
 def test_patience_is_no_longer_than_the_owner_s_window(rig: Rig) -> None:
     """What it would not take any more need not be kept."""
     rig.keep(batch())
-    rig.answer(batch(number=9), Answer(Kind.HELD, window_s=60.0))
+    rig.answer(batch(number=9), Answer(Kind.HELD, windows=Windows(60.0, 6.0, 2.0)))
     rig.clock.advance(62)
     assert ["too_old"] == [loss.reason for loss in rig.dispatch.give_up(rig.database)]
 

@@ -15,7 +15,7 @@ from tests.grpc_target import RememberingTarget, served
 from veneurpy.engine.exchange import MAX_MESSAGE_BYTES
 from veneurpy.engine.reference_protobuf import bytes_field, fields
 from veneurpy.forward import messages
-from veneurpy.forward.answer import DONE, HELD, UNKNOWN, Answer, Kind
+from veneurpy.forward.answer import DONE, HELD, UNKNOWN, Answer, Kind, Windows
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.grpc_peer import GrpcPeer
@@ -42,13 +42,14 @@ EPOCHS = st.builds(
     st.lists(TEXT, min_size=1, unique=True).map(tuple),
     st.sampled_from(["rendezvous", "veneur"]),
 )
+SECONDS = st.integers(0, 10**6).map(lambda ms: ms / 1000)
 ANSWERS = st.builds(
     Answer,
     st.sampled_from(Kind),
     TEXT,
-    st.integers(0, 10**6).map(lambda ms: ms / 1000),
+    SECONDS,
     st.none() | EPOCHS.map(lambda epoch: EpochTable([epoch])),
-    st.integers(0, 10**6).map(lambda ms: ms / 1000),
+    st.none() | st.builds(Windows, SECONDS.filter(bool), SECONDS, SECONDS),
 )
 
 
@@ -143,7 +144,7 @@ async def test_answers_keep_what_belongs_to_them() -> None:
     for answer in (
         Answer(Kind.REFUSED, "owner", table=table),
         Answer(Kind.BUSY, "full", after_s=2.5),
-        Answer(Kind.HELD, window_s=21600.0),
+        Answer(Kind.HELD, windows=Windows(21600.0, 600.0, 2.5)),
     ):
         async with served(target=RememberingTarget(answer=answer)) as server:
             peer = GrpcPeer("owner", lambda _, at=server.address: at)  # type: ignore[misc]

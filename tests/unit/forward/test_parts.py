@@ -14,7 +14,7 @@ from veneurpy.forward.batch import BatchId
 from veneurpy.forward.clocks import SenderClocks
 from veneurpy.forward.divide import Divider
 from veneurpy.forward.encode import Encoder, divided
-from veneurpy.forward.epochs import Epoch, EpochInvalid, EpochTable
+from veneurpy.forward.epochs import ANYBODY, Epoch, EpochInvalid, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
 from veneurpy.spool.database import Database
@@ -45,6 +45,18 @@ def test_lists_that_contradict_one_another(epochs: list[Epoch]) -> None:
     """They are no table."""
     with pytest.raises(EpochInvalid):
         EpochTable(epochs)
+
+
+def test_whoever_knows_an_address_only_goes_by_who_answers_there() -> None:
+    """Also when another ring answers there, later; whoever knows members does not."""
+    database = Database(None)
+    anybody = Epoch(ANYBODY, -1, ("10.0.0.1:1",))
+    other = EpochTable([Epoch(1, 0, ("x",)), Epoch(2, 20, ("y",)), Epoch(3, 30, ("x", "y"))])
+    assert Membership(EpochTable([anybody])).adopt(other, database)
+    assert Membership(EpochTable([anybody, FIRST, SECOND])).adopt(other, database)
+    with pytest.raises(EpochInvalid, match="another ring"):
+        Membership(EpochTable([FIRST, SECOND])).adopt(other, database)
+    database.close()
 
 
 def test_what_is_adopted_stays() -> None:

@@ -24,6 +24,7 @@ from veneurpy.telemetry.events.forwarding import (
     EpochAdopted,
     OwnerRefuses,
     PeerFailed,
+    WindowShort,
 )
 from veneurpy.telemetry.events.intervals import (
     GaugesForgotten,
@@ -141,4 +142,5 @@ __all__ = [
     "StreamClosed",
     "TaskCrashed",
     "TicksMissed",
+    "WindowShort",
 ]

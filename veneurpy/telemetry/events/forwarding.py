@@ -118,3 +118,23 @@ class DiscoveryFailed(Event):
 
     def counts(self) -> Iterator[Count]:
         yield metrics.DISCOVERY_FAILURES, 1, {"kind": self.kind, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowShort(Event):
+    """A window of an owner above is too short for what this node seals within its own.
+
+    Logged at the first contact, and when that owner tells another one.
+    """
+
+    level: ClassVar[Level] = "warning"
+    owner: str
+    key: str
+    theirs_s: float
+    needed_s: float
+    effect: str
+
+    @property
+    def mend(self) -> str:
+        """What to change."""
+        return f"set {self.key}: {self.needed_s:g}s or more at {self.owner}, or less at this node"
