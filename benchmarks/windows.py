@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,6 +17,8 @@ FLUSHED_S = 1.5
 """After an interval's end its flush is over by then."""
 REST_S = 0.5
 """What a window may take beside the load."""
+WARM_INTERVALS = 2
+"""From then on a daemon's memory goes round, as that of one which has run for long."""
 
 
 class Receiving(Protocol):
@@ -41,13 +44,19 @@ class Windows:
     taken: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Lines a second that the receiver took."""
 
+    def warm(self, receivers: Iterable[Receiving], load: Load, rate: float) -> None:
+        """Fills some intervals of theirs before anything is measured."""
+        for _ in range(WARM_INTERVALS):
+            self._wait_for_quiet()
+            for receiver in receivers:
+                _fill(receiver, load, rate, seconds=self.window_s)
+            time.sleep(self.interval_s - time.time() % self.interval_s)
+
     def take(self, name: str, receiver: Receiving, load: Load, rate: float) -> None:
         """Measures one window at so many datagrams/s (0: as many as can be sent)."""
-        if self.interval_s:
-            time.sleep(seconds_to_quiet(time.time(), self.interval_s, WARM_S + self.window_s))
+        self._wait_for_quiet()
         pid, port = receiver.pid, receiver.port
-        finish(start_sending(load, port, rate=rate, seconds=WARM_S, receiver_pid=pid))
-        wait_until_read(receiver)
+        _fill(receiver, load, rate, seconds=WARM_S)
         before_s, dropped_before = cpu_s(pid), udp_drops(port, pid)
         sender = start_sending(load, port, rate=rate, seconds=self.window_s, receiver_pid=pid)
         sent = finish(sender)
@@ -57,6 +66,10 @@ class Windows:
         self.drops[name].append(dropped)
         self.taken[name].append((sent.datagrams - dropped) * load.lines_each / sent.elapsed_s)
 
+    def _wait_for_quiet(self) -> None:
+        if self.interval_s:
+            time.sleep(seconds_to_quiet(time.time(), self.interval_s, WARM_S + self.window_s))
+
 
 def seconds_to_quiet(now_s: float, interval_s: float, load_s: float) -> float:
     """How long to wait, so that no interval ends, and none is flushed, under so much load."""
@@ -65,6 +78,13 @@ def seconds_to_quiet(now_s: float, interval_s: float, load_s: float) -> float:
     if left_s < load_s + REST_S:
         return left_s + FLUSHED_S
     return max(0.0, FLUSHED_S - since_s)
+
+
+def _fill(receiver: Receiving, load: Load, rate: float, *, seconds: float) -> None:
+    finish(
+        start_sending(load, receiver.port, rate=rate, seconds=seconds, receiver_pid=receiver.pid)
+    )
+    wait_until_read(receiver)
 
 
 def wait_until_read(receiver: Receiving) -> None:

@@ -11,14 +11,14 @@ from benchmarks.charts import Bar, Chart
 from benchmarks.daemon import running_daemon
 from benchmarks.load import Load
 from benchmarks.receivers import RCVBUF_BYTES, bare, python_counter
-from benchmarks.windows import WARM_S, WINDOW_S, Receiving, Windows
+from benchmarks.windows import WARM_INTERVALS, WARM_S, WINDOW_S, Receiving, Windows
 
 PLAIN_RATE = 100_000
 PACKED_RATE = 5_000
 PACKED = 20
 """Lines in a datagram of some 1,400 bytes."""
 
-INTERVAL_S = 30
+INTERVAL_S = 20
 
 Mode = Literal["blocking", "coalescing"]
 
@@ -67,9 +67,10 @@ after {WARM_S:g} s of load its CPU time (user and system, all threads) is read, 
 {WINDOW_S:g} s is sent, and the CPU time is read again when the socket is empty. That is divided
 by the datagrams sent less those that the kernel dropped. The daemon has one reader, `blackhole`
 as its sink, an interval of {INTERVAL_S} s (none ends in a window: what a flush takes is told in
-"Interval to columns") and its HTTP listener open; "blocking" is one with `coalesce: false`. Every
-receiver asks for a socket buffer of {RCVBUF_BYTES >> 20} MiB. `bare` is a blocking recvmmsg loop
-that only counts; each case is measured immediately after a window of `bare` with the same load.
+"Interval to columns"), {WARM_INTERVALS} of which have been filled before, and its HTTP listener
+open; "blocking" is one with `coalesce: false`. Every receiver asks for a socket buffer of
+{RCVBUF_BYTES >> 20} MiB. `bare` is a blocking recvmmsg loop that only counts; each case is
+measured immediately after a window of `bare` with the same load.
 `bare_coalesced` sleeps 1 ms after a batch that was not full."""
 
 SETTINGS = {
@@ -94,6 +95,7 @@ def measure(rounds: int) -> Answer:
             "Python, asyncio, only counting": stack.enter_context(python_counter("asyncio")),
             "Python, uvloop, only counting": stack.enter_context(python_counter("uvloop")),
         }
+        windows.warm(daemons.values(), PACKED_MANY, PACKED_RATE)
         for _ in range(rounds):
             for case in CASES:
                 windows.take(f"bare before {case.name}", counting, case.load, case.rate)

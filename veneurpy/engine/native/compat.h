@@ -128,6 +128,17 @@ static inline int vnp_byte_in8(const uint8_t *p, uint8_t byte) {
 #endif
 }
 
+/* Copies a line or so, without a call. */
+static inline void vnp_copy(void *to, const void *from, size_t n) {
+    if (n < 32) {
+        memcpy(to, from, n);
+        return;
+    }
+    for (size_t i = 0; i + 32 < n; i += 32)
+        memcpy((char *)to + i, (const char *)from + i, 32);
+    memcpy((char *)to + n - 32, (const char *)from + n - 32, 32);
+}
+
 /* Both halves of an aligned pair in one store, so that no death of the process can tear them. */
 static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi);
 
@@ -143,46 +154,93 @@ static inline int vnp_equal16(const uint8_t *a, const uint8_t *b) {
     return _mm_movemask_epi8(_mm_cmpeq_epi8(x, y)) == 0xFFFF;
 }
 
-#define VNP_SCAN16(I)                                                                                                  \
+/* Of some bytes: which are ':', which are '|' or LF. */
+typedef struct {
+    uint64_t colons, ends;
+} vnp_marks;
+
+static inline vnp_marks vnp_marks_of(__m128i v) {
+    const __m128i colon = _mm_set1_epi8(':'), pipe = _mm_set1_epi8('|'), lf = _mm_set1_epi8('\n');
+    return (vnp_marks){(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, colon)),
+                       (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, pipe), _mm_cmpeq_epi8(v, lf)))};
+}
+
+/* Where `high` begins `at` bytes after `low`; they may overlap. */
+static inline vnp_marks vnp_joined(vnp_marks low, vnp_marks high, size_t at) {
+    return (vnp_marks){low.colons | high.colons << at, low.ends | high.ends << at};
+}
+
+static inline vnp_marks vnp_marks4(const uint8_t *p) {
+    int32_t text;
+    memcpy(&text, p, 4);
+    return vnp_marks_of(_mm_cvtsi32_si128(text));
+}
+static inline vnp_marks vnp_marks8(const uint8_t *p) { return vnp_marks_of(_mm_loadl_epi64((const __m128i *)p)); }
+static inline vnp_marks vnp_marks16(const uint8_t *p) { return vnp_marks_of(_mm_loadu_si128((const __m128i *)p)); }
+static inline vnp_marks vnp_marks32(const uint8_t *p) { return vnp_joined(vnp_marks16(p), vnp_marks16(p + 16), 16); }
+static inline vnp_marks vnp_marks64(const uint8_t *p) { return vnp_joined(vnp_marks32(p), vnp_marks32(p + 32), 32); }
+
+__attribute__((target("avx2"))) static inline vnp_marks vnp_marks64_avx2(const uint8_t *p) {
+    const __m256i colon = _mm256_set1_epi8(':'), pipe = _mm256_set1_epi8('|'), lf = _mm256_set1_epi8('\n');
+    __m256i a = _mm256_loadu_si256((const __m256i *)p), b = _mm256_loadu_si256((const __m256i *)(p + 32));
+    __m256i a_ends = _mm256_or_si256(_mm256_cmpeq_epi8(a, pipe), _mm256_cmpeq_epi8(a, lf));
+    __m256i b_ends = _mm256_or_si256(_mm256_cmpeq_epi8(b, pipe), _mm256_cmpeq_epi8(b, lf));
+    return (vnp_marks){(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, colon)) |
+                           (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, colon)) << 32,
+                       (uint32_t)_mm256_movemask_epi8(a_ends) |
+                           (uint64_t)(uint32_t)_mm256_movemask_epi8(b_ends) << 32};
+}
+
+/* Of fewer than 64 bytes, none of them copied: the last vector overlaps the one before it. */
+static inline vnp_marks vnp_marks_short(const uint8_t *p, size_t n) {
+    if (n >= 32)
+        return vnp_joined(vnp_marks32(p), vnp_marks32(p + n - 32), n - 32);
+    if (n >= 16)
+        return vnp_joined(vnp_marks16(p), vnp_marks16(p + n - 16), n - 16);
+    if (n >= 8)
+        return vnp_joined(vnp_marks8(p), vnp_marks8(p + n - 8), n - 8);
+    if (n >= 4)
+        return vnp_joined(vnp_marks4(p), vnp_marks4(p + n - 4), n - 4);
+    vnp_marks m = {0, 0};
+    for (size_t i = 0; i < n; i++)
+        m = vnp_joined(m, vnp_marks_of(_mm_cvtsi32_si128(p[i])), i);
+    return m;
+}
+
+#define VNP_SCAN(MARKS64)                                                                                              \
     do {                                                                                                               \
-        __m128i v = _mm_loadu_si128((const __m128i *)(p + 16 * (I)));                                                  \
-        c |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, colon)) << (16 * (I));                            \
-        e |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, pipe), _mm_cmpeq_epi8(v, lf)))       \
-             << (16 * (I));                                                                                            \
+        size_t whole = size / 64, rest = size % 64;                                                                    \
+        vnp_marks m = {0, 0};                                                                                          \
+        for (size_t i = 0; i < whole; i++) {                                                                           \
+            m = MARKS64(p + 64 * i);                                                                                   \
+            colons[i] = m.colons;                                                                                      \
+            ends[i] = m.ends;                                                                                          \
+        }                                                                                                              \
+        if (whole && rest) {                                                                                           \
+            m = MARKS64(p + size - 64);                                                                                \
+            m = (vnp_marks){m.colons >> (64 - rest), m.ends >> (64 - rest)};                                           \
+        } else {                                                                                                       \
+            m = vnp_marks_short(p, rest);                                                                              \
+        }                                                                                                              \
+        colons[whole] = m.colons;                                                                                      \
+        ends[whole] = m.ends;                                                                                          \
     } while (0)
 
-static inline void vnp_scan_sse2(const uint8_t *p, size_t blocks, uint64_t *colons, uint64_t *ends) {
-    const __m128i colon = _mm_set1_epi8(':'), pipe = _mm_set1_epi8('|'), lf = _mm_set1_epi8('\n');
-    for (size_t i = 0; i < blocks; i++, p += 64) {
-        uint64_t c = 0, e = 0;
-        VNP_SCAN16(0);
-        VNP_SCAN16(1);
-        VNP_SCAN16(2);
-        VNP_SCAN16(3);
-        colons[i] = c;
-        ends[i] = e;
-    }
+static inline void vnp_scan_sse2(const uint8_t *p, size_t size, uint64_t *colons, uint64_t *ends) {
+    VNP_SCAN(vnp_marks64);
 }
 
-__attribute__((target("avx2"))) static inline void vnp_scan_avx2(const uint8_t *p, size_t blocks, uint64_t *colons,
+__attribute__((target("avx2"))) static inline void vnp_scan_avx2(const uint8_t *p, size_t size, uint64_t *colons,
                                                                  uint64_t *ends) {
-    const __m256i colon = _mm256_set1_epi8(':'), pipe = _mm256_set1_epi8('|'), lf = _mm256_set1_epi8('\n');
-    for (size_t i = 0; i < blocks; i++, p += 64) {
-        __m256i a = _mm256_loadu_si256((const __m256i *)p), b = _mm256_loadu_si256((const __m256i *)(p + 32));
-        colons[i] = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, colon)) |
-                    (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, colon)) << 32;
-        a = _mm256_or_si256(_mm256_cmpeq_epi8(a, pipe), _mm256_cmpeq_epi8(a, lf));
-        b = _mm256_or_si256(_mm256_cmpeq_epi8(b, pipe), _mm256_cmpeq_epi8(b, lf));
-        ends[i] = (uint32_t)_mm256_movemask_epi8(a) | (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
-    }
+    VNP_SCAN(vnp_marks64_avx2);
 }
 
-/* Bit i of colons: p[i] is ':'; bit i of ends: p[i] is '|' or LF. Reads `blocks` times 64 bytes. */
-static inline void vnp_scan(const uint8_t *p, size_t blocks, uint64_t *colons, uint64_t *ends) {
+/* Bit i of colons: p[i] is ':'; bit i of ends: p[i] is '|' or LF. Fills size / 64 + 1 words of each. */
+static inline void vnp_scan(const uint8_t *p, size_t size, uint64_t *colons, uint64_t *ends) {
     if (__builtin_cpu_supports("avx2"))
-        vnp_scan_avx2(p, blocks, colons, ends);
+        vnp_scan_avx2(p, size, colons, ends);
     else
-        vnp_scan_sse2(p, blocks, colons, ends);
+        vnp_scan_sse2(p, size, colons, ends);
 }
 #else
 #if defined(__aarch64__)
@@ -199,15 +257,12 @@ static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi) {
 #endif
 static inline int vnp_equal16(const uint8_t *a, const uint8_t *b) { return memcmp(a, b, 16) == 0; }
 
-static inline void vnp_scan(const uint8_t *p, size_t blocks, uint64_t *colons, uint64_t *ends) {
-    for (size_t i = 0; i < blocks; i++, p += 64) {
-        uint64_t c = 0, e = 0;
-        for (int j = 0; j < 64; j++) {
-            c |= (uint64_t)(p[j] == ':') << j;
-            e |= (uint64_t)(p[j] == '|' || p[j] == '\n') << j;
-        }
-        colons[i] = c;
-        ends[i] = e;
+static inline void vnp_scan(const uint8_t *p, size_t size, uint64_t *colons, uint64_t *ends) {
+    memset(colons, 0, 8 * (size / 64 + 1));
+    memset(ends, 0, 8 * (size / 64 + 1));
+    for (size_t i = 0; i < size; i++) {
+        colons[i / 64] |= (uint64_t)(p[i] == ':') << i % 64;
+        ends[i / 64] |= (uint64_t)(p[i] == '|' || p[i] == '\n') << i % 64;
     }
 }
 #endif
@@ -390,7 +445,8 @@ typedef struct {
 } vnp_batch;
 
 static inline vnp_batch *vnp_batch_new(size_t datagram_bytes) {
-    size_t stride = (datagram_bytes + 63) & ~(size_t)63;
+    /* Not a power of two: the beginnings of all buffers would share a few sets of the cache. */
+    size_t stride = (datagram_bytes / 4096 + 1) * 4096 + 192;
     vnp_batch *b = (vnp_batch *)calloc(1, sizeof(vnp_batch) + stride * VNP_BATCH);
     if (!b)
         return NULL;

@@ -1,11 +1,10 @@
 """One vector pass over a datagram: where the colons and the ends of fields are.
 
 Two bitmaps, bit i standing for byte i. `ends` has a bit for '|' and LF and a sentinel at `size`, so that a search
-for the next end always succeeds. The pass loads 64 bytes at a time and never reads past the end: the last, partial
-block is copied first.
+for the next end always succeeds. The pass loads 64 bytes at a time and never reads past the end: the last load
+overlaps the one before it.
 """
-from libc.string cimport memcpy, memset
-from veneurpy.engine.native.compat cimport ctz64, likely, scan_blocks, u8, u64
+from veneurpy.engine.native.compat cimport ctz64, likely, scan_bytes, u8, u64
 
 
 cdef struct Scan:
@@ -22,16 +21,10 @@ cdef inline Py_ssize_t scan_words(Py_ssize_t bytes) noexcept nogil:
 
 cdef inline bint scan(Scan* s, const u8* data, Py_ssize_t size) noexcept nogil:
     """Fills the bitmaps; False when they are too small."""
-    cdef Py_ssize_t whole = size >> 6
-    cdef u8 last[64]
     if size > s.capacity:
         return False
-    scan_blocks(data, <size_t>whole, s.colons, s.ends)
-    memset(last, 0, 64)
-    if size & 63:
-        memcpy(last, data + (whole << 6), <size_t>(size & 63))
-    scan_blocks(last, 1, s.colons + whole, s.ends + whole)
-    s.ends[whole] |= (<u64>1) << (size & 63)
+    scan_bytes(data, <size_t>size, s.colons, s.ends)
+    s.ends[size >> 6] |= (<u64>1) << (size & 63)
     s.size = size
     return True
 
