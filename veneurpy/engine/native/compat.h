@@ -129,7 +129,7 @@ static inline int vnp_byte_in8(const uint8_t *p, uint8_t byte) {
 }
 
 /* Copies a line or so, without a call. */
-static inline void vnp_copy(void *to, const void *from, size_t n) {
+static inline void vnp_copy_line(void *to, const void *from, size_t n) {
     if (n < 32) {
         memcpy(to, from, n);
         return;

@@ -22,7 +22,7 @@ cdef extern from "compat.h" nogil:
     bint equal16 "vnp_equal16"(const u8*, const u8*)
     int byte_in8 "vnp_byte_in8"(const u8*, u8)
     bint brief_number "vnp_brief_number"(const u8*, int, u32*, int*)
-    void copy "vnp_copy"(void*, const void*, size_t)
+    void copy_line "vnp_copy_line"(void*, const void*, size_t)
     void scan_bytes "vnp_scan"(const u8*, size_t, u64*, u64*)
     bint move_mark "vnp_move_mark"(u64*, u64, u64)
     u64 add_fetch "vnp_add_fetch"(u64*, i64)

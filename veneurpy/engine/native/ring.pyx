@@ -4,8 +4,8 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from veneurpy.engine.native.compat cimport (
-    Batch, batch_cut, batch_data, batch_len, copy, fence, i64, likely, load_acquire, map_memory, munmap, store_release,
-    u8, u32, u64,
+    Batch, batch_cut, batch_data, batch_len, copy_line, fence, i64, likely, load_acquire, map_memory, munmap,
+    store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.meter cimport Meter, meter_count
 
@@ -50,7 +50,7 @@ cdef inline u64 _put(Ring* r, u64 offset, const void* source, u64 n) noexcept no
     """Copies to an offset within the ring; returns the offset after it."""
     cdef u64 first = r.size - offset
     if likely(n < first):
-        copy(r.base + offset, source, n)
+        copy_line(r.base + offset, source, n)
         return offset + n
     memcpy(r.base + offset, source, first)
     memcpy(r.base, <const u8*>source + first, n - first)
