@@ -66,7 +66,7 @@ class Database:
         self._journal = "WAL"
         if in_memory_fs:
             self._synchronous, self._journal = "OFF", "DELETE"
-        self._ahead = set[int]()
+        self._ahead = dict[int, Content]()
         # Transactions are begun by hand; the worker thread is not the one that opens it in tests.
         self._db = sqlite3.connect(
             path or ":memory:", isolation_level=None, check_same_thread=False
@@ -240,11 +240,14 @@ class Database:
             for whole in new:
                 whole.seq = None
             raise
-        self._ahead.update(whole.seq for whole in new if whole.seq is not None)
+        self._ahead.update((whole.seq, whole) for whole in new if whole.seq is not None)
 
     def drop(self, contents: Iterable[Content]) -> None:
         """They are not written any further: what was not kept is swept."""
-        self._ahead.difference_update(whole.seq for whole in contents if whole.seq is not None)
+        for whole in contents:
+            # What had its number from a commit that failed may share it with another by now.
+            if whole.seq is not None and self._ahead.get(whole.seq) is whole:
+                del self._ahead[whole.seq]
 
     def sweep(self) -> bool:
         """Frees some of what nobody needs; whether there may be more."""
