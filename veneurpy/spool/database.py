@@ -52,6 +52,10 @@ class OtherVersion(VeneurpyError):
     """Another version of veneurpy wrote the file."""
 
 
+class NearlyFull(sqlite3.OperationalError):
+    """The disk has room for what counts only; nothing was written."""
+
+
 class Database:
     """Opens the file, making it if need be. Every method is one transaction.
 
@@ -238,10 +242,10 @@ class Database:
     def write_ahead(self, step: Step) -> None:
         """Something large is written ahead, in transactions of their own; `drop` it in the end.
 
-        Raises sqlite3.Error also while the disk is only nearly full.
+        Raises sqlite3.Error, and NearlyFull before the disk is full.
         """
         if not self._has_room(sum(len(piece) for _, piece in step)):
-            raise sqlite3.OperationalError("the disk is nearly full")
+            raise NearlyFull("the disk is nearly full")
         new = [whole for whole, _ in step if whole.seq is None]
         try:
             with self.transaction() as db:
