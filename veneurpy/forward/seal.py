@@ -17,7 +17,7 @@ from veneurpy.forward.desk import Desk, NextTier, OpenInterval
 from veneurpy.forward.steps import Steps
 from veneurpy.spool import Owed, Part, Record, pieces, seals
 from veneurpy.spool.codec import encode
-from veneurpy.spool.database import Database
+from veneurpy.spool.database import Database, NearlyFull
 from veneurpy.spool.outbox import CHAIN
 from veneurpy.spool.parcel import Parcel, parcel
 from veneurpy.spool.pieces import Content, content, cut
@@ -215,9 +215,16 @@ def _is_retired(desk: Desk, start_ms: int) -> bool:
 
 
 def _ahead(desk: Desk, *contents: Content) -> Steps[None]:
-    """Has all but the last step of something written: others get their turn in between."""
+    """Has all but the last step of something written: others get their turn in between.
+
+    On a disk that is nearly full the rest is left to the commit, which leaves nothing if it fails.
+    """
     for step in pieces.steps(contents, desk.options.step_bytes):
-        yield partial(desk.run, partial(Database.write_ahead, step=step))
+        try:
+            yield partial(desk.run, partial(Database.write_ahead, step=step))
+        except NearlyFull:
+            pieces.put_back(step)
+            return
 
 
 def _drop(desk: Desk, contents: Sequence[Content]) -> None:

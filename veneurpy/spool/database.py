@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from veneurpy.spool.record import MARK_KEPT_MS, LateRow, Owed
 
 VERSION = 5
 LARGEST_WAL = 64 << 20
+LEFT_BYTES = 4 * pieces.STEP_BYTES
+"""So much of a disk is left to what counts: to free what was written ahead takes room as well."""
 
 _SCHEMA = f"""
 {pieces.TABLES}
@@ -49,6 +52,10 @@ class OtherVersion(VeneurpyError):
     """Another version of veneurpy wrote the file."""
 
 
+class NearlyFull(sqlite3.OperationalError):
+    """The disk has room for what counts only; nothing was written."""
+
+
 class Database:
     """Opens the file, making it if need be. Every method is one transaction.
 
@@ -66,7 +73,8 @@ class Database:
         self._journal = "WAL"
         if in_memory_fs:
             self._synchronous, self._journal = "OFF", "DELETE"
-        self._ahead = set[int]()
+        self._path = path
+        self._ahead = dict[int, Content]()
         # Transactions are begun by hand; the worker thread is not the one that opens it in tests.
         self._db = sqlite3.connect(
             path or ":memory:", isolation_level=None, check_same_thread=False
@@ -82,6 +90,8 @@ class Database:
         # NORMAL is safe against the death of the process, and of the machine up to the last ones.
         self._db.execute(f"PRAGMA synchronous = {self._synchronous}")
         self._db.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")
+        # With it, which is how some builds have it, to free a page is to write one.
+        self._db.execute("PRAGMA secure_delete = OFF")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
@@ -230,7 +240,12 @@ class Database:
         return [LateRow(*row) for row in self._db.execute(query)]
 
     def write_ahead(self, step: Step) -> None:
-        """Something large is written ahead, in transactions of their own; `drop` it in the end."""
+        """Something large is written ahead, in transactions of their own; `drop` it in the end.
+
+        Raises sqlite3.Error, and NearlyFull before the disk is full.
+        """
+        if not self._has_room(sum(len(piece) for _, piece in step)):
+            raise NearlyFull("the disk is nearly full")
         new = [whole for whole, _ in step if whole.seq is None]
         try:
             with self.transaction() as db:
@@ -240,11 +255,22 @@ class Database:
             for whole in new:
                 whole.seq = None
             raise
-        self._ahead.update(whole.seq for whole in new if whole.seq is not None)
+        self._ahead.update((whole.seq, whole) for whole in new if whole.seq is not None)
+
+    def _has_room(self, size: int) -> bool:
+        """Whether so much can be written that does not count, and be freed again."""
+        if self._path is None:
+            return True
+        (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
+        is_inside = free * pieces.PAGE_BYTES > 2 * size
+        return is_inside or shutil.disk_usage(self._path.parent).free >= LEFT_BYTES + size
 
     def drop(self, contents: Iterable[Content]) -> None:
         """They are not written any further: what was not kept is swept."""
-        self._ahead.difference_update(whole.seq for whole in contents if whole.seq is not None)
+        for whole in contents:
+            # What had its number from a commit that failed may share it with another by now.
+            if whole.seq is not None and self._ahead.get(whole.seq) is whole:
+                del self._ahead[whole.seq]
 
     def sweep(self) -> bool:
         """Frees some of what nobody needs; whether there may be more."""

@@ -75,6 +75,11 @@ def steps(contents: Iterable[Content], most_bytes: int) -> Iterator[Step]:
                 step, size = [], 0
             step.append((whole, whole.rest.pop()))
             size += len(step[-1][1])
+    put_back(step)
+
+
+def put_back(step: Step) -> None:
+    """It is not written ahead, after all. What `steps` was to yield next is not asked for then."""
     for whole, piece in reversed(step):
         whole.rest.append(piece)
 

@@ -106,6 +106,24 @@ def test_a_death_between_the_steps_neither_loses_nor_doubles(at: int) -> None:
     assert "done" == rig.deliver(batch(payload=payload_of(NAMES)))
 
 
+@pytest.mark.parametrize("steps", range(3))
+def test_a_disk_that_is_nearly_full_is_written_to_at_once(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From whichever step on: all of it is there then, in its order."""
+    left = [steps]
+
+    def has_room(*_: object) -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    monkeypatch.setattr(Database, "_has_room", has_room)
+    rig = Rig()
+    sealing(rig, rig.zone.desk.run)
+    assert ("", NAMES, set()) == (rig.zone.desk.failure, passed_on(rig), swept(rig))
+    assert left[0] < 0
+
+
 def test_a_disk_that_fails_between_the_steps_costs_nothing() -> None:
     """What was written is swept, and the interval is passed on when there is room."""
     rig = Rig()

@@ -98,6 +98,27 @@ def test_a_death_within_a_transaction_of_it_leaves_nothing(most: int) -> None:
     assert set() == stray(rig.node.database)
 
 
+@pytest.mark.parametrize("steps", range(4))
+def test_a_disk_that_is_nearly_full_is_written_to_at_once(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From whichever step on: all of it is there then, in its order."""
+    left = [steps]
+
+    def has_room(*_: object) -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    monkeypatch.setattr(Database, "_has_room", has_room)
+    rig = Rig()
+    sealing(rig, rig.node.desk.run)
+    assert ("", [(0, 0, NAMES)]) == (rig.node.desk.failure, rig.rows)
+    while rig.node.database.sweep():
+        pass
+    assert set() == stray(rig.node.database)
+    assert left[0] < 0
+
+
 def test_a_disk_that_fails_between_the_steps_costs_nothing() -> None:
     """What was written is swept, and the interval is sealed when there is room."""
     rig = Rig()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,9 +17,9 @@ from tests.unit.spool.rig import ONE, TWO, opened
 from tests.unit.spool.test_spare import SpareRig
 from veneurpy.forward.batch import Batch
 from veneurpy.spool import spool as spool_module
-from veneurpy.spool.database import Database
+from veneurpy.spool.database import LEFT_BYTES, Database
 from veneurpy.spool.outbox import FORWARD
-from veneurpy.spool.pieces import Step
+from veneurpy.spool.pieces import Step, content
 
 BATCHES = [batch(bytes([n]) * 300, part=n, of=5) for n in range(5)]
 
@@ -90,6 +93,46 @@ async def test_a_disk_that_refuses_in_between_is_as_one_that_refuses(
     await rig.spool.retry()
     assert (BATCHES, set()) == await kept(rig)
     assert 1.0 == await rig.value(ONE)
+
+
+async def test_the_last_of_a_disk_is_left_to_what_counts(
+    rig: SpareRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written ahead does not fill it: nothing could be freed then. All of it is kept."""
+    free, looked = [LEFT_BYTES + 400, LEFT_BYTES + 400, LEFT_BYTES - 1], list[int]()
+
+    def usage(_: Path) -> SimpleNamespace:
+        looked.append(free.pop(0))
+        return SimpleNamespace(free=looked[-1])
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    assert (await rig.commit(ONE, batches=BATCHES)).kept
+    assert ([], []) == (free, rig.failures)
+    assert (BATCHES, set()) == await kept(rig)
+    assert (1.0, 0) == (await rig.value(ONE), rig.spool.spared.intervals)
+
+
+async def test_what_is_free_within_the_file_is_written_ahead_to(
+    rig: SpareRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However full the disk is."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    large = content([b"x" * 400_000])
+
+    def work(database: Database) -> None:
+        with pytest.raises(sqlite3.OperationalError, match="nearly full"):
+            database.write_ahead([(large, b"x" * 4000)])
+        with database.transaction() as db:
+            FORWARD.keep(db, [batch(b"x" * 100_000)])
+        with database.transaction() as db:
+            FORWARD.drop(db, [head.id for head in FORWARD.oldest_first(db)])
+        while database.sweep():
+            pass
+        database.write_ahead([(large, b"x" * 4000)])
+        database.drop([large])
+
+    await rig.spool.do(work)
+    assert ([], set()) == await kept(rig)
 
 
 async def test_a_disk_that_hangs_in_between_is_waited_for_so_long(

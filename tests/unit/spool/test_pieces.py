@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.spooled import stray
 from veneurpy.spool import Owed, Spool
-from veneurpy.spool.database import Database
+from veneurpy.spool.database import Also, Database, nothing_else
 from veneurpy.spool.pieces import PIECE_BYTES, Content, content, cut, steps
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 
 
-def commit(database: Database, uuid: UUID, record: Content | list[bytes]) -> bool:
-    owed = [Owed(uuid, 0, "s", "k", 0, 1)]
+def commit(
+    database: Database, uuid: UUID, record: Content | list[bytes], also: Also = nothing_else
+) -> bool:
     return database.commit(
-        uuid, start_ms=0, end_ms=1, record=record, owed=owed, late=(), forget_late_before_ms=0
+        uuid,
+        start_ms=0,
+        end_ms=1,
+        record=record,
+        owed=[Owed(uuid, 0, "s", "k", 0, 1)],
+        late=(),
+        forget_late_before_ms=0,
+        also=also,
     )
 
 
@@ -80,6 +90,25 @@ def test_what_is_dropped_is_swept() -> None:
         sweeps += 1
     assert sweeps > 2
     assert (set(), b"other") == (stray(database), database.record(TWO))
+    database.close()
+
+
+def test_what_could_not_be_committed_drops_nothing_of_another() -> None:
+    """Which has got its number since, and is still being written."""
+
+    def refuse(_: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    database = Database(None)
+    failed, whole = content([b"failed"]), content([b"ab", b"cd", b"ef"])
+    with pytest.raises(sqlite3.OperationalError):
+        commit(database, ONE, failed, refuse)
+    write_ahead(database, whole)
+    database.drop([failed])
+    assert not database.sweep()
+    assert commit(database, TWO, whole)
+    database.drop([whole])
+    assert (b"abcdef", set()) == (database.record(TWO), stray(database))
     database.close()
 
 
