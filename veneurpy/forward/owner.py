@@ -41,21 +41,23 @@ def tick(desk: Desk) -> Steps[None]:
 
     On the owner's thread, but for the steps.
     """
-    while not desk.is_ending:
+    while True:
         is_done = yield from _publish(desk)
         if not (yield from restore.restore_next(desk)) or not is_done:
             return
 
 
 def _publish(desk: Desk) -> Steps[bool]:
-    """Seals and amends what is due; False if the disk or the memory would not take all of it."""
+    """Seals and amends what is due; False if it could not do all of it, or is not to go on."""
     is_done = True
-    while is_done and not desk.is_ending and (start_ms := seal.due(desk)) is not None:
-        is_done = yield from seal.seal(desk, start_ms)
+    while is_done and (start_ms := seal.due(desk)) is not None:
+        is_done = (yield from seal.seal(desk, start_ms)) and not desk.is_ending
+    if desk.is_ending:
+        return False
     for start_ms in amend.due(desk):
-        if desk.is_ending:
-            break
         is_done = (yield from amend.amend(desk, start_ms)) and is_done
+        if desk.is_ending:
+            return False
     return is_done
 
 
