@@ -44,7 +44,7 @@ soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" f
 	$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m tests.chaos
-	VENEURPY_RECOVERY=long $(BIN)/pytest -rP tests/recovery tests/integration/test_outage.py tests/integration/test_fleet.py
+	VENEURPY_RECOVERY=long $(BIN)/pytest -rP tests/recovery tests/integration/test_outage.py tests/integration/test_fleet.py tests/chaos
 	VENEURPY_SCHEDULES=4000 $(BIN)/pytest tests/model
 
 asan: build $(VENV)/.dev ## The native tests with address and undefined behaviour sanitizers; ARGS="-k digest"
