@@ -143,17 +143,7 @@ class Traffic:
 
     def check(self) -> None:
         """Waits until everything is published above; it is what was sent, once, in its time."""
-        tiers, sent = self._tiers, len(self._times) * len(self._tiers.hosts)
-        wait_until(
-            lambda: all(tiers.sum(name) >= sent for name in NAMES) and tiers.is_settled,
-            f"{sent} of each counter arrive",
-            60,
-        )
-        assert [sent] * len(NAMES) == [tiers.sum(name) for name in NAMES]
-        received = by_interval(tiers.hosts, "here")
-        assert [received] * len(NAMES) == [by_interval(tiers.tops, name) for name in NAMES]
-        assert [] == tiers.broken()
-        assert [] == tiers.losses()
+        check_counters(self._tiers, len(self._times) * len(self._tiers.hosts))
         self._check_times()
 
     def _check_times(self) -> None:
@@ -179,3 +169,17 @@ class Traffic:
             for series, value in node.latest().items():
                 if tag in series.tags:
                     yield series, value
+
+
+def check_counters(tiers: Tiers, sent: int) -> None:
+    """Waits until so much of each counter is published above: no more, and each in its time."""
+    wait_until(
+        lambda: all(tiers.sum(name) >= sent for name in NAMES) and tiers.is_settled,
+        f"{sent} of each counter arrive",
+        60,
+    )
+    assert [sent] * len(NAMES) == [tiers.sum(name) for name in NAMES]
+    received = by_interval(tiers.hosts, "here")
+    assert [received] * len(NAMES) == [by_interval(tiers.tops, name) for name in NAMES]
+    assert [] == tiers.broken()
+    assert [] == tiers.losses()

@@ -12,7 +12,7 @@ from veneurpy.forward.answer import DONE, FORGOTTEN, Answer, Kind
 from veneurpy.forward.batch import MOST_BYTES, Batch
 from veneurpy.forward.desk import Desk, OpenInterval
 from veneurpy.forward.epochs import ANYBODY
-from veneurpy.forward.restore import NotRestored, reopen
+from veneurpy.forward.restore import NotRestored, open_late, reopen
 from veneurpy.spool import seals
 from veneurpy.spool.database import Database
 from veneurpy.spool.seals import Bounds
@@ -213,11 +213,7 @@ def _open_late(desk: Desk, start_ms: int) -> OpenInterval:
 
     One that was passed on is empty: what comes now is all that the next tier does not have.
     """
-    if desk.next_tier is None:
-        return reopen(desk, start_ms)
-    interval = _open(desk, start_ms)
-    interval.revision = desk.sealed[start_ms].revision + 1
-    return interval
+    return reopen(desk, start_ms) if desk.next_tier is None else open_late(desk, start_ms)
 
 
 def _memory_beside(desk: Desk, batch: Batch) -> int:

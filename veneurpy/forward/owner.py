@@ -21,6 +21,7 @@ from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
 from veneurpy.forward.steps import Outcome, Steps, attempt, resume
 from veneurpy.forward.stores import ImportEngine
+from veneurpy.forward.windows import tick_s
 from veneurpy.ports import Clock, PeerUnavailable
 from veneurpy.spool import Spool
 from veneurpy.telemetry import Telemetry, metrics
@@ -28,7 +29,6 @@ from veneurpy.telemetry.events import EpochAdopted, Event, SealLeft, StopFailed
 
 MOST_WAITING = 64
 """Batches that wait for their turn, each in memory."""
-LONGEST_TICK_S = 1.0
 CLOSING_S = 0.4
 """How long it is waited at the end, and for a step that cannot be broken off."""
 STEP_GOES_ON = "a step of it goes on: the interval counts as a whole, or its senders send it again"
@@ -174,7 +174,7 @@ class Owner:
 
     async def run(self) -> None:
         """Ticks until it is cancelled."""
-        pause_s = min(LONGEST_TICK_S, self._desk.options.interval_ms / 10_000)
+        pause_s = tick_s(self._desk.options.interval_ms / 1000)
         while True:
             await self._clock.sleep(pause_s)
             await self.tick()

@@ -67,7 +67,7 @@ def restore_next(desk: Desk) -> Steps[bool]:
         return False
     known = desk.restorations[start_ms]
     try:
-        known.interval = _opened(desk, start_ms)
+        known.interval = open_late(desk, start_ms)
         yield from restore_state(desk, known.interval, partial(_check, desk, start_ms))
         known.interval.store.forget_touched()
         known.is_ready, kept_s = True, KEPT_S
@@ -117,7 +117,7 @@ def _merge_some(desk: Desk, interval: OpenInterval, done: int) -> int:
 
 
 def _restored_at_once(desk: Desk, start_ms: int) -> OpenInterval:
-    interval = _opened(desk, start_ms)
+    interval = open_late(desk, start_ms)
     try:
         finish(restore_state(desk, interval))
     except BaseException:
@@ -127,7 +127,8 @@ def _restored_at_once(desk: Desk, start_ms: int) -> OpenInterval:
     return interval
 
 
-def _opened(desk: Desk, start_ms: int) -> OpenInterval:
+def open_late(desk: Desk, start_ms: int) -> OpenInterval:
+    """The next revision of a published interval, with nothing in it. Raises StoreFull."""
     store = desk.engine.open_import(start_ms)
     return OpenInterval(start_ms, store, desk.clock.monotonic(), desk.sealed[start_ms].revision + 1)
 

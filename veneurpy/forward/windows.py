@@ -12,6 +12,11 @@ SLACK_INTERVALS = 3
 LONGEST_TICK_S = 1.0
 
 
+def tick_s(interval_s: float) -> float:
+    """How long an owner pauses before it looks again what is due."""
+    return min(LONGEST_TICK_S, interval_s / 10)
+
+
 class Fit:
     """Compares an owner's windows with our own, once for as long as they stay the same."""
 
@@ -45,12 +50,11 @@ def too_short(
 ) -> Iterator[WindowShort]:
     """Those windows of an owner above that end before what was sealed within ours can be there."""
     slack_s = SLACK_INTERVALS * interval_s
-    tick_s = min(LONGEST_TICK_S, interval_s / 10)
     for key, its_s, needed_s, effect in (
         (
             "global_hold",
             theirs.hold_s,
-            own.hold_s + tick_s,
+            own.hold_s + tick_s(interval_s),
             "intervals may be published there without what is held here, and revised",
         ),
         (

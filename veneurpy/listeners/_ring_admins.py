@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from veneurpy.listeners._speakers import joined
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import RingChangeRefused
-
-MOST_NAME = 200
 
 
 class RingAdmins:
@@ -24,6 +23,5 @@ class RingAdmins:
         """Whether a peer with these names in its certificate may; None: it was asked for none."""
         if not self._admins or not (names or frozenset()).isdisjoint(self._admins):
             return True
-        certificate = ",".join(sorted(names or ()))[:MOST_NAME]
-        self._telemetry.emit(RingChangeRefused(certificate, sender))
+        self._telemetry.emit(RingChangeRefused(joined(names or ()), sender))
         return False

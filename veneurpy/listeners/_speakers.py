@@ -34,7 +34,7 @@ class Speakers:
         """
         if names is None or sender in names or not names.isdisjoint(self._relays()):
             return True
-        pair = ",".join(sorted(names))[:MOST_NAME], sender[:MOST_NAME]
+        pair = joined(names), sender[:MOST_NAME]
         if pair not in self._told and len(self._told) >= MOST_PAIRS:
             pair = OTHERS, OTHERS
         certificate, claimed = pair
@@ -44,3 +44,8 @@ class Speakers:
             self._told.add(pair)
             self._telemetry.emit(SenderForged(certificate, claimed))
         return False
+
+
+def joined(names: Iterable[str]) -> str:
+    """The names of a certificate as they are told."""
+    return ",".join(sorted(names))[:MOST_NAME]

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import random
 import zlib
+from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
-from tests.model.nodes import INTERVAL_MS, OwnerNode
+from tests.model.nodes import INTERVAL_MS, Crash, OwnerNode
 from tests.model.stores import payload_of
 from tests.spooled import records
 from veneurpy.forward.answer import Answer
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.deliver import deliver
+from veneurpy.forward.desk import Run
 from veneurpy.forward.epochs import Epoch, EpochTable
+from veneurpy.spool.database import Database
 from veneurpy.testing import START_MS, FakeClock
 
 TABLE = EpochTable([Epoch(1, 0, ("o0", "o1"))])
 WINDOW_S, LATE_WINDOW_S = 30.0, 6.0
+_T = TypeVar("_T")
 
 
 def batch(
@@ -89,3 +94,16 @@ class Rig:
 def text(answer: Answer) -> str:
     """Its kind and its reason."""
     return f"{answer.kind} {answer.reason}".strip()
+
+
+def dying(run: Run, at: int) -> Run:
+    """A way to the disk that dies when it is asked for the next time after so many."""
+    left = [at]
+
+    def asked(work: Callable[[Database], _T]) -> _T:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Crash
+        return run(work)
+
+    return asked

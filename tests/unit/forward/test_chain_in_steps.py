@@ -11,7 +11,7 @@ from tests.model.chain import TOP
 from tests.model.nodes import Crash
 from tests.model.stores import contents_of, payload_of
 from tests.spooled import stray
-from tests.unit.forward.owners import batch
+from tests.unit.forward.owners import batch, dying
 from tests.unit.forward.test_chain import Rig
 from veneurpy.forward import deliver as deliver_module
 from veneurpy.forward.answer import DONE
@@ -81,16 +81,9 @@ def test_payloads_are_written_ahead_of_the_seal() -> None:
 def test_a_death_between_the_steps_neither_loses_nor_doubles(at: int) -> None:
     """Whichever it is: nothing waits of what did not count, and the next process passes it on."""
     rig = Rig()
-    left, seen = [at], rig.zone.desk.run
-
-    def run(work: Callable[[Database], _T]) -> _T:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Crash
-        return seen(work)
-
+    seen = rig.zone.desk.run
     with pytest.raises(Crash):
-        sealing(rig, run)
+        sealing(rig, dying(seen, at))
     is_sealed = bool(rig.waiting)
     rig.zone.desk.run = seen
     rig.zone.database._ahead.clear()

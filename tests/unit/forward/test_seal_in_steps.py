@@ -10,7 +10,7 @@ import pytest
 from tests.model.nodes import Crash
 from tests.model.stores import payload_of
 from tests.spooled import stray
-from tests.unit.forward.owners import Rig, batch
+from tests.unit.forward.owners import Rig, batch, dying
 from veneurpy.forward import deliver as deliver_module
 from veneurpy.forward.steps import Outcome, Steps, attempt, resume
 from veneurpy.spool.database import Database
@@ -54,16 +54,9 @@ def test_a_large_seal_takes_steps() -> None:
 def test_a_death_between_the_steps_neither_loses_nor_doubles(at: int) -> None:
     """Whichever it is: the next process has nothing of it left, takes it again and seals it."""
     rig = Rig()
-    left, seen = [at], rig.node.desk.run
-
-    def run(work: Callable[[Database], _T]) -> _T:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Crash
-        return seen(work)
-
+    seen = rig.node.desk.run
     with pytest.raises(Crash):
-        sealing(rig, run)
+        sealing(rig, dying(seen, at))
     rig.node.desk.run = seen
     rig.node.database._ahead.clear()
     rig.node.start()
