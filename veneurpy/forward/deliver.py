@@ -123,7 +123,7 @@ def is_too_old(desk: Desk, batch: Batch) -> Answer | None:
 
 
 def is_bad(desk: Desk, batch: Batch) -> Answer | None:
-    """REJECTED: its frame is broken, or a process died of it."""
+    """REJECTED: its frame is broken, or processes died of it."""
     if not batch.id.is_possible:
         return _rejected(desk, batch, "bad_identity")
     if len(batch.payload) > MOST_PAYLOAD_BYTES:

@@ -221,7 +221,7 @@ class Desk:
         def work(database: Database) -> None:
             if dying is not None:
                 with database.transaction() as db:
-                    seals.quarantine(db, *dying, now_ms)
+                    seals.count_death(db, *dying, now_ms)
             self.membership.restore(database)
             db = database.connection
             is_chained = self.next_tier is not None

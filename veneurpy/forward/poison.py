@@ -1,4 +1,4 @@
-"""Finds the batch in whose midst a process died, so that it kills no second one."""
+"""Finds the batch in whose midst a process died, so that it does not kill for ever."""
 
 from __future__ import annotations
 

@@ -28,10 +28,13 @@ CREATE TRIGGER IF NOT EXISTS stateless AFTER DELETE ON states
 BEGIN INSERT INTO loose VALUES (OLD.seq); END;
 CREATE TABLE IF NOT EXISTS bounds (name TEXT PRIMARY KEY, time_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS quarantine (
-    uuid BLOB NOT NULL, part INTEGER NOT NULL, at_ms INTEGER NOT NULL, sender TEXT, payload BLOB
+    uuid BLOB NOT NULL, part INTEGER NOT NULL, at_ms INTEGER NOT NULL, deaths INTEGER NOT NULL,
+    sender TEXT, payload BLOB
 );
 CREATE UNIQUE INDEX IF NOT EXISTS quarantine_by_id ON quarantine (uuid, part);
 """
+POISON_DEATHS = 2
+"""Of processes in the midst of one batch. A single one may have been killed from outside."""
 MOST_QUARANTINED = 64
 """Payloads that are kept for a person; of more only the identity is."""
 
@@ -179,15 +182,18 @@ def sealed(db: sqlite3.Connection, ids: Iterable[BatchId]) -> set[BatchId]:
 
 
 def quarantined(db: sqlite3.Connection) -> set[tuple[UUID, int]]:
-    """Batches in whose midst a process has died."""
-    query = "SELECT uuid, part FROM quarantine"
-    return {(UUID(bytes=uuid), part) for uuid, part in db.execute(query)}
+    """Batches that are not decoded again: POISON_DEATHS processes have died in their midst."""
+    query = "SELECT uuid, part FROM quarantine WHERE deaths >= ?"
+    return {(UUID(bytes=uuid), part) for uuid, part in db.execute(query, (POISON_DEATHS,))}
 
 
-def quarantine(db: sqlite3.Connection, uuid: UUID, part: int, now_ms: int) -> None:
-    """Remembers a batch in whose midst a process has died. Within a transaction."""
-    row = (uuid.bytes, part, now_ms)
-    db.execute("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, NULL, NULL)", row)
+def count_death(db: sqlite3.Connection, uuid: UUID, part: int, now_ms: int) -> None:
+    """Remembers that a process has died in the midst of a batch. Within a transaction."""
+    db.execute(
+        "INSERT INTO quarantine VALUES (?, ?, ?, 1, NULL, NULL) "
+        "ON CONFLICT DO UPDATE SET deaths = deaths + 1, at_ms = excluded.at_ms",
+        (uuid.bytes, part, now_ms),
+    )
 
 
 def keep_quarantined(db: sqlite3.Connection, batch: Batch) -> None:

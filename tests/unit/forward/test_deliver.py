@@ -195,12 +195,25 @@ def test_what_is_forgotten_is_not_taken() -> None:
     assert "too_old forgotten" == rig.deliver(GOOD)
 
 
-def test_a_batch_that_kills_kills_once() -> None:
-    """What was being decoded when a process died is rejected by the next, and kept for a person."""
-    rig = Rig()
+def died_in_the_midst_of(rig: Rig, batch: Batch) -> None:
+    """The next process has found it."""
     with rig.node.database.transaction() as db:
-        seals.quarantine(db, GOOD.id.uuid, GOOD.id.part, 0)
+        seals.count_death(db, batch.id.uuid, batch.id.part, 0)
     rig.node.start()
+
+
+def test_a_batch_in_whose_midst_somebody_killed_its_owner_is_not_lost() -> None:
+    """One death proves nothing against it."""
+    rig = Rig()
+    died_in_the_midst_of(rig, GOOD)
+    assert "held" == rig.deliver(GOOD)
+
+
+def test_a_batch_that_kills_kills_twice() -> None:
+    """What two processes died of is rejected by the next, and kept for a person."""
+    rig = Rig()
+    died_in_the_midst_of(rig, GOOD)
+    died_in_the_midst_of(rig, GOOD)
     assert ["rejected quarantined"] * 2 == [rig.deliver(GOOD), rig.deliver(GOOD)]
     query = "SELECT sender, payload FROM quarantine"
     assert [("h0", GOOD.payload)] == rig.node.database.connection.execute(query).fetchall()
