@@ -12,7 +12,7 @@ from benchmarks.load import Load, finish, start_sending
 from benchmarks.process import cpu_s, udp_drops, udp_queued_bytes
 
 WARM_S = 0.3
-WINDOW_S = 1.6
+WINDOW_S = 1.2
 FLUSHED_S = 1.5
 """After an interval's end its flush is over by then."""
 REST_S = 0.5

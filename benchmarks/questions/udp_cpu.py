@@ -39,6 +39,11 @@ class Case:
         return f"{self.mode}: {self.what}"
 
     @property
+    def is_gathering(self) -> bool:
+        """Datagrams of one line are let gather."""
+        return self.mode == "coalescing" and self.load.lines_each == 1
+
+    @property
     def rate(self) -> float:
         """Datagrams/s: as many lines/s in any case."""
         return PACKED_RATE if self.load.lines_each > 1 else PLAIN_RATE
@@ -70,7 +75,8 @@ as its sink, an interval of {INTERVAL_S} s (none ends in a window: what a flush 
 "Interval to columns"), {WARM_INTERVALS} of which have been filled before, and its HTTP listener
 open; "blocking" is one with `coalesce: false`. Every receiver asks for a socket buffer of
 {RCVBUF_BYTES >> 20} MiB. `bare` is a blocking recvmmsg loop that only counts; each case is
-measured immediately after a window of `bare` with the same load.
+measured twice a round, just after a window of `bare` with the same load and just before one;
+one that gathers likewise beside `bare_coalesced`.
 `bare_coalesced` sleeps 1 ms after a batch that was not full."""
 
 SETTINGS = {
@@ -89,17 +95,23 @@ def measure(rounds: int) -> Answer:
             "coalescing": stack.enter_context(running_daemon(SETTINGS)),
         }
         counting = stack.enter_context(bare())
+        gathering = stack.enter_context(bare(sleep_us=1000))
         others: dict[str, Receiving] = {
             "bare": counting,
-            "bare_coalesced": stack.enter_context(bare(sleep_us=1000)),
+            "bare_coalesced": gathering,
             "Python, asyncio, only counting": stack.enter_context(python_counter("asyncio")),
             "Python, uvloop, only counting": stack.enter_context(python_counter("uvloop")),
         }
         windows.warm(daemons.values(), PACKED_MANY, PACKED_RATE)
         for _ in range(rounds):
             for case in CASES:
-                windows.take(f"bare before {case.name}", counting, case.load, case.rate)
-                windows.take(case.name, daemons[case.mode], case.load, case.rate)
+                beside = [("bare", counting)]
+                if case.is_gathering:
+                    beside.append(("bare_coalesced", gathering))
+                takes = [(f"{name} beside {case.name}", receiver) for name, receiver in beside]
+                takes.insert(1, (case.name, daemons[case.mode]))
+                for name, receiver in takes + takes[::-1]:
+                    windows.take(name, receiver, case.load, case.rate)
             for name, receiver in others.items():
                 windows.take(name, receiver, COUNTERS, PLAIN_RATE)
     names = list(others)
@@ -110,14 +122,20 @@ def figures_of(windows: Windows, others: list[str]) -> tuple[Figure, ...]:
     """Ratios first, then what they are made of."""
     cpu_us, drops = windows.cpu_us, windows.drops
     figures = [
-        ratios(c.name, cpu_us[c.name], cpu_us[f"bare before {c.name}"], "× bare", c.to_bare)
+        ratios(c.name, cpu_us[c.name], cpu_us[f"bare beside {c.name}"], "× bare", c.to_bare)
         for c in CASES
     ]
     figures += [ratios(name, cpu_us[name], cpu_us["bare"], "× bare") for name in others[1:]]
     figures += [
-        ratios(c.name, cpu_us[c.name], cpu_us["bare_coalesced"], "× bare_coalesced", c.to_coalesced)
+        ratios(
+            c.name,
+            cpu_us[c.name],
+            cpu_us[f"bare_coalesced beside {c.name}"],
+            "× bare_coalesced",
+            c.to_coalesced,
+        )
         for c in CASES
-        if c.mode == "coalescing" and c.rate == PLAIN_RATE
+        if c.is_gathering
     ]
     names = [*(c.name for c in CASES), *others]
     figures += [Figure(name, "µs CPU a datagram", tuple(cpu_us[name])) for name in names]

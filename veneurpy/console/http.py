@@ -19,10 +19,12 @@ from aiohttp import web
 import veneurpy
 from veneurpy.console.address import open_socket
 from veneurpy.console.capture import PATH as CAPTURE_PATH
+from veneurpy.console.mishaps import mishap_logger
 from veneurpy.console.ring import add_ring_pages
 from veneurpy.console.view import NodeView
 from veneurpy.errors import ConfigError
 from veneurpy.forward.ring_admin import RingAdmin
+from veneurpy.telemetry.events import Event
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -44,12 +46,14 @@ class AdminServer:
         view: NodeView,
         address: str,
         *,
+        emit: Callable[[Event], None],
         extra_routes: Mapping[str, Handler] | None = None,
         ingest: Mapping[str, Handler] | None = None,
         ring: RingAdmin | None = None,
         capture: Handler | None = None,
     ) -> None:
         self._address = address
+        self._emit = emit
         self._app = admin_app(view, extra_routes or {}, ingest or {}, capture)
         if ring is not None:
             add_ring_pages(self._app, ring)
@@ -67,7 +71,12 @@ class AdminServer:
     async def start(self) -> None:
         """Listens. Raises ListenError, with the way to mend it, when that fails."""
         sock = await asyncio.to_thread(open_socket, self._address)
-        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        self._runner = web.AppRunner(
+            self._app,
+            access_log=None,
+            logger=mishap_logger(self._emit),
+            shutdown_timeout=_SHUTDOWN_S,
+        )
         await self._runner.setup()
         await web.SockSite(self._runner, sock).start()
 

@@ -178,6 +178,7 @@ class Server:
             self._admin = AdminServer(
                 self.node,
                 address,
+                emit=self.telemetry.emit,
                 extra_routes=self._routes,
                 ingest={each.name.removeprefix("http:"): each.handle for each in self._by_http},
                 ring=self._between.admin if self._between else None,

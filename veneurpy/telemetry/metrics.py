@@ -318,6 +318,9 @@ LEDGER_VIOLATIONS = Metric(
     "Equations of the ledger that did not hold: each is a bug of veneurpy.",
     ("equation",),
 )
+HTTP_MALFORMED = Metric(
+    "veneurpy_http_malformed_total", "counter", "Requests to http_address that were not HTTP/1."
+)
 INTERNAL_ERRORS = Metric(
     "veneurpy_internal_errors_total", "counter", "Tasks of veneurpy that crashed.", ("task",)
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from typing import Any
@@ -15,6 +16,7 @@ import veneurpy
 from veneurpy.console.address import split_address
 from veneurpy.console.http import AdminServer
 from veneurpy.errors import ConfigError, ListenError
+from veneurpy.telemetry.events import Event, HttpMalformed, PageCrashed
 
 
 class View:
@@ -45,6 +47,10 @@ class View:
         return b"veneurpy_lines_total 3\n"
 
 
+def ignored(event: Event) -> None:
+    """Nothing goes wrong."""
+
+
 @pytest.fixture
 def view() -> View:
     return View()
@@ -57,7 +63,9 @@ async def get(view: View):
     async def points(request: web.Request) -> web.Response:
         return web.Response(text="points\n")
 
-    server = AdminServer(view, "127.0.0.1:0", extra_routes={"/metrics/points": points})
+    server = AdminServer(
+        view, "127.0.0.1:0", emit=ignored, extra_routes={"/metrics/points": points}
+    )
     await server.start()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
 
@@ -155,7 +163,7 @@ async def test_a_taken_port_is_a_clear_error():
     """A port in use is a ListenError that names the address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        server = AdminServer(View(), address)
+        server = AdminServer(View(), address, emit=ignored)
         with pytest.raises(ListenError, match=f"'{address}': Address already in use"):
             await server.start()
         await server.stop()
@@ -163,7 +171,7 @@ async def test_a_taken_port_is_a_clear_error():
 
 async def test_a_server_without_host_listens_everywhere():
     """`:0` is reached over IPv4 on the one port that it names."""
-    server = AdminServer(View(), ":0")
+    server = AdminServer(View(), ":0", emit=ignored)
     await server.start()
     async with (
         aiohttp.ClientSession() as session,
@@ -173,9 +181,53 @@ async def test_a_server_without_host_listens_everywhere():
     await server.stop()
 
 
+HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(18)
+
+
+@pytest.mark.parametrize("sent", [HTTP_2, b"GET / HTTP/9\r\n" * 3 + b"\r\n"])
+async def test_what_is_no_http_is_an_event_of_few_words(
+    sent: bytes, capfd: pytest.CaptureFixture[str]
+):
+    """A client at the wrong port is named and gets a 400; nothing else is written anywhere."""
+    events: list[Event] = []
+    server = AdminServer(View(), "127.0.0.1:0", emit=events.append)
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(sent)
+    assert b"400" in await reader.readline()
+    writer.close()
+    await server.stop()
+    [event] = events
+    assert isinstance(event, HttpMalformed)
+    assert ("127.0.0.1", True) == (event.client, len(event.error) <= 200)
+    assert ("", "") == capfd.readouterr()
+
+
+async def test_a_page_that_raises_is_an_event(capfd: pytest.CaptureFixture[str]):
+    """With its traceback; the client gets a 500."""
+
+    async def broken(request: web.Request) -> web.Response:
+        raise ZeroDivisionError("of ours")
+
+    events: list[Event] = []
+    server = AdminServer(
+        View(), "127.0.0.1:0", emit=events.append, extra_routes={"/broken": broken}
+    )
+    await server.start()
+    url = f"http://127.0.0.1:{server.port}/broken"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert 500 == answer.status
+    await server.stop()
+    [event] = events
+    assert isinstance(event, PageCrashed)
+    assert "ZeroDivisionError: of ours" == event.error
+    assert "in broken" in event.traceback
+    assert ("", "") == capfd.readouterr()
+
+
 async def test_a_stopped_server_has_no_port():
     """stop closes the socket, twice as well as once."""
-    server = AdminServer(View(), "127.0.0.1:0")
+    server = AdminServer(View(), "127.0.0.1:0", emit=ignored)
     await server.start()
     port = server.port
     await server.stop()
@@ -189,7 +241,7 @@ async def test_a_stopped_server_has_no_port():
 def test_a_sink_cannot_take_our_paths(path: str):
     """A sink that exposes one of our own paths is a configuration error."""
     with pytest.raises(ConfigError, match="itself serves"):
-        AdminServer(View(), "127.0.0.1:0", extra_routes={path: View().status})
+        AdminServer(View(), "127.0.0.1:0", emit=ignored, extra_routes={path: View().status})
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,20 @@ class AcceptFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HttpMalformed(Event):
+    """Something other than HTTP/1 was sent to `http_address`; it got a 400."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    client: str
+    error: str
+    mend: str = "find who sends it: HTTP/2, gRPC and TLS are not spoken there"
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.HTTP_MALFORMED, 1, {}
+
+
+@dataclass(frozen=True, slots=True)
 class CertificatesReloaded(Event):
     """New connections get the certificates that the files have now."""
 

@@ -69,6 +69,19 @@ class TaskCrashed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PageCrashed(Event):
+    """Answering a request to `http_address` raised: a bug of veneurpy or of a sink's page."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    error: str
+    traceback: str
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.INTERNAL_ERRORS, 1, {"task": "http"}
+
+
+@dataclass(frozen=True, slots=True)
 class ClockSetBack(Event):
     """The wall clock was set back: points keep the old time, running on, so that none overlap."""
 
