@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,13 +15,14 @@ from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.confirm import confirm
 from veneurpy.forward.deliver import deliver
 from veneurpy.forward.desk import Desk, NextTier, OpenInterval, OwnerOptions, Publisher
+from veneurpy.forward.disk import failing_as_unavailable
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
 from veneurpy.forward.steps import Outcome, Steps, attempt, resume
 from veneurpy.forward.stores import ImportEngine
 from veneurpy.forward.windows import tick_s
-from veneurpy.ports import Clock, PeerUnavailable
+from veneurpy.ports import Clock
 from veneurpy.spool import Spool
 from veneurpy.telemetry import Telemetry, metrics
 from veneurpy.telemetry.events import EpochAdopted, Event, SealLeft, StopFailed
@@ -132,10 +132,8 @@ class Owner:
 
     async def confirm(self, ids: Sequence[BatchId]) -> Sequence[Answer]:
         """What became of batches. Raises PeerUnavailable if the disk does not say."""
-        try:
+        with failing_as_unavailable():
             return await self._off_loop(lambda: confirm(self._desk, ids))
-        except (sqlite3.Error, OSError) as exc:
-            raise PeerUnavailable(str(exc), may_have_been_applied=False) from exc
 
     def table(self) -> EpochTable:
         """The member lists this node goes by."""
@@ -145,11 +143,12 @@ class Owner:
         """Keeps a member list that an operator applies; False if it comes too late.
 
         It does when something of an interval from `from_ms` on was taken here by the list before.
-        Raises EpochInvalid and sqlite3.Error.
+        Raises EpochInvalid, and PeerUnavailable if the disk does not keep it.
         """
         if epoch in self.table().epochs:
             return True
-        adopted = await self._off_loop(lambda: adopt(self._desk, epoch))
+        with failing_as_unavailable():
+            adopted = await self._off_loop(lambda: adopt(self._desk, epoch))
         if adopted:
             names = ",".join(epoch.members)
             self._telemetry.emit(EpochAdopted(epoch.number, epoch.from_ms, names))

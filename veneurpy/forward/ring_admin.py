@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -176,7 +175,7 @@ class RingAdmin:
         try:
             adopts = self._own if name == self._name else self._member(name)
             return "" if await adopts.adopt(epoch) else "it has intervals from after that time"
-        except (PeerUnavailable, EpochInvalid, sqlite3.Error) as exc:
+        except (PeerUnavailable, EpochInvalid) as exc:
             return str(exc)
 
     async def _tables(self, names: Sequence[str]) -> dict[str, EpochTable | str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from veneurpy.forward.answer import UNKNOWN, Answer, Kind
 from veneurpy.forward.arrivals import Arrivals
 from veneurpy.forward.batch import Batch, BatchId
+from veneurpy.forward.disk import failing_as_unavailable
 from veneurpy.forward.epochs import ANYBODY, Epoch, EpochInvalid, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.owner import Owner
@@ -150,11 +151,15 @@ class NodeTarget:
         return self._membership.table
 
     async def adopt(self, epoch: Epoch) -> bool:
-        """Keeps a member list; False if it comes too late. Raises EpochInvalid."""
+        """Keeps a member list; False if it comes too late.
+
+        Raises EpochInvalid, and PeerUnavailable if the disk does not keep it.
+        """
         if self._owner is not None:
             return await self._owner.adopt(epoch)
         table, membership = self.table().plus(epoch), self._membership
-        await self._spool.do(lambda database: membership.adopt(table, database))
+        with failing_as_unavailable():
+            await self._spool.do(lambda database: membership.adopt(table, database))
         return True
 
     async def take_veneur(self, frames: bytes, *, sender: str) -> int:

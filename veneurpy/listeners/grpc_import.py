@@ -110,7 +110,7 @@ def _translated() -> Iterator[None]:
     """Says why a call came to nothing as gRPC says it."""
     try:
         yield
-    except MessageBroken as exc:
+    except (MessageBroken, EpochInvalid) as exc:
         raise RpcError(Status.INVALID_ARGUMENT, str(exc)) from exc
     except PeerUnavailable as exc:
         raise RpcError(Status.UNAVAILABLE, str(exc)) from exc
@@ -147,10 +147,8 @@ class _Delivery:
         message = await call.message()
         if not self._admins.allow(call.names, call.sender):
             raise RpcError(Status.PERMISSION_DENIED, "no name of the certificate is in ring_admins")
-        try:
+        with _translated():
             adopted = await self._target.adopt(messages.decode_epoch(message))
-        except (MessageBroken, EpochInvalid) as exc:
-            raise RpcError(Status.INVALID_ARGUMENT, str(exc)) from exc
         return messages.encode_adopted(adopted)
 
 

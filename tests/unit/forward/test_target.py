@@ -15,6 +15,7 @@ from veneurpy.forward.epochs import ANYBODY, Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.target import NodeTarget, Relay
 from veneurpy.ports import PeerUnavailable
+from veneurpy.spool.database import Database
 from veneurpy.testing import START_MS
 
 
@@ -64,6 +65,22 @@ async def test_an_owner_that_is_away_is_no_answer(fleet: Fleet, proxy: NodeTarge
     fleet.wires["o0"].is_cut = True
     with pytest.raises(PeerUnavailable):
         await proxy.deliver(batch())
+
+
+async def test_a_disk_that_keeps_no_member_list_is_no_crash(
+    fleet: Fleet, proxy: NodeTarget
+) -> None:
+    """A proxy and an owner whose disk is full say that they are not available: ask again."""
+
+    def set_read_only(database: Database) -> None:
+        database.connection.execute("PRAGMA query_only = ON")
+
+    epoch = Epoch(2, START_MS + 60_000, ("o1",))
+    for node, spool in ((proxy, fleet.spool), (fleet.owners["o0"], fleet.spools[0])):
+        await spool.do(set_read_only)
+        with pytest.raises(PeerUnavailable, match="the disk: "):
+            await node.adopt(epoch)
+        assert epoch not in node.table().epochs
 
 
 async def test_a_proxy_owns_nothing(proxy: NodeTarget) -> None:
