@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from tests.model.contributions import SERIES, Contribution
+from tests.model.course import Violation
 from tests.model.nodes import OwnerNode
-from tests.model.simulation import SERIES, Contribution, Violation, World
+from tests.model.simulation import World
 from tests.spooled import records, stray
 from veneurpy.accounts import Loss
 
@@ -39,7 +41,7 @@ class Published:
 def check(world: World) -> None:
     """Raises Violation if anything is lost or double that nobody has named."""
     check_nodes(world)
-    compare(published_by(world.owners), world.contributions.items(), world.lost)
+    compare(published_by(world.owners), world.contributions.known.items(), world.lost)
 
 
 def check_nodes(world: World) -> None:

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import pytest
 
-from tests.model.simulation import Violation, World
+from tests.model.course import Violation
+from tests.model.simulation import World
 
 FEW = 40
 SCHEDULES = int(os.environ.get("VENEURPY_SCHEDULES", FEW))
@@ -36,7 +37,7 @@ def each_holds(
             world.run()
             check(world)
         except Exception as exc:
-            steps = "\n".join(world.log[-40:])
+            steps = "\n".join(world.course.log[-40:])
             exc.add_note(f"seed {seed}, patient {is_patient}:\n{steps}")
             raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -26,6 +27,15 @@ print("open", flush=True)
 signal.pause()
 """
 
+REFUSED = """
+import sys
+from veneurpy.engine import EngineOptions, open_engine
+try:
+    open_engine("native", EngineOptions(arena_dir=sys.argv[1]), start_ms=1)
+except OSError:
+    print("refused")
+"""
+
 
 def _values(interval: Interval) -> dict[str, float]:
     return {row.name: row.value for row in rows(interval.columns(PLAN))}
@@ -45,6 +55,18 @@ def test_one_engine_has_the_directory(tmp_path: Path) -> None:
     assert "\n" not in str(refused.value)
     first.close()
     open_engine("native", options(tmp_path), start_ms=START_MS).close()
+
+
+def test_who_is_refused_writes_nowhere(tmp_path: Path) -> None:
+    """An engine that did not open leaves descriptor 0 alone: it is somebody else's."""
+    ours, theirs = os.pipe()
+    first = open_engine("native", options(tmp_path), start_ms=START_MS)
+    command = [sys.executable, "-c", REFUSED, str(tmp_path)]
+    ended = subprocess.run(command, stdin=theirs, capture_output=True, text=True, check=True)
+    first.close()
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as pipe:
+        assert ("refused\n", b"") == (ended.stdout, pipe.read())
 
 
 def test_the_dead_hold_no_lock(tmp_path: Path) -> None:

@@ -1,11 +1,34 @@
 # cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
 """What a reader did, as Accounts."""
 from libc.string cimport memset
-from veneurpy.engine.native.arena cimport IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS
+from veneurpy.engine.native.arena cimport (
+    IGNORED_KINDS, LINE_REASONS, SERIES_TYPES, VALUE_REASONS, Entry, Walk, next_entry, walk_entries,
+)
 from veneurpy.engine.native.compat cimport u64
-from veneurpy.engine.native.merge cimport count_samples
+from veneurpy.engine.native.rewriting cimport Rewrite, rewrite_of
+from veneurpy.engine.native.samples cimport samples_of
 
 from veneurpy.engine import types
+
+
+cdef u64 _count_samples(const Arena* a, const Rewrites* rewrites, int number, u64* by_type) noexcept nogil:
+    """Adds up, series by series, the samples that the arena holds: the ledger's "aggregated".
+
+    Returns those of series that are dropped, which are not among them.
+    """
+    cdef Walk walk = walk_entries(a)
+    cdef Entry* e = next_entry(&walk)
+    cdef const Rewrite* r
+    cdef u64 position = 0, filtered = 0
+    while e != NULL:
+        r = rewrite_of(rewrites, number, position, e.type)
+        if r != NULL and r.dropped:
+            filtered += samples_of(a, e)
+        else:
+            by_type[e.type] += samples_of(a, e)
+        position += 1
+        e = next_entry(&walk)
+    return filtered
 
 
 cdef void _mend(Counters* c, const u64* by_type) noexcept nogil:
@@ -46,7 +69,7 @@ cdef object arena_accounts(const Arena* a, u32 kernel_drops, const Rewrites* rew
     cdef int i
     memset(by_type, 0, sizeof(by_type))
     with nogil:
-        filtered = count_samples(a, rewrites, number, by_type)
+        filtered = _count_samples(a, rewrites, number, by_type)
         if a.salvaged != NULL:
             _mend(&counters, by_type)
             counters.values += filtered

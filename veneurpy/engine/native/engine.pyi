@@ -7,39 +7,8 @@ from typing_extensions import disjoint_base
 from veneurpy.engine import Grammar, Interval
 from veneurpy.engine.native.import_store import NativeImportStore
 from veneurpy.engine.native.interval import NativeInterval
-from veneurpy.engine.types import Accounts, Bytes, Captured, EngineOptions, MemoryUse, Process
-
-@disjoint_base
-class NativeReader:
-    @property
-    def listener(self) -> str: ...
-    @property
-    def engine(self) -> NativeEngine: ...
-    @property
-    def busy(self) -> list[int]:
-        """Batches by the time they took: item i counts i ns, from 8 on an eighth of an octave."""
-    def __init__(
-        self,
-        engine: NativeEngine,
-        listener: str,
-        number: int,
-        max_datagram_bytes: int = 0,
-        grammar: Grammar | None = None,
-        ring_bytes: int = 0,
-    ) -> None: ...
-    def feed(
-        self,
-        datagram: Bytes,
-        *,
-        truncated: bool = False,
-        now_ns: int | None = None,
-        client: str | None = None,
-        process: Process | None = None,
-    ) -> None: ...
-    def discard_line(self) -> None: ...
-    def captured(self, mark: int | None = None) -> Captured: ...
-    def stop(self, timeout_s: float) -> int: ...
-    def leave(self) -> None: ...
+from veneurpy.engine.native.reader import NativeReader
+from veneurpy.engine.types import Accounts, EngineOptions, MemoryUse
 
 @disjoint_base
 class NativeEngine:

@@ -1,288 +1,23 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False
-"""Applies columns to families and writes them as lines."""
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy, memset
+"""Families that are filled, forget what has expired, and are written as lines."""
+from libc.string cimport memcpy
+from veneurpy.engine.native.applying cimport (
+    BAD_ROW, NO_MEMORY, RESERVED_NAME, TOO_MANY_SERIES, TYPE_CONFLICT, Options, Work, apply_columns, work_close,
+)
 from veneurpy.engine.native.buffer cimport buffer_view
-from veneurpy.engine.native.compat cimport i64, u8, u32, u64
+from veneurpy.engine.native.compat cimport i64, u32, u64
 from veneurpy.engine.native.digits cimport NUMBER_BYTES, write_number
 from veneurpy.engine.native.families cimport (
     COUNTER_KIND, GAUGE_KIND, NONE, Families, Family, ShownSeries, families_add, families_add_series, families_close,
-    families_find, families_open, families_order, families_string, foresee_family, foresee_series, foresee_strings,
-    stem_of,
+    families_open, families_order, families_string, foresee_family,
 )
-from veneurpy.engine.native.hash cimport HashKey, hash_bytes
-from veneurpy.engine.native.labels cimport (
-    LabelScratch, label_scratch_free, put_escaped, put_labels, put_metric_name,
-)
+from veneurpy.engine.native.hash cimport HashKey
+from veneurpy.engine.native.labels cimport put_escaped
 from veneurpy.engine.native.pool cimport pool_string
 from veneurpy.engine.native.slice cimport Slice, cut
 from veneurpy.engine.native.text cimport Text, text_byte, text_free, text_put, text_reserve
-from veneurpy.engine.native.view cimport ColumnsView, row_at, string_at
+from veneurpy.engine.native.view cimport ColumnsView
 cimport cython
-
-cdef enum:
-    MOST_CONFLICTS = 2000
-    BLOCK = 64                          # rows that wait for memory together
-    # What became of a row.
-    SHOWN = -1
-    TYPE_CONFLICT = 0
-    TOO_MANY_SERIES = 1
-    RESERVED_NAME = 2
-    REASONS = 3
-    NO_MEMORY = 3
-    BAD_ROW = 4
-
-# What a name or a tag set of the columns is to the families; by index in its table, known at first need.
-cdef struct Names:
-    u32* sent
-    u32* shown[3]                       # names: the metric, by kind; tags: the labels, under 0
-    u8* conflicts
-
-cdef struct Work:
-    Names names
-    Names tags
-    Text text
-    LabelScratch scratch
-    u64 rejected[REASONS]
-    u32 conflicts[MOST_CONFLICTS]
-    u32 n_conflicts
-
-cdef struct Options:
-    u64 max_series
-    double last_s[3]                    # by kind
-    Slice host
-    Slice reserved
-
-
-cdef inline Slice _text_slice(const Text* t) noexcept nogil:
-    return cut(t.data, t.size, 0, t.size)
-
-
-cdef u32* _unknown(u32 count) noexcept nogil:
-    cdef u32* out = <u32*>malloc((<size_t>count + 1) * sizeof(u32))
-    if out != NULL:
-        memset(out, 0xFF, (<size_t>count + 1) * sizeof(u32))
-    return out
-
-
-cdef bint _work_open(Work* w, ColumnsView v) noexcept nogil:
-    memset(w, 0, sizeof(Work))
-    w.names.sent = _unknown(v.names.count)
-    w.names.shown[COUNTER_KIND] = _unknown(v.names.count)
-    w.names.shown[GAUGE_KIND] = _unknown(v.names.count)
-    w.names.conflicts = <u8*>calloc(<size_t>v.names.count + 1, 1)
-    w.tags.sent = _unknown(v.tags.count)
-    w.tags.shown[0] = _unknown(v.tags.count)
-    return (w.names.sent != NULL and w.names.shown[COUNTER_KIND] != NULL and w.names.shown[GAUGE_KIND] != NULL
-            and w.names.conflicts != NULL and w.tags.sent != NULL and w.tags.shown[0] != NULL)
-
-
-cdef void _work_close(Work* w) noexcept nogil:
-    cdef int i
-    free(w.names.sent)
-    free(w.tags.sent)
-    for i in range(3):
-        free(w.names.shown[i])
-        free(w.tags.shown[i])
-    free(w.names.conflicts)
-    text_free(&w.text)
-    label_scratch_free(&w.scratch)
-
-
-cdef bint _know_name(Families* f, Work* w, Slice name, u32 index, int kind) noexcept nogil:
-    """Finds the metric of a name, or makes it where it is new."""
-    cdef u32 sent = families_string(f, name), metric
-    if sent == NONE:
-        return False
-    metric = f.roles[sent].shown[kind]
-    if metric == NONE:
-        w.text.size = 0
-        if not put_metric_name(&w.text, name) or not text_reserve(&w.text, 6):
-            return False
-        if kind == COUNTER_KIND and stem_of(_text_slice(&w.text)).size == w.text.size:
-            text_put(&w.text, cut(b"_total", 6, 0, 6))
-        metric = families_string(f, _text_slice(&w.text))
-        if metric == NONE:
-            return False
-        f.roles[sent].shown[kind] = metric
-    w.names.sent[index] = sent
-    w.names.shown[kind][index] = metric
-    return True
-
-
-cdef bint _know_tags(Families* f, Work* w, const Options* o, Slice tags, u32 index) noexcept nogil:
-    cdef u32 sent = families_string(f, tags), labels
-    if sent == NONE:
-        return False
-    labels = f.roles[sent].shown[0]
-    if labels == NONE:
-        w.text.size = 0
-        if not put_labels(&w.text, tags, o.host, &w.scratch):
-            return False
-        labels = families_string(f, _text_slice(&w.text))
-        if labels == NONE:
-            return False
-        f.roles[sent].shown[0] = labels
-    w.tags.sent[index] = sent
-    w.tags.shown[0][index] = labels
-    return True
-
-
-cdef int _new_series(Families* f, const Options* o, u32 metric, u32 labels, int kind, u32 sent_name, u32 sent_tags,
-                     u32* out) noexcept nogil:
-    cdef Slice text = pool_string(&f.pool, metric)
-    cdef u32 stem, family
-    if text.size >= o.reserved.size and memcmp(text.data, o.reserved.data, <size_t>o.reserved.size) == 0:
-        return RESERVED_NAME
-    stem = families_string(f, stem_of(text))
-    if stem == NONE:
-        return NO_MEMORY
-    if f.roles[stem].kind != 0 and f.roles[stem].kind != kind:
-        return TYPE_CONFLICT
-    if f.n_series >= o.max_series:
-        return TOO_MANY_SERIES
-    family = f.roles[metric].family
-    if family == NONE:
-        family = families_add(f, metric, <u8>kind, sent_name)
-    if family == NONE:
-        return NO_MEMORY
-    out[0] = families_add_series(f, family, labels)
-    if out[0] == NONE:
-        return NO_MEMORY
-    f.series[out[0]].sent_name = sent_name
-    f.series[out[0]].sent_tags = sent_tags
-    return SHOWN
-
-
-cdef int _find(Families* f, const Options* o, Work* w, u32 name, u32 tag, int kind, u64* collisions,
-               u32* out) noexcept nogil:
-    cdef u32 metric = w.names.shown[kind][name], labels = w.tags.shown[0][tag]
-    cdef u32 family = f.roles[metric].family
-    cdef const ShownSeries* s
-    out[0] = NONE
-    if family != NONE and f.families[family].kind == kind:
-        out[0] = families_find(f, family, labels)
-    if out[0] == NONE:
-        return _new_series(f, o, metric, labels, kind, w.names.sent[name], w.tags.sent[tag], out)
-    s = &f.series[out[0]]
-    collisions[0] += s.sent_name != w.names.sent[name] or s.sent_tags != w.tags.sent[tag]
-    return SHOWN
-
-
-cdef inline int _kind(ColumnsView v, Py_ssize_t row) noexcept nogil:
-    return COUNTER_KIND if v.type[row] == 0 else GAUGE_KIND
-
-
-cdef int _know_row(Families* f, const Options* o, Work* w, ColumnsView v, Py_ssize_t row) noexcept nogil:
-    cdef u32 name = v.name[row], tag = v.tag[row]
-    cdef int kind = _kind(v, row)
-    cdef Slice text
-    if w.names.shown[kind][name] == NONE:
-        text = string_at(&v.names, name)
-        if text.data == NULL:
-            return BAD_ROW
-        if not _know_name(f, w, text, name, kind):
-            return NO_MEMORY
-    if w.tags.shown[0][tag] == NONE:
-        text = string_at(&v.tags, tag)
-        if text.data == NULL:
-            return BAD_ROW
-        if not _know_tags(f, w, o, text, tag):
-            return NO_MEMORY
-    return SHOWN
-
-
-cdef int _know_block(Families* f, const Options* o, Work* w, ColumnsView v, const Py_ssize_t* rows,
-                     int n) noexcept nogil:
-    """Makes metrics and labels of all rows known."""
-    cdef u64 hashes[2 * BLOCK]
-    cdef u32 metrics[BLOCK]
-    cdef u32 labels[BLOCK]
-    cdef int i, unknown = 0, outcome
-    cdef Slice text
-    for i in range(n):
-        if w.names.shown[_kind(v, rows[i])][v.name[rows[i]]] == NONE:
-            text = string_at(&v.names, v.name[rows[i]])
-            hashes[unknown] = hash_bytes(&f.pool.key, text.data, text.size, 0)
-            unknown += 1
-        if w.tags.shown[0][v.tag[rows[i]]] == NONE:
-            text = string_at(&v.tags, v.tag[rows[i]])
-            hashes[unknown] = hash_bytes(&f.pool.key, text.data, text.size, 0)
-            unknown += 1
-    foresee_strings(f, hashes, unknown)
-    for i in range(n):
-        outcome = _know_row(f, o, w, v, rows[i])
-        if outcome != SHOWN:
-            return outcome
-        metrics[i] = w.names.shown[_kind(v, rows[i])][v.name[rows[i]]]
-        labels[i] = w.tags.shown[0][v.tag[rows[i]]]
-    foresee_series(f, metrics, labels, n)
-    return SHOWN
-
-
-cdef int _apply_row(Families* f, const Options* o, Work* w, ColumnsView v, Py_ssize_t row, i64 start_ms, double now_s,
-                    u64* collisions) noexcept nogil:
-    cdef int kind = _kind(v, row), outcome
-    cdef u32 number
-    cdef ShownSeries* s
-    outcome = _find(f, o, w, v.name[row], v.tag[row], kind, collisions, &number)
-    if outcome != SHOWN:
-        return outcome
-    s = &f.series[number]
-    s.seen_s = now_s
-    if kind == COUNTER_KIND:
-        s.value += v.value[row]
-    elif v.timestamp_ms[row] == start_ms or v.timestamp_ms[row] >= s.timestamp_ms:
-        # A sample that carried a time of its own does not replace a newer one.
-        s.value = v.value[row]
-        s.timestamp_ms = v.timestamp_ms[row]
-    return SHOWN
-
-
-cdef void _reject(Work* w, u32 name, int reason) noexcept nogil:
-    w.rejected[reason] += 1
-    if reason != TYPE_CONFLICT or w.names.conflicts[name]:
-        return
-    w.names.conflicts[name] = 1
-    if w.n_conflicts < MOST_CONFLICTS:
-        w.conflicts[w.n_conflicts] = name
-        w.n_conflicts += 1
-
-
-cdef int _apply_block(Families* f, const Options* o, Work* w, ColumnsView v, Py_ssize_t start, i64 start_ms,
-                      double now_s, u64* collisions) noexcept nogil:
-    """At most BLOCK rows, from `start` on."""
-    cdef Py_ssize_t rows[BLOCK]
-    cdef int n = 0, i, outcome
-    while n < BLOCK and start + n < v.n_rows:
-        rows[n] = row_at(v, start + n)
-        if rows[n] < 0 or v.name[rows[n]] >= v.names.count or v.tag[rows[n]] >= v.tags.count:
-            return BAD_ROW
-        n += 1
-    outcome = _know_block(f, o, w, v, rows, n)
-    if outcome != SHOWN:
-        return outcome
-    for i in range(n):
-        outcome = _apply_row(f, o, w, v, rows[i], start_ms, now_s, collisions)
-        if outcome == NO_MEMORY:
-            return outcome
-        if outcome != SHOWN:
-            _reject(w, v.name[rows[i]], outcome)
-    return SHOWN
-
-
-cdef int _apply(Families* f, const Options* o, Work* w, ColumnsView v, i64 start_ms, double now_s,
-                u64* collisions) noexcept nogil:
-    cdef Py_ssize_t start = 0
-    cdef int outcome
-    if not _work_open(w, v):
-        return NO_MEMORY
-    while start < v.n_rows:
-        outcome = _apply_block(f, o, w, v, start, start_ms, now_s, collisions)
-        if outcome != SHOWN:
-            return outcome
-        start += BLOCK
-    return SHOWN
 
 
 cdef inline bint _is_living(const Families* f, const Options* o, const ShownSeries* s, double now_s) noexcept nogil:
@@ -440,8 +175,8 @@ cdef class Exposition:
         self._enter()
         try:
             with nogil:
-                outcome = _apply(&self.families, &self.options, &work, view, start_ms, now_s, &self._collisions)
-                _work_close(&work)
+                outcome = apply_columns(&self.families, &self.options, &work, view, start_ms, now_s, &self._collisions)
+                work_close(&work)
             if outcome == BAD_ROW:
                 raise ValueError("a row is not of this schema")
             if outcome == NO_MEMORY:

@@ -7,8 +7,9 @@ from veneurpy.engine.native.arena cimport Arena
 from veneurpy.engine.native.blocks cimport Scratch
 from veneurpy.engine.native.compat cimport i64, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
-from veneurpy.engine.native.metric cimport METRIC_REASONS, Tagger
+from veneurpy.engine.native.metric cimport METRIC_REASONS
 from veneurpy.engine.native.slice cimport Slice
+from veneurpy.engine.native.tagger cimport Tagger
 
 cdef enum ImportVerdict:
     IMPORT_READ = 0

@@ -22,15 +22,16 @@ from veneurpy.engine.native.imported cimport (
 )
 from veneurpy.engine.native.lookup cimport find_spelling
 from veneurpy.engine.native.metric cimport (
-    METRIC_GOOD, METRIC_MALFORMED, METRIC_NO_MEMORY, SET_KEYS, SET_REGISTERS, Metric, digest_next,
-    metric_read, tagger_close, tagger_open,
+    METRIC_GOOD, METRIC_MALFORMED, METRIC_NO_MEMORY, SET_KEYS, SET_REGISTERS, Metric, metric_read,
 )
+from veneurpy.engine.native.metric_value cimport digest_next
 from veneurpy.engine.native.pair cimport COUNT_SHIFT, counted, pair_count
 from veneurpy.engine.native.protobuf cimport BYTES, PB_END, PB_FIELD, PB_MALFORMED, Field, pb_next
 from veneurpy.engine.native.slice cimport Slice, compare, cut, equal
 from veneurpy.engine.native.sort cimport Centroid
 from veneurpy.engine.native.store cimport Item
 from veneurpy.engine.native.table cimport slot_of, table_limit, table_put
+from veneurpy.engine.native.tagger cimport tagger_close, tagger_open
 
 cdef enum:
     METRICS_FIELD = 1 << 3 | BYTES

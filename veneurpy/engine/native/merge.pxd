@@ -50,11 +50,6 @@ cdef struct Pool:
     u64 size
     void* chunks                        # list of all
 
-# Tags as sent, in normal form.
-cdef struct NormalTags:
-    Slice tags
-    u16 sinks
-
 cdef struct Merge:
     Meter* meter
     MergeUse use
@@ -86,5 +81,3 @@ cdef bint merge_open(Merge* m, Meter* meter, MergeUse use, const HashKey* key, S
 cdef void merge_close(Merge* m) noexcept nogil
 cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil
 cdef bint is_global(int type_, int scope) noexcept nogil
-cdef u64 samples_of(const Arena* a, const Entry* e) noexcept nogil
-cdef u64 count_samples(const Arena* a, const Rewrites* rewrites, int number, u64* by_type) noexcept nogil

@@ -3,26 +3,22 @@
 from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.arena cimport (
     COUNTER, ENTRY_CANONICAL, ENTRY_TIMESTAMP, GAUGE, HEADER_BYTES, HISTOGRAM, SCOPE_MASK, SERIES_TYPES, SET, TIMER,
-    Arena, Block, Entry, Walk, block_at, entry_key, gauge_times, is_carried, keeps_gauges, next_entry, walk_entries,
+    Arena, Entry, Walk, entry_key, gauge_times, is_carried, keeps_gauges, next_entry, walk_entries,
 )
-from veneurpy.engine.native.blocks cimport DIGEST, DIGEST_WEIGHTED, block_totals, word_block, word_length
 from veneurpy.engine.native.changes cimport change_note, changes_apply, changes_date
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
-from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_pair
+from veneurpy.engine.native.hash cimport HashKey, hash_mark, hash_pair
 from veneurpy.engine.native.imported cimport entry_tail, entry_totals, has_totals, sender_of
-from veneurpy.engine.native.intern cimport INTERN_FAILED, intern, interner_close, interner_open
+from veneurpy.engine.native.intern cimport interner_close, interner_open
 from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc
+from veneurpy.engine.native.normal_tags cimport NormalTags, normal_tags, texts_free
 from veneurpy.engine.native.pair cimport pair_count
-from veneurpy.engine.native.rewriting cimport Rewrite, Rewrites, removes, rewrite_of
-from veneurpy.engine.native.slice cimport Slice, compare, cut, equal, find, next_part, sort_slices
+from veneurpy.engine.native.rewriting cimport Rewrite, rewrite_of
+from veneurpy.engine.native.samples cimport samples_of
+from veneurpy.engine.native.slice cimport Slice, compare, cut
 from veneurpy.engine.native.table cimport table_home
-from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, SINK_WORD, TagWord, tag_word
 
 cdef enum:
-    POOL_CHUNK = 1 << 16
-    LONG_TEXT = 1 << 13                 # has memory of its own: no chunk is left with more than that unused
-    MOST_SINK_SETS = 65_534             # 0 is all sinks, 65535 is nobody
-    NOBODY = 65_535
     MARK_SINKS = 1 << 9
     MARK_TIMESTAMP = 1 << 8
     # The numbers of engine.types.Scope.
@@ -44,171 +40,13 @@ cdef bint merge_open(Merge* m, Meter* meter, MergeUse use, const HashKey* key, S
 
 
 cdef void merge_close(Merge* m) noexcept nogil:
-    cdef void* chunk = m.pool.chunks
-    cdef void* next_chunk
-    while chunk != NULL:
-        next_chunk = (<void**>chunk)[0]
-        meter_free(m.meter, chunk)
-        chunk = next_chunk
+    texts_free(m)
     meter_free(m.meter, m.slots)
     meter_free(m.meter, m.series)
     meter_free(m.meter, m.parts)
     meter_free(m.meter, m.split)
     interner_close(&m.sink_sets)
     memset(m, 0, sizeof(Merge))
-
-
-cdef u8* _pool_chunk(Merge* m, u64 bytes_) noexcept nogil:
-    """So many bytes after the link to the chunk before."""
-    cdef u8* chunk = <u8*>meter_malloc(m.meter, bytes_ + 8)
-    if chunk != NULL:
-        (<void**>chunk)[0] = m.pool.chunks
-        m.pool.chunks = chunk
-    return chunk
-
-
-cdef u8* _pool_take(Merge* m, u64 bytes_) noexcept nogil:
-    """NULL when there is no memory."""
-    cdef Pool* p = &m.pool
-    cdef u8* chunk
-    if bytes_ > LONG_TEXT:
-        chunk = _pool_chunk(m, bytes_)
-        return chunk + 8 if chunk != NULL else NULL
-    if p.used + bytes_ > p.size:
-        chunk = _pool_chunk(m, POOL_CHUNK)
-        if chunk == NULL:
-            return NULL
-        p.chunk = chunk
-        p.used = 8
-        p.size = 8 + POOL_CHUNK
-    p.used += bytes_
-    return p.chunk + p.used - bytes_
-
-
-cdef inline Slice _tag_key(Slice tag) noexcept nogil:
-    tag.size = find(tag, c':')
-    return tag
-
-
-cdef bint _is_implicit(const Merge* m, Slice tag) noexcept nogil:
-    """Does an implicit tag have this tag's key."""
-    cdef int i
-    for i in range(m.n_extend):
-        if equal(_tag_key(m.extend[i]), _tag_key(tag)):
-            return True
-    return False
-
-
-cdef Slice _join(Merge* m, Slice* s, Py_ssize_t n) noexcept nogil:
-    """Sorted, distinct, joined by ',' in the pool."""
-    cdef Slice out
-    cdef Py_ssize_t i, total = 0
-    cdef u8* at
-    sort_slices(s, n)
-    for i in range(n):
-        total += s[i].size + 1
-    out.size = 0
-    out.data = _pool_take(m, <u64>total + 1)
-    if out.data == NULL:
-        m.failed = True
-        return out
-    at = <u8*>out.data
-    for i in range(n):
-        if i > 0 and equal(s[i], s[i - 1]):
-            continue
-        if at != out.data:
-            at[0] = c','
-            at += 1
-        memcpy(at, s[i].data, <size_t>s[i].size)
-        at += s[i].size
-    out.size = at - out.data
-    return out
-
-
-cdef bint _room_to_split(Merge* m, Py_ssize_t tags_len, int n_added) noexcept nogil:
-    cdef u32 most = <u32>(tags_len + m.n_extend + n_added + 2)
-    if most > m.split_capacity:
-        meter_free(m.meter, m.split)
-        m.split = <Slice*>meter_malloc(m.meter, most * sizeof(Slice))
-        m.split_capacity = most if m.split != NULL else 0
-    return m.split != NULL
-
-
-cdef u16 _sink_set(Merge* m, Slice tags) noexcept nogil:
-    """The number of the set of sinks that the tags name: 0 when they name none."""
-    cdef Py_ssize_t n = 0
-    cdef Slice tag, joined
-    cdef u32 number
-    while tags.size >= 0:
-        tag = next_part(&tags, c',')
-        if tag_word(tag) == SINK_ONLY and tag.size > SINK_WORD:
-            m.split[n] = cut(tag.data, tag.size, SINK_WORD, tag.size)
-            n += 1
-    if n == 0:
-        return 0
-    joined = _join(m, m.split, n)
-    if m.sink_sets.count >= MOST_SINK_SETS:
-        m.lost_sink_sets += 1
-        return NOBODY
-    number = intern(&m.sink_sets, hash_bytes(&m.key, joined.data, joined.size, 0), joined)
-    if number == INTERN_FAILED:
-        m.failed = True
-        return NOBODY
-    return <u16>(number + 1)
-
-
-cdef bint _has_key_of(const Slice* tags, Py_ssize_t n, Slice tag) noexcept nogil:
-    """Has one of the tags this tag's key."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        if equal(_tag_key(tags[i]), _tag_key(tag)):
-            return True
-    return False
-
-
-cdef Py_ssize_t _add_tags(Merge* m, const Rewrite* r, int n_extend, Py_ssize_t sent) noexcept nogil:
-    """Puts what a rewrite adds after the tags that were sent; returns how many there are then."""
-    cdef Py_ssize_t n = sent
-    cdef int i
-    for i in range(r.n_added):
-        if n_extend and _is_implicit(m, r.added[i]):
-            continue
-        if not r.yields or not _has_key_of(m.split, sent, r.added[i]):
-            m.split[n] = r.added[i]
-            n += 1
-    return n
-
-
-cdef NormalTags _normalise(Merge* m, Slice tags, int n_extend, const Rewrite* r) noexcept nogil:
-    """The normal form of tags as sent, rewritten, so many implicit tags applied: all, or none."""
-    cdef NormalTags out
-    cdef Slice rest = tags, tag
-    cdef Py_ssize_t n = 0
-    cdef TagWord word
-    cdef bint sinks = False
-    cdef int i
-    out.sinks = 0
-    out.tags = cut(tags.data, 0, 0, 0)
-    if not _room_to_split(m, tags.size, r.n_added if r != NULL else 0):
-        m.failed = True
-        return out
-    while rest.size >= 0:
-        tag = next_part(&rest, c',')
-        word = tag_word(tag)
-        sinks = sinks or word == SINK_ONLY
-        if tag.size and word == PLAIN and not (n_extend and _is_implicit(m, tag)):
-            if r == NULL or not removes(m.rewrites, r, tag):
-                m.split[n] = tag
-                n += 1
-    if r != NULL:
-        n = _add_tags(m, r, n_extend, n)
-    for i in range(n_extend):
-        m.split[n] = m.extend[i]
-        n += 1
-    out.tags = _join(m, m.split, n)
-    if sinks:
-        out.sinks = _sink_set(m, tags)
-    return out
 
 
 cdef inline bint _is_for_wire(const Merge* m) noexcept nogil:
@@ -365,7 +203,7 @@ cdef u64 _merge_entry(Merge* m, const Arena* a, Entry* e, int reader, const Rewr
         wanted.name = r.name.data
         wanted.name_len = <u16>r.name.size
     if r != NULL or n_extend or not e.flags & ENTRY_CANONICAL:
-        normal = _normalise(m, cut(wanted.tags, e.tags_len, 0, e.tags_len), n_extend, r)
+        normal = normal_tags(m, cut(wanted.tags, e.tags_len, 0, e.tags_len), n_extend, r)
         wanted.tags = normal.tags.data
         wanted.tags_len = <u32>normal.tags.size
         # For the wire, hosts forget them.
@@ -387,42 +225,6 @@ cdef u64 _merge_entry(Merge* m, const Arena* a, Entry* e, int reader, const Rewr
     else:
         _add_part(m, s, a, e)
     return <u64>(s - m.series) + 1
-
-
-cdef u64 samples_of(const Arena* a, const Entry* e) noexcept nogil:
-    cdef u64 n
-    cdef Block* b
-    if e.type == COUNTER or e.type == GAUGE:
-        return pair_count(e.hi)
-    if e.type == SET:
-        return e.hi
-    if word_block(e.lo) == 0:
-        return 0
-    n = word_length(e.lo)
-    b = block_at(a, word_block(e.lo))
-    if b.kind == DIGEST or b.kind == DIGEST_WEIGHTED:
-        n += block_totals(b).samples
-    return n
-
-
-cdef u64 count_samples(const Arena* a, const Rewrites* rewrites, int number, u64* by_type) noexcept nogil:
-    """Adds up, series by series, the samples that the arena holds: the ledger's "aggregated".
-
-    Returns those of series that are dropped, which are not among them.
-    """
-    cdef Walk walk = walk_entries(a)
-    cdef Entry* e = next_entry(&walk)
-    cdef const Rewrite* r
-    cdef u64 position = 0, filtered = 0
-    while e != NULL:
-        r = rewrite_of(rewrites, number, position, e.type)
-        if r != NULL and r.dropped:
-            filtered += samples_of(a, e)
-        else:
-            by_type[e.type] += samples_of(a, e)
-        position += 1
-        e = next_entry(&walk)
-    return filtered
 
 
 cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:

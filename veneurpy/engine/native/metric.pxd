@@ -6,7 +6,7 @@ read with the same Tagger.
 from veneurpy.engine.native.blocks cimport Totals
 from veneurpy.engine.native.compat cimport i64, u8, u32, u64
 from veneurpy.engine.native.slice cimport Slice
-from veneurpy.engine.native.sort cimport Centroid
+from veneurpy.engine.native.tagger cimport Tagger
 
 # Why a metric was rejected: positions in engine.exchange.IMPORT_REASONS.
 cdef enum:
@@ -27,13 +27,6 @@ cdef enum SetForm:
     SET_HASHES = 0
     SET_KEYS = 1
     SET_REGISTERS = 2
-
-# Room to bring tags into normal form in.
-cdef struct Tagger:
-    Slice* parts
-    Py_ssize_t room
-    u8* text
-    Py_ssize_t text_room
 
 cdef struct Metric:
     Slice name
@@ -56,7 +49,4 @@ cdef struct Metric:
     bint has_sinks
 
 
-cdef bint tagger_open(Tagger* t) noexcept nogil
-cdef void tagger_close(Tagger* t) noexcept nogil
 cdef int metric_read(Tagger* t, Slice message, bint foreign, Metric* out) noexcept nogil
-cdef bint digest_next(Slice* digest, Centroid* out) noexcept nogil

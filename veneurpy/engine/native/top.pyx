@@ -15,8 +15,8 @@ from veneurpy.engine.native.compat cimport u8, u32
 from veneurpy.engine.native.counting cimport TagKey, Watch, watch_at, watch_worst
 from veneurpy.engine.native.hash cimport hash_bytes
 from veneurpy.engine.native.intern cimport INTERN_FAILED, Interner, intern, interner_close, interner_open
-from veneurpy.engine.native.merge cimport samples_of
 from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc
+from veneurpy.engine.native.samples cimport samples_of
 from veneurpy.engine.native.slice cimport Slice, cut
 
 from veneurpy.engine import types
