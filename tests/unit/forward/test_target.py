@@ -95,7 +95,7 @@ async def test_an_owner_passes_on_what_is_for_another(fleet: Fleet) -> None:
     asked = [given[1].id, given[0].id, batch(uuid=3).id]
     answers = [answer.kind for answer in await target.confirm(asked)]
     assert [Kind.HELD, Kind.HELD, Kind.UNKNOWN] == answers
-    stranger = await target.deliver(replace(batch(), owner="o7"))
+    stranger = await target.deliver(batch(owner="o7", uuid=4))
     assert Kind.REFUSED == stranger.kind
     await arrivals.close()
 
