@@ -9,6 +9,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID, uuid4
 
 from veneurpy.accounts import HostAccounts, Loss, LossWord
@@ -84,7 +85,12 @@ class Dispatch:
         self._first_time: set[BatchId] = set()
         self._tried: defaultdict[str, set[BatchId]] = defaultdict(set)
         """Sent by this process: a call of ours that is not answered can be made again."""
-        self._window_ms = options.max_age_ms
+        self._lengths: defaultdict[str, set[int]] = defaultdict(set)
+        """Of intervals that an owner has refused for their length since the last look."""
+        self._early_ms: dict[str, int] = {}
+        """From when on intervals are of the future for an owner, as of the last look."""
+        self._windows_ms: dict[str, int] = {}
+        """For how long each owner takes something, as far as it told."""
         self.fit = Fit(options.windows, options.interval_ms / 1000, emit)
 
     def __repr__(self) -> str:
@@ -141,7 +147,7 @@ class Dispatch:
     def next(self, database: Database, owner: str) -> list[Batch]:
         """What to send to an owner now, the oldest interval first; it counts as sent from here on.
 
-        What the owner holds is left out. To one that would count a batch twice nothing is sent
+        What the owner holds is left out, and what is put off. To one that would count a batch twice nothing is sent
         that a process before this one may have sent; and one at a time, so that few are in doubt.
         """
         chosen, size = list[Head](), 0
@@ -153,7 +159,7 @@ class Dispatch:
             heads = [h for h in heads if not h.is_sent or h.id in tried]
             most_bytes = 0
         for head in heads:
-            if head.id in self._held[owner]:
+            if head.id in self._held[owner] or self._is_put_off(owner, head):
                 continue
             if chosen and size + head.bytes > most_bytes:
                 break
@@ -197,8 +203,7 @@ class Dispatch:
         is_first = batch.id in self._first_time
         self._first_time.discard(batch.id)
         if answer.windows is not None:
-            most_ms = round(answer.windows.accept_s * 1000)
-            self._window_ms = min(self._options.max_age_ms, most_ms)
+            self._windows_ms[batch.owner] = round(answer.windows.accept_s * 1000)
             self.fit.compare(batch.owner, answer.windows)
         if answer.kind is Kind.HELD:
             self._held[batch.owner].add(batch.id)
@@ -213,6 +218,8 @@ class Dispatch:
             self._settle(database, batch, "in_doubt", answer.reason)
         elif answer.kind is Kind.REFUSED:
             return self._refused(database, batch, answer)
+        elif answer.reason == "future":
+            self._early_ms[batch.owner] = batch.start_ms
         return answer.kind not in (Kind.BUSY, Kind.UNKNOWN)
 
     def to_confirm(self, database: Database, owner: str) -> list[BatchId]:
@@ -243,13 +250,27 @@ class Dispatch:
         return len(heads)
 
     def give_up(self, database: Database) -> list[Loss]:
-        """Lets go of what is too old, or has no room, and books it."""
-        age_ms = min(self._window_ms, self._options.max_age_ms) + self._options.interval_ms
-        now_ms = self._clock.now_ns() // 1_000_000
+        """Once an interval: lets go of what is too old, or has no room, and books it.
+
+        What was put off is tried again.
+        """
+        self._lengths.clear()
+        self._early_ms.clear()
         most = self._options.max_bytes
         return self._lost(
-            give_up(self._outbox, database, before_ms=now_ms - age_ms, most_bytes=most)
+            give_up(self._outbox, database, before_ms=cache(self._before_ms), most_bytes=most)
         )
+
+    def _before_ms(self, owner: str) -> int:
+        """What is older is too old for an owner, or for our patience."""
+        most_ms = self._options.max_age_ms
+        age_ms = min(self._windows_ms.get(owner, most_ms), most_ms) + self._options.interval_ms
+        return self._clock.now_ns() // 1_000_000 - age_ms
+
+    def _is_put_off(self, owner: str, head: Head) -> bool:
+        """Whether the owner has said that one like it cannot be taken yet."""
+        is_early = head.start_ms >= self._early_ms.get(owner, head.start_ms + 1)
+        return is_early or head.length_ms in self._lengths[owner]
 
     def give_up_spare(self, database: Database, most_bytes: int) -> list[Loss]:
         """Lets go of what waits for the disk for too long, or has no room to."""
@@ -259,7 +280,11 @@ class Dispatch:
         forget_known(spare, database)
         before_ms = self._clock.now_ns() // 1_000_000 - self._options.max_age_ms
         losses = give_up(
-            self._outbox, spare, before_ms=before_ms, most_bytes=most_bytes, want_of_room="disk"
+            self._outbox,
+            spare,
+            before_ms=lambda _: before_ms,
+            most_bytes=most_bytes,
+            want_of_room="disk",
         )
         return self._lost(losses)
 
@@ -295,6 +320,8 @@ class Dispatch:
 
     def _refused(self, database: Database, batch: Batch, answer: Answer) -> bool:
         """Cuts it anew if the owner goes by a newer list than the batch; else it has to wait."""
+        if answer.reason == "length":
+            self._lengths[batch.owner].add(batch.length_ms)
         if answer.table is not None:
             try:
                 if self._membership.adopt(answer.table, database):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -177,6 +178,34 @@ def test_patience_is_no_longer_than_the_owner_s_window(rig: Rig) -> None:
     rig.answer(batch(number=9), Answer(Kind.HELD, windows=Windows(60.0, 6.0, 2.0)))
     rig.clock.advance(62)
     assert ["too_old"] == [loss.reason for loss in rig.dispatch.give_up(rig.database)]
+
+
+def test_an_owner_s_window_is_for_what_is_its_own(rig: Rig) -> None:
+    """What waits for another one, which may be down, is kept for as long as ever."""
+    rig.keep(batch(number=1), batch(number=2, owner="o1"))
+    rig.answer(batch(number=9), Answer(Kind.HELD, windows=Windows(60.0, 6.0, 2.0)))
+    rig.clock.advance(62)
+    assert ["o0"] == [loss.owner for loss in rig.dispatch.give_up(rig.database)]
+    rig.clock.advance(6 * 3600)
+    assert ["o1"] == [loss.owner for loss in rig.dispatch.give_up(rig.database)]
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        (batch(number=1, start_ms=START_MS - 9000, length_ms=9), Answer(Kind.REFUSED, "length", table=TABLE)),
+        (batch(number=1, start_ms=START_MS + 9000), Answer(Kind.BUSY, "future", 60.0)),
+    ],
+)
+def test_what_cannot_be_taken_yet_is_put_off(rig: Rig, given: Batch, answer: Answer) -> None:
+    """With what is like it, until the next look; nothing else waits for it."""
+    like_it = replace(given, id=batch(number=2).id, start_ms=given.start_ms + 1000)
+    rig.keep(given, like_it, batch(number=3))
+    rig.next()
+    assert not rig.answer(given, answer)
+    assert [(3, 0)] == rig.next()
+    rig.dispatch.give_up(rig.database)
+    assert {1, 2, 3} == {number for number, _ in rig.next()}
 
 
 def test_the_outbox_has_a_bound() -> None:
