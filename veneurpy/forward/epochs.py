@@ -91,6 +91,10 @@ class EpochTable:
         """Whether a list of that number, members and hash is here, whenever it begins."""
         return _list_of(epoch) in map(_list_of, self.epochs)
 
+    def names(self, member: str) -> bool:
+        """Whether it is a member of any list."""
+        return any(member in epoch.members for epoch in self.epochs)
+
     def since(self, start_ms: int) -> EpochTable:
         """Without the lists that no interval from `start_ms` on needs."""
         return EpochTable([e for e in self.epochs if e.number >= self.at(start_ms).number])

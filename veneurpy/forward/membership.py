@@ -26,6 +26,9 @@ class Membership:
     def restore(self, database: Database) -> None:
         """Takes over what was adopted before. On the spool's thread, any number of times."""
         kept = self._outbox.epochs(database.connection)
+        if self.table.epochs[0].number != ANYBODY:
+            # Whoever names members again knows them apart from those of another ring.
+            kept = [epoch for epoch in kept if epoch.number != ANYBODY]
         if not kept or self._has_moved(kept):
             return
         known = EpochTable(kept)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from veneurpy.spool import Spool
-from veneurpy.spool.outbox import CHAIN, FORWARD, Outbox
+from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import CHAIN, FORWARD, Outbox, Waiting
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import ChainGone, Event, ForwardGone
 
@@ -18,6 +20,10 @@ _GONE: dict[Outbox, Callable[[str, int, int, int], Event]] = {
 async def tell_of_the_rest(spool: Spool, telemetry: Telemetry, *outboxes: Outbox) -> None:
     """Names what waits in outboxes that nobody sends from. Raises sqlite3.Error."""
     for outbox in outboxes:
-        waiting = await spool.do(lambda database, o=outbox: o.waiting(database.connection))
+        waiting = await spool.do(partial(_waiting, outbox=outbox))
         for owner, (batches, series, samples, _) in waiting.items():
             telemetry.emit(_GONE[outbox](owner, batches, series, samples))
+
+
+def _waiting(database: Database, outbox: Outbox) -> dict[str, Waiting]:
+    return outbox.waiting(database.connection)

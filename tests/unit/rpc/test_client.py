@@ -27,7 +27,7 @@ async def balancer() -> AsyncIterator[str]:
         writer.close()
 
     server = await asyncio.start_server(turn_away, "127.0.0.1", 0)
-    yield "127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     server.close()
 
 
@@ -58,7 +58,7 @@ async def test_who_speaks_something_else_is_told() -> None:
         writer.close()
 
     server = await asyncio.start_server(say, "127.0.0.1", 0)
-    channel = Channel("127.0.0.1:{}".format(server.sockets[0].getsockname()[1]))
+    channel = Channel(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
     with pytest.raises(CallFailed, match="no gRPC is spoken there") as failed:
         await channel.call(SEND_LIST, b"", timeout_s=TIMEOUT_S)
     assert not failed.value.may_have_been_applied
