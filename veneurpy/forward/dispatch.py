@@ -21,7 +21,7 @@ from veneurpy.forward.encode import divided
 from veneurpy.forward.epochs import ANYBODY, Epoch, EpochInvalid
 from veneurpy.forward.give_up import drop, give_up
 from veneurpy.forward.membership import Membership
-from veneurpy.forward.put_off import PutOff
+from veneurpy.forward.misfits import Misfits
 from veneurpy.forward.windows import Fit
 from veneurpy.ports import Clock
 from veneurpy.spool.database import Database
@@ -86,7 +86,7 @@ class Dispatch:
         self._first_time: set[BatchId] = set()
         self._tried: defaultdict[str, set[BatchId]] = defaultdict(set)
         """Sent by this process: a call of ours that is not answered can be made again."""
-        self._put_off = PutOff()
+        self._misfits = Misfits()
         self._windows_ms: dict[str, int] = {}
         """For how long each owner takes something, as far as it told."""
         self.fit = Fit(options.windows, options.interval_ms / 1000, emit)
@@ -145,9 +145,9 @@ class Dispatch:
     def next(self, database: Database, owner: str) -> list[Batch]:
         """What to send to an owner now, the oldest interval first; it counts as sent from here on.
 
-        What the owner holds is left out, and what is put off. To one that would count a batch twice
-        nothing is sent that a process before this one may have sent; and one at a time, so that few
-        are in doubt.
+        What the owner holds is left out, and what does not fit now. To one that would count a batch
+        twice nothing is sent that a process before this one may have sent; and one at a time, so
+        that few are in doubt.
         """
         chosen, size = list[Head](), 0
         heads = self._outbox.heads(database.connection, owner)
@@ -158,7 +158,7 @@ class Dispatch:
             heads = [h for h in heads if not h.is_sent or h.id in tried]
             most_bytes = 0
         for head in heads:
-            if head.id in self._held[owner] or self._put_off.has(head):
+            if head.id in self._held[owner] or self._misfits.has(head):
                 continue
             if chosen and size + head.bytes > most_bytes:
                 break
@@ -201,7 +201,7 @@ class Dispatch:
         """Does what an answer asks for; whether the next batch may be sent at once."""
         is_first = batch.id in self._first_time
         self._first_time.discard(batch.id)
-        self._put_off.note(batch, answer)
+        self._misfits.note(batch, answer)
         if answer.windows is not None:
             self._windows_ms[batch.owner] = round(answer.windows.accept_s * 1000)
             self.fit.compare(batch.owner, answer.windows)
@@ -252,7 +252,7 @@ class Dispatch:
 
         What was put off is tried again.
         """
-        self._put_off.clear()
+        self._misfits.clear()
         most = self._options.max_bytes
         return self._lost(
             give_up(self._outbox, database, before_ms=cache(self._before_ms), most_bytes=most)

@@ -9,7 +9,7 @@ from veneurpy.forward.batch import Batch
 from veneurpy.spool.parcel import Head
 
 
-class PutOff:
+class Misfits:
     """What owners have said so far; `clear` it for them to be asked again."""
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class PutOff:
         self._early_ms: dict[str, int] = {}
 
     def __repr__(self) -> str:
-        return f"PutOff(lengths={dict(self._lengths)}, early_ms={self._early_ms})"
+        return f"Misfits(lengths={dict(self._lengths)}, early_ms={self._early_ms})"
 
     def note(self, batch: Batch, answer: Answer) -> None:
         """One was refused for its interval's length, or comes from the future."""
