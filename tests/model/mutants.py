@@ -188,7 +188,7 @@ def give_up_what_was_sent(patch: Patch) -> None:
 
 def send_elsewhere(patch: Patch) -> None:
     """A batch goes to whoever owns its series now."""
-    without(deliver.QUESTIONS[0])(patch)
+    without(deliver.is_refused)(patch)
     heads = Outbox.heads
 
     def all_heads(box: Outbox, db: sqlite3.Connection, owner: str, **more: int) -> list[Head]:

@@ -58,6 +58,23 @@ class Forwarder:
             for source in sources:
                 source.release()
 
+    def leave(self, start_ms: int) -> None:
+        """Keeps what Veneurs have sent since the interval began, apart from the interval.
+
+        Raises sqlite3.Error.
+        """
+        start_ms -= start_ms % self._encoder.interval_ms
+        sources = [] if self._arrivals is None else self._arrivals.take()
+        try:
+            batches = self._encoder.of_sources(
+                sources, table=self._membership.table, start_ms=start_ms
+            )
+            if batches:
+                self.keep(Outgoing(batches, self._sender.carry))
+        finally:
+            for source in sources:
+                source.release()
+
     def booking(self, outgoing: Outgoing) -> Callable[[], None]:
         """What is to be called when it is committed."""
         return self._sender.booking(outgoing.batches)

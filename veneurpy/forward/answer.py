@@ -33,6 +33,10 @@ FORGOTTEN = "forgotten"
 """So old that the owner no longer knows which batches of that interval it has published."""
 
 
+ABOUT_ITSELF = frozenset({"length", "future"})
+"""Reasons for BUSY and REFUSED that say nothing about other batches: those need not wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Windows:
     """An owner's times, each counted from the end of an interval."""

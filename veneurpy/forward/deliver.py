@@ -142,9 +142,10 @@ def is_bad(desk: Desk, batch: Batch) -> Answer | None:
 
 
 QUESTIONS: Final[tuple[Question, ...]] = (
-    is_refused,
+    # First what was taken here: who is refused may cut a batch anew, and it would count twice.
     is_sealed,
     is_held,
+    is_refused,
     is_inconvenient,
     is_too_old,
     is_bad,

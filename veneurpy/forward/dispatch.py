@@ -9,6 +9,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID, uuid4
 
 from veneurpy.accounts import HostAccounts, Loss, LossWord
@@ -17,9 +18,10 @@ from veneurpy.forward.answer import FORGOTTEN, Answer, Kind, Windows
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.books import Books
 from veneurpy.forward.encode import divided
-from veneurpy.forward.epochs import Epoch, EpochInvalid
+from veneurpy.forward.epochs import ANYBODY, Epoch, EpochInvalid
 from veneurpy.forward.give_up import drop, give_up
 from veneurpy.forward.membership import Membership
+from veneurpy.forward.misfits import Misfits
 from veneurpy.forward.windows import Fit
 from veneurpy.ports import Clock
 from veneurpy.spool.database import Database
@@ -84,7 +86,9 @@ class Dispatch:
         self._first_time: set[BatchId] = set()
         self._tried: defaultdict[str, set[BatchId]] = defaultdict(set)
         """Sent by this process: a call of ours that is not answered can be made again."""
-        self._window_ms = options.max_age_ms
+        self._misfits = Misfits()
+        self._windows_ms: dict[str, int] = {}
+        """For how long each owner takes something, as far as it told."""
         self.fit = Fit(options.windows, options.interval_ms / 1000, emit)
 
     def __repr__(self) -> str:
@@ -141,8 +145,9 @@ class Dispatch:
     def next(self, database: Database, owner: str) -> list[Batch]:
         """What to send to an owner now, the oldest interval first; it counts as sent from here on.
 
-        What the owner holds is left out. To one that would count a batch twice nothing is sent
-        that a process before this one may have sent; and one at a time, so that few are in doubt.
+        What the owner holds is left out, and what does not fit now. To one that would count a batch
+        twice nothing is sent that a process before this one may have sent; and one at a time, so
+        that few are in doubt.
         """
         chosen, size = list[Head](), 0
         heads = self._outbox.heads(database.connection, owner)
@@ -153,7 +158,7 @@ class Dispatch:
             heads = [h for h in heads if not h.is_sent or h.id in tried]
             most_bytes = 0
         for head in heads:
-            if head.id in self._held[owner]:
+            if head.id in self._held[owner] or self._misfits.has(head):
                 continue
             if chosen and size + head.bytes > most_bytes:
                 break
@@ -196,9 +201,9 @@ class Dispatch:
         """Does what an answer asks for; whether the next batch may be sent at once."""
         is_first = batch.id in self._first_time
         self._first_time.discard(batch.id)
+        self._misfits.note(batch, answer)
         if answer.windows is not None:
-            most_ms = round(answer.windows.accept_s * 1000)
-            self._window_ms = min(self._options.max_age_ms, most_ms)
+            self._windows_ms[batch.owner] = round(answer.windows.accept_s * 1000)
             self.fit.compare(batch.owner, answer.windows)
         if answer.kind is Kind.HELD:
             self._held[batch.owner].add(batch.id)
@@ -212,7 +217,7 @@ class Dispatch:
         elif answer.kind is Kind.IN_DOUBT:
             self._settle(database, batch, "in_doubt", answer.reason)
         elif answer.kind is Kind.REFUSED:
-            return self._refused(database, batch, answer)
+            return self._refused(database, batch, answer, is_first=is_first)
         return answer.kind not in (Kind.BUSY, Kind.UNKNOWN)
 
     def to_confirm(self, database: Database, owner: str) -> list[BatchId]:
@@ -243,13 +248,21 @@ class Dispatch:
         return len(heads)
 
     def give_up(self, database: Database) -> list[Loss]:
-        """Lets go of what is too old, or has no room, and books it."""
-        age_ms = min(self._window_ms, self._options.max_age_ms) + self._options.interval_ms
-        now_ms = self._clock.now_ns() // 1_000_000
+        """Once an interval: lets go of what is too old, or has no room, and books it.
+
+        What was put off is tried again.
+        """
+        self._misfits.clear()
         most = self._options.max_bytes
         return self._lost(
-            give_up(self._outbox, database, before_ms=now_ms - age_ms, most_bytes=most)
+            give_up(self._outbox, database, before_ms=cache(self._before_ms), most_bytes=most)
         )
+
+    def _before_ms(self, owner: str) -> int:
+        """What is older is too old for an owner, or for our patience."""
+        most_ms = self._options.max_age_ms
+        age_ms = min(self._windows_ms.get(owner, most_ms), most_ms) + self._options.interval_ms
+        return self._clock.now_ns() // 1_000_000 - age_ms
 
     def give_up_spare(self, database: Database, most_bytes: int) -> list[Loss]:
         """Lets go of what waits for the disk for too long, or has no room to."""
@@ -259,7 +272,11 @@ class Dispatch:
         forget_known(spare, database)
         before_ms = self._clock.now_ns() // 1_000_000 - self._options.max_age_ms
         losses = give_up(
-            self._outbox, spare, before_ms=before_ms, most_bytes=most_bytes, want_of_room="disk"
+            self._outbox,
+            spare,
+            before_ms=lambda _: before_ms,
+            most_bytes=most_bytes,
+            want_of_room="disk",
         )
         return self._lost(losses)
 
@@ -293,8 +310,11 @@ class Dispatch:
         about = (self._outbox.name, loss.owner, loss.word, loss.reason)
         self._emit(BatchesLost(*about, *sums, loss.start_ms))
 
-    def _refused(self, database: Database, batch: Batch, answer: Answer) -> bool:
-        """Cuts it anew if the owner goes by a newer list than the batch; else it has to wait."""
+    def _refused(self, database: Database, batch: Batch, answer: Answer, *, is_first: bool) -> bool:
+        """Cuts it anew if the owner goes by a newer list than the batch; else it has to wait.
+
+        Also what was sent before to somebody of whom the ring that is now here knows nothing.
+        """
         if answer.table is not None:
             try:
                 if self._membership.adopt(answer.table, database):
@@ -306,10 +326,20 @@ class Dispatch:
                 return False
             known = answer.table.at(batch.start_ms)
             ours = self._membership.table.at(batch.start_ms)
-            if ours == known and known.number > batch.epoch:
+            is_ours = is_first or self._is_of_our_ring(batch)
+            if ours == known and known.number > batch.epoch and is_ours:
                 return self._divide_anew(database, batch, ours)
         self._emit(OwnerRefuses(batch.owner, answer.reason))
         return False
+
+    def _is_of_our_ring(self, batch: Batch) -> bool:
+        """Whether whoever was asked for its owner is of the ring that the batch was made for.
+
+        One that was made for an address is sent to that address itself once members are known.
+        """
+        table = self._membership.table
+        is_asked_itself = batch.epoch == ANYBODY and table.epochs[0].number != ANYBODY
+        return is_asked_itself or table.names(batch.owner)
 
     def _divide_anew(self, database: Database, batch: Batch, epoch: Epoch) -> bool:
         try:

@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from veneurpy.engine import Encoded, ImportStore, Interval, OwnerTable, Role, TagMatcher
-from veneurpy.forward.batch import Batch, BatchId
+from veneurpy.forward.batch import MOST_BYTES, Batch, BatchId
 from veneurpy.forward.epochs import Epoch, EpochTable
 from veneurpy.spool.outbox import FORWARD
 
@@ -78,6 +78,21 @@ class Encoder:
             sender=self.name,
         )
         return Outgoing(batches, encoding.carry)
+
+    def of_sources(
+        self, sources: Sequence[ImportStore], *, table: EpochTable, start_ms: int
+    ) -> list[Batch]:
+        """What Veneurs sent alone, with an identity of its own: of an interval that goes on."""
+        epoch = table.at(start_ms)
+        owners = self.owners(epoch)
+        return cut(
+            [part for source in sources for part in source.encode(owners, MOST_BYTES)],
+            uuid=uuid4(),
+            start_ms=start_ms,
+            length_ms=self.interval_ms,
+            epoch=epoch,
+            sender=self.name,
+        )
 
     def role(self, epoch: Epoch) -> Role:
         """What this node is in an epoch: its rows must be made by the same role."""

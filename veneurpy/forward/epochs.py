@@ -84,12 +84,21 @@ class EpochTable:
 
         When it began and in which order it is written does not matter: configurations differ there.
         """
-        ours, theirs = (
-            {(each.number, frozenset(each.members), each.hash) for each in table.epochs}
-            for table in (self, other)
-        )
-        return self.epochs[0].number == ANYBODY or not ours.isdisjoint(theirs)
+        is_common = any(self.has(epoch) for epoch in other.epochs)
+        return self.epochs[0].number == ANYBODY or is_common
+
+    def has(self, epoch: Epoch) -> bool:
+        """Whether a list of that number, members and hash is here, whenever it begins."""
+        return _list_of(epoch) in map(_list_of, self.epochs)
+
+    def names(self, member: str) -> bool:
+        """Whether it is a member of any list."""
+        return any(member in epoch.members for epoch in self.epochs)
 
     def since(self, start_ms: int) -> EpochTable:
         """Without the lists that no interval from `start_ms` on needs."""
         return EpochTable([e for e in self.epochs if e.number >= self.at(start_ms).number])
+
+
+def _list_of(epoch: Epoch) -> tuple[int, frozenset[str], RingHash]:
+    return epoch.number, frozenset(epoch.members), epoch.hash

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from veneurpy.accounts import Loss
 from veneurpy.spool.database import Database
@@ -14,11 +14,11 @@ def give_up(
     outbox: Outbox,
     database: Database,
     *,
-    before_ms: int,
+    before_ms: Callable[[str], int],
     most_bytes: int,
     want_of_room: str = "outbox_full",
 ) -> list[Loss]:
-    """Deletes batches of intervals before a time, then the oldest until the rest has room.
+    """Deletes batches of intervals before their owner's time, then the oldest for want of room.
 
     What was never sent is given up. What was sent and never finally answered for is in doubt.
     Raises sqlite3.Error.
@@ -27,9 +27,10 @@ def give_up(
     total = sum(head.bytes for head in heads)
     lost: list[tuple[Head, str]] = []
     for head in heads:
-        if head.start_ms >= before_ms and total <= most_bytes:
-            break
-        lost.append((head, "too_old" if head.start_ms < before_ms else want_of_room))
+        is_too_old = head.start_ms < before_ms(head.owner)
+        if not is_too_old and total <= most_bytes:
+            continue
+        lost.append((head, "too_old" if is_too_old else want_of_room))
         total -= head.bytes
     return drop(outbox, database, lost)
 

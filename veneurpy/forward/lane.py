@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from veneurpy.forward.answer import Kind
+from veneurpy.forward.answer import ABOUT_ITSELF, Kind
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.dispatch import Dispatch
 from veneurpy.ports import Clock, Peer, PeerUnavailable
@@ -123,6 +123,8 @@ class OwnerLane:
         goes_on = await self._do(lambda db: dispatch.answered(db, batch, answer), False)
         if answer.kind is Kind.DONE:
             self._count_done(1)
+        if answer.reason in ABOUT_ITSELF:
+            return FIRST_PAUSE_S  # it is put off, and those behind it have their turn
         return 0.0 if goes_on else answer.after_s or self._interval_s
 
     async def _note(self) -> None:

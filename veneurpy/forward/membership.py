@@ -26,8 +26,14 @@ class Membership:
     def restore(self, database: Database) -> None:
         """Takes over what was adopted before. On the spool's thread, any number of times."""
         kept = self._outbox.epochs(database.connection)
-        if kept and not self._has_moved(kept):
-            self.table = self.table.merged(EpochTable(kept))
+        if self.table.epochs[0].number != ANYBODY:
+            # Whoever names members again knows them apart from those of another ring.
+            kept = [epoch for epoch in kept if epoch.number != ANYBODY]
+        if not kept or self._has_moved(kept):
+            return
+        known = EpochTable(kept)
+        # A file that has caught up with a list that was applied does not know since when it holds.
+        self.table = known if known.has(self.table.latest) else self.table.merged(known)
 
     def _has_moved(self, kept: Sequence[Epoch]) -> bool:
         """Whether what was learnt at an address was learnt at another than is configured now."""

@@ -241,10 +241,17 @@ def _sealing(desk: Desk, interval: OpenInterval, state: Content) -> Sealing:
         interval.identities,
         content(()) if is_retired else state,
         _bounds(desk),
-        desk.now_ms - options.interval_ms - options.late_window_ms - options.margin_ms,
+        _states_before_ms(desk),
         options.late_max_bytes,
         set(desk.late) - {start_ms},
     )
+
+
+def _states_before_ms(desk: Desk) -> int:
+    """Up to when states go with this seal. Not at all if senders' clocks say otherwise."""
+    options = desk.options
+    kept_ms = options.interval_ms + options.late_window_ms + options.margin_ms
+    return desk.now_ms - kept_ms if desk.clocks.agree(options.interval_ms) else 0
 
 
 def _bounds(desk: Desk) -> Bounds:

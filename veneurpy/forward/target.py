@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from veneurpy.forward.answer import UNKNOWN, Answer, Kind
 from veneurpy.forward.arrivals import Arrivals
@@ -20,20 +22,24 @@ from veneurpy.spool import Spool
 BUSY_S = 1.0
 """When a sender should try again what is under way already."""
 MOST_RELAYED = 100_000
-"""Batches of which it is remembered whom they were passed on to."""
+"""Batches of which it is remembered whom they were passed on to, or what became of them."""
+
+_T = TypeVar("_T")
 
 
 class Relay:
     """Passes batches on to the owner that is named in them: its answer is the answer.
 
     Nothing is kept but who was asked: whoever asks about a batch that is not known is told so, and
-    delivers it again.
+    delivers it again. Only of what a Veneur was sent, which would count it twice, the answer is
+    kept for a sender that missed it.
     """
 
     def __init__(self, peers: Callable[[str], Peer]) -> None:
         self._peers = peers
         self._owners: OrderedDict[BatchId, str] = OrderedDict()
         self._under_way: set[BatchId] = set()
+        self._settled: OrderedDict[BatchId, Answer] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"Relay(known={len(self._owners)})"
@@ -44,18 +50,24 @@ class Relay:
         BUSY for a batch that is being passed on already: addresses that lead in a circle bring it
         back, and it would go round for ever.
         """
+        if (answer := self._settled.get(batch.id)) is not None:
+            return answer
         if batch.id in self._under_way:
             return Answer(Kind.BUSY, "relay", BUSY_S)
+        peer = self._peers(batch.owner)
         self._under_way.add(batch.id)
         try:
-            answer = await self._peers(batch.owner).deliver(batch)
+            answer = await peer.deliver(batch)
+        except asyncio.CancelledError:
+            if peer.is_forgetful:
+                _remember(self._settled, batch.id, Answer(Kind.IN_DOUBT, "no_answer"))
+            raise
         finally:
             self._under_way.discard(batch.id)
         if answer.kind is Kind.HELD:
-            self._owners[batch.id] = batch.owner
-            self._owners.move_to_end(batch.id)
-            if len(self._owners) > MOST_RELAYED:
-                self._owners.popitem(last=False)
+            _remember(self._owners, batch.id, batch.owner)
+        elif answer.kind in (Kind.DONE, Kind.IN_DOUBT) and peer.is_forgetful:
+            _remember(self._settled, batch.id, answer)
         return answer
 
     def knows(self, id: BatchId) -> bool:
@@ -75,6 +87,13 @@ class Relay:
             if answer.kind is not Kind.HELD:
                 self._owners.pop(id, None)
         return [found.get(id, UNKNOWN) for id in ids]
+
+
+def _remember(known: OrderedDict[BatchId, _T], id: BatchId, what: _T) -> None:
+    known[id] = what
+    known.move_to_end(id)
+    if len(known) > MOST_RELAYED:
+        known.popitem(last=False)
 
 
 class NodeTarget:
@@ -127,7 +146,7 @@ class NodeTarget:
         table = self.table()
         if table.latest.number == ANYBODY or batch.epoch > table.latest.number:
             return False
-        return all(batch.owner not in epoch.members for epoch in table.epochs)
+        return not table.names(batch.owner)
 
     async def _learn(self, table: EpochTable) -> None:
         """Goes by what an owner knows, from now on; what contradicts ours is for its sender."""

@@ -84,24 +84,33 @@ class Channel:
                         self._connection = await self._connect()
                 except (OSError, ValueError) as exc:  # TimeoutError and ssl.SSLError are OSErrors
                     raise CallFailed(
-                        f"cannot connect to {self._address}: {exc or 'no answer'}",
+                        f"cannot connect to {self._address}: {str(exc) or 'no answer'}",
                         status=None,
                         may_have_been_applied=False,
                     ) from exc
             return self._connection
 
     async def _connect(self) -> ClientConnection:
+        """A connection whose other end has spoken.
+
+        Whoever takes it in only (a balancer, a process that hangs, one that does not like our
+        certificate) is told nothing that could be applied.
+        """
         host, port = split(self._address)
         loop = asyncio.get_running_loop()
-        if self._tls is None:
-            _, plain = await loop.create_connection(ClientConnection, host, port)
-            return plain
-        context = await asyncio.to_thread(self._tls.context)
-        name = self._tls.server_name or host
-        _, secured = await loop.create_connection(
+        context = name = None
+        if self._tls is not None:
+            context = await asyncio.to_thread(self._tls.context)
+            name = self._tls.server_name or host
+        _, connection = await loop.create_connection(
             ClientConnection, host, port, ssl=context, server_hostname=name
         )
-        return secured
+        try:
+            await connection.greeted()
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
 
 
 class ClientConnection(Connection):
@@ -111,15 +120,27 @@ class ClientConnection(Connection):
         super().__init__(client_side=True, limits=CLIENT_LIMITS)
         self._is_left = False
         self._received = 0
+        self._greeting = asyncio.Event()
+        self._breach = ""
 
     @property
     def takes_calls(self) -> bool:
         """Whether a call may begin here: it is open, and the server has not said that it leaves."""
         return not self.is_closed and not self._is_left
 
+    async def greeted(self) -> None:
+        """Waits for the settings, with which a server begins. Raises OSError if none come."""
+        await self._greeting.wait()
+        if self.is_closed:
+            raise OSError(self._breach or "it was closed before anything was said")
+
     def data_received(self, data: bytes) -> None:
         self._received += 1
         super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._greeting.set()
 
     def begin(self, path: str, authority: str, timeout_s: float) -> Stream:
         """Sends the headers of a call. Raises CallFailed where that cannot be."""
@@ -136,7 +157,10 @@ class ClientConnection(Connection):
             number = self._h2.get_next_available_stream_id()
             self._h2.send_headers(number, headers)
         except h2.exceptions.ProtocolError as exc:
-            # Too many calls at once, or the connection closed this moment.
+            # Too many calls at once, or the connection closed this moment, or it had all its calls.
+            if isinstance(exc, h2.exceptions.NoAvailableStreamIDError):
+                self._is_left = True
+                self._close_if_done()
             raise CallFailed(str(exc), status=None, may_have_been_applied=False) from exc
         stream = Stream(self, number, {})
         stream.received_at_start = self._received
@@ -150,6 +174,7 @@ class ClientConnection(Connection):
             self.reset(stream)
         stream.drop()
         self.streams.pop(stream.number, None)
+        self._close_if_done()
 
     def timed_out(self, stream: Stream) -> None:
         """Where nothing at all came since the call began, the next one opens a new connection."""
@@ -159,6 +184,8 @@ class ClientConnection(Connection):
     def on_event(self, event: h2.events.Event) -> None:
         stream = self.streams.get(getattr(event, "stream_id", 0) or 0)
         match event:
+            case h2.events.RemoteSettingsChanged():
+                self._greeting.set()
             case h2.events.ResponseReceived() if stream is not None:
                 stream.headers = texts(event.headers or ())
                 stream.answered = True
@@ -168,6 +195,11 @@ class ClientConnection(Connection):
             case h2.events.ConnectionTerminated():
                 self._leave(event)
         super().on_event(event)
+
+    def _close_if_done(self) -> None:
+        """Nobody calls here any more when another connection has taken its place."""
+        if self._is_left and not self.streams and not self.is_closed:
+            self.close()
 
     def _leave(self, event: h2.events.ConnectionTerminated) -> None:
         self._is_left = True
@@ -181,8 +213,9 @@ class ClientConnection(Connection):
             self._h2.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
 
     def on_breach(self, exc: Exception) -> None:
+        self._breach = f"no gRPC is spoken there: {exc}"
         for stream in list(self.streams.values()):
-            self.break_stream(stream, f"no gRPC is spoken there: {exc}")
+            self.break_stream(stream, self._breach)
 
 
 async def _exchange(

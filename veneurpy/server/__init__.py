@@ -30,6 +30,7 @@ from veneurpy.server.assembly import (
 from veneurpy.server.capturing import new_capture_page
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.durable import Durable
+from veneurpy.server.leftover import tell_of_the_rest
 from veneurpy.server.limits import Machine, misfits
 from veneurpy.server.listening import Listeners
 from veneurpy.server.node import Node
@@ -37,6 +38,7 @@ from veneurpy.server.recovery import Recovery
 from veneurpy.server.stopping import CLOSING_S, Steps, stop_at_once
 from veneurpy.server.supervisor import Supervisor
 from veneurpy.server.tasks import feed_watchdog, flush_for_ever, watch_lag
+from veneurpy.spool.outbox import CHAIN, FORWARD
 from veneurpy.systemd import Notifier, SocketStore
 from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.events import (
@@ -210,6 +212,8 @@ class Server:
                 ledger=self._ledger,
                 is_healthy=lambda: self.node.healthy(),
             )
+        elif self._durable is not None:
+            await tell_of_the_rest(self._durable.spool, self.telemetry, FORWARD, CHAIN)
         self._flusher = new_flusher(
             config,
             engine,
@@ -327,6 +331,9 @@ class Server:
         self._leaves_arenas = True
         for listener in self._listeners:
             await self._steps.attempt(listener.name, listener.leave(), deadline)
+        if self._between is not None:
+            step = self._between.leave(self._ticker.start_ms)
+            await self._steps.attempt("what Veneurs sent", step, deadline)
         await self._finish_seal(deadline)
         for lane in self._lanes:
             lane.leave()

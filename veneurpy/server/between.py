@@ -24,12 +24,14 @@ from veneurpy.ledger import Ledger
 from veneurpy.ports import Clock
 from veneurpy.server.addresses import Addresses
 from veneurpy.server.assembly import name_of
-from veneurpy.server.chaining import new_onward, tell_of_the_rest
+from veneurpy.server.chaining import new_onward
 from veneurpy.server.durable import Durable
 from veneurpy.server.forwarding import new_encoder, new_sender, spool_in_memory, table_of
+from veneurpy.server.leftover import tell_of_the_rest
 from veneurpy.server.owning import new_owner
 from veneurpy.server.peers import Peers, client_tls
 from veneurpy.server.receiving import Receiving
+from veneurpy.spool.outbox import CHAIN
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import CertificatesUnusable, SpoolFailed
 
@@ -83,6 +85,7 @@ class Between:
         self._owner: Owner | None = None
         self._arrivals: Arrivals | None = None
         self._receiving: Receiving | None = None
+        self._forwarder: Forwarder | None = None
         self.admin: RingAdmin | None = None
         """For the pages of the ring; None before the start, and on a node that only forwards."""
 
@@ -114,7 +117,7 @@ class Between:
         ledger.elsewhere["forward"] = self._sender.accounts
         next_tier = None
         if self._chain is None:
-            await tell_of_the_rest(self._spool, self._telemetry)
+            await tell_of_the_rest(self._spool, self._telemetry, CHAIN)
         else:
             next_tier = await self._chain.start()
             ledger.elsewhere["chain"] = self._chain.accounts
@@ -138,7 +141,7 @@ class Between:
             self._peers.own = LocalPeer(self._owner)
         if self._config.grpc_address is not None:
             self._receive(engine, is_healthy)
-        return Forwarder(
+        self._forwarder = Forwarder(
             self._encoder,
             sender=self._sender,
             membership=self._membership,
@@ -146,6 +149,7 @@ class Between:
             arrivals=self._arrivals,
             veneurs=self._peers.veneurs,
         )
+        return self._forwarder
 
     async def listen(self) -> None:
         """Takes what other nodes send. Raises ListenError."""
@@ -167,6 +171,14 @@ class Between:
         """Takes nothing more from others: whoever has something keeps it. Idempotent."""
         if self._receiving is not None:
             await self._receiving.stop(timeout_s)
+
+    async def leave(self, start_ms: int) -> None:
+        """Keeps what Veneurs have sent since the interval began at `start_ms`, on disk.
+
+        It is in no arena that the next process could take up. Raises sqlite3.Error.
+        """
+        if self._forwarder is not None:
+            await asyncio.to_thread(self._forwarder.leave, start_ms)
 
     async def drain(self, timeout_s: float) -> None:
         """Waits until what ends with this process has gone out, while the jobs go on."""

@@ -20,7 +20,6 @@ from veneurpy.spool import Spool
 from veneurpy.spool.outbox import CHAIN
 from veneurpy.spool.parcel import Head
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import ChainGone
 
 
 class Onward:
@@ -106,13 +105,6 @@ class Onward:
                 for each in self._sender.short_windows
             ],
         }
-
-
-async def tell_of_the_rest(spool: Spool, telemetry: Telemetry) -> None:
-    """At a node without a chain: names what waits for one. Raises sqlite3.Error."""
-    waiting = await spool.do(lambda database: CHAIN.waiting(database.connection))
-    for owner, (batches, series, samples, _) in waiting.items():
-        telemetry.emit(ChainGone(owner, batches, series, samples))
 
 
 def new_onward(

@@ -38,6 +38,7 @@ CREATE TABLE late (
     value REAL NOT NULL, length_s REAL NOT NULL, PRIMARY KEY (timestamp_ms, key)
 ) WITHOUT ROWID;
 """
+_LARGE = {"pieces", "identities"}
 _DONE = "uuid = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE uuid = ?1)"
 
 Also = Callable[[sqlite3.Connection], None]
@@ -105,6 +106,20 @@ class Database:
 
     def close(self) -> None:
         self._db.close()
+
+    def check(self) -> None:
+        """Reads what has to be readable for anything to go on. Raises sqlite3.DatabaseError.
+
+        Not the large tables: what is damaged there costs what it is about.
+        """
+        query = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        for (table,) in self._db.execute(query).fetchall():
+            if table in _LARGE:
+                self._db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
+                continue
+            (found,) = self._db.execute(f"PRAGMA quick_check({table})").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(f"{table}: {found}")
 
     @property
     def connection(self) -> sqlite3.Connection:

@@ -28,6 +28,7 @@ from veneurpy.spool.pair import Pair
 from veneurpy.spool.pieces import STEP_BYTES, Content
 from veneurpy.spool.positions import Positions
 from veneurpy.spool.record import LateRow, Owed, Record
+from veneurpy.spool.reserve import Reserve
 from veneurpy.spool.spare import Held, Spare
 
 COMMIT_TIMEOUT_S = 5.0
@@ -72,6 +73,7 @@ class Spool:
     ) -> None:
         self._path = None if directory is None else directory / "spool.db"
         self._positions = Positions(directory)
+        self._reserve = Reserve(directory)
         self._is_owner = is_owner
         self._spare = spare
         self._most_bytes = most_bytes
@@ -285,15 +287,16 @@ class Spool:
         return self._database
 
     def _open(self) -> None:
+        self._reserve.free()
         try:
             try:
-                self._database = Database(self._path, is_owner=self._is_owner)
-                self.held = self._database.held()
+                self._database = self._sound()
             except sqlite3.DatabaseError as exc:
                 if not is_damage(exc):
                     raise
                 self._set_aside(str(exc))
                 self._database = Database(self._path, is_owner=self._is_owner)
+            self.held = self._database.held()
         except (sqlite3.Error, OSError) as exc:
             raise VeneurpyError(
                 f"{self._path} cannot be opened: {exc}; state_dir must be a directory on a disk "
@@ -303,6 +306,16 @@ class Spool:
             self._guarded("open", self._find_spare, None)
             self._guarded("commit", self._empty_spare, None)
         self._sweep_soon()
+
+    def _sound(self) -> Database:
+        """The file's database, looked through: what fails later would fail at every start."""
+        database = Database(self._path, is_owner=self._is_owner)
+        try:
+            database.check()
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database
 
     def _find_spare(self) -> None:
         assert self._spare is not None
@@ -324,6 +337,7 @@ class Spool:
         if self._database is not None:
             self._database.close()
             self._database = None
+            self._reserve.hold()
         if self._spare is not None:
             self._spare.close()
 

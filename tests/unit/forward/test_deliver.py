@@ -102,7 +102,10 @@ def sealed(then: Callable[[Rig], None]) -> Callable[[Rig], None]:
 OLD = batch(start_ms=START_MS - 40_000)
 OLD_AND_BAD = replace(OLD, payload=BAD_FRAME.payload)
 ORDER = [
-    pytest.param(sealed(nothing), replace(GOOD, epoch=9), "refused epoch", id="refused, done"),
+    pytest.param(sealed(nothing), replace(GOOD, epoch=9), "done", id="done, refused"),
+    pytest.param(sealed(nothing), replace(GOOD, length_ms=500), "done", id="done, another length"),
+    pytest.param(held(nothing), replace(GOOD, epoch=9), "held", id="held, refused"),
+    pytest.param(full_disk, replace(GOOD, epoch=9), "refused epoch", id="refused, busy"),
     pytest.param(sealed(full_disk), GOOD, "done", id="done, busy"),
     pytest.param(sealed(a_long_time), GOOD, "done", id="done, too old"),
     pytest.param(held(full_memory), GOOD, "held", id="held, busy"),
@@ -234,4 +237,4 @@ def test_the_only_owner_takes_what_is_for_whoever_is_there() -> None:
     assert "refused owner" == rig.deliver(given)
     rig.node.desk.membership.table = EpochTable([Epoch(1, 0, ("o0",))])
     assert "held" == rig.deliver(given)
-    assert "refused owner" == rig.deliver(batch(owner="10.0.0.1:8128", epoch=1))
+    assert "refused owner" == rig.deliver(replace(given, epoch=1, id=batch(number=2).id))

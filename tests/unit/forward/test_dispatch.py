@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.unit.forward.owners import TABLE, batch
 from veneurpy.forward.answer import DONE, FORGOTTEN, HELD, UNKNOWN, Answer, Kind, Windows
 from veneurpy.forward.batch import Batch
 from veneurpy.forward.dispatch import Dispatch, HostOptions
-from veneurpy.forward.epochs import Epoch, EpochTable
+from veneurpy.forward.epochs import ANYBODY, Epoch, EpochTable
 from veneurpy.forward.membership import Membership
 from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import FORWARD
@@ -137,6 +138,26 @@ def test_newer_lists_of_our_ring_are_learnt(rig: Rig, first: Epoch) -> None:
     assert newer == rig.membership.table.latest
 
 
+@pytest.mark.parametrize(("was_sent", "account"), [(True, "pending"), (False, "divided")])
+def test_what_another_ring_may_have_is_not_cut_anew(was_sent: bool, account: str) -> None:
+    """An address was changed: what was sent to the one before may be published there."""
+    rig = Rig()
+    given = batch(owner="10.0.0.1:1", epoch=ANYBODY)
+    rig.keep(given)
+    rig.dispatch.next(rig.database, given.owner)
+    if not was_sent:
+        rig.dispatch.unsent(rig.database, [given])
+    moved = Rig()
+    moved.database.close()
+    moved.database = rig.database
+    moved.membership.table = EpochTable([Epoch(ANYBODY, -1, ("10.0.0.2:2",))])
+    moved.dispatch.restore(moved.database)
+    moved.dispatch.next(moved.database, given.owner)
+    moved.answer(given, Answer(Kind.REFUSED, "owner", table=TABLE))
+    assert {account: 1} == moved.accounts
+    rig.database.close()
+
+
 def test_an_answer_for_what_is_gone_counts_nothing(rig: Rig) -> None:
     """It was given up while it was under way: that was its account."""
     given = batch()
@@ -177,6 +198,37 @@ def test_patience_is_no_longer_than_the_owner_s_window(rig: Rig) -> None:
     rig.answer(batch(number=9), Answer(Kind.HELD, windows=Windows(60.0, 6.0, 2.0)))
     rig.clock.advance(62)
     assert ["too_old"] == [loss.reason for loss in rig.dispatch.give_up(rig.database)]
+
+
+def test_an_owner_s_window_is_for_what_is_its_own(rig: Rig) -> None:
+    """What waits for another one, which may be down, is kept for as long as ever."""
+    rig.keep(batch(number=1), batch(number=2, owner="o1"))
+    rig.answer(batch(number=9), Answer(Kind.HELD, windows=Windows(60.0, 6.0, 2.0)))
+    rig.clock.advance(62)
+    assert ["o0"] == [loss.owner for loss in rig.dispatch.give_up(rig.database)]
+    rig.clock.advance(6 * 3600)
+    assert ["o1"] == [loss.owner for loss in rig.dispatch.give_up(rig.database)]
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        (
+            batch(number=1, start_ms=START_MS - 9000, length_ms=9),
+            Answer(Kind.REFUSED, "length", table=TABLE),
+        ),
+        (batch(number=1, start_ms=START_MS + 9000), Answer(Kind.BUSY, "future", 60.0)),
+    ],
+)
+def test_what_cannot_be_taken_yet_is_put_off(rig: Rig, given: Batch, answer: Answer) -> None:
+    """With what is like it, until the next look; nothing else waits for it."""
+    like_it = replace(given, id=batch(number=2).id, start_ms=given.start_ms + 1000)
+    rig.keep(given, like_it, batch(number=3))
+    rig.next()
+    assert not rig.answer(given, answer)
+    assert [(3, 0)] == rig.next()
+    rig.dispatch.give_up(rig.database)
+    assert {1, 2, 3} == {number for number, _ in rig.next()}
 
 
 def test_the_outbox_has_a_bound() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -68,6 +69,31 @@ def test_what_is_adopted_stays() -> None:
     again = Membership(EpochTable([FIRST]))
     again.restore(database)
     assert table == again.table
+    database.close()
+
+
+def test_who_names_members_again_knows_them_from_others() -> None:
+    """What was learnt at an address is kept, but not that it was anybody's."""
+    database, anybody = Database(None), Epoch(ANYBODY, -1, ("10.0.0.1:1",))
+    Membership(EpochTable([anybody])).adopt(EpochTable([FIRST, SECOND]), database)
+    again = Membership(EpochTable([FIRST]))
+    again.restore(database)
+    assert EpochTable([FIRST, SECOND]) == again.table
+    with pytest.raises(EpochInvalid, match="another ring"):
+        again.adopt(EpochTable([Epoch(3, 40, ("x",))]), database)
+    database.close()
+
+
+def test_a_file_that_catches_up_changes_nothing() -> None:
+    """When the list of the file was applied is known; who owned what before stays so."""
+    database, membership = Database(None), Membership(EpochTable([FIRST]))
+    third = Epoch(3, 30, ("c",))
+    table = EpochTable([FIRST, SECOND, third])
+    membership.adopt(table, database)
+    for caught_up in (FIRST, SECOND, third):
+        again = Membership(EpochTable([replace(caught_up, from_ms=0)]))
+        again.restore(database)
+        assert table == again.table
     database.close()
 
 

@@ -80,6 +80,24 @@ def test_late_means_within_the_window() -> None:
     assert [(START_MS + 7000,)] == rig.node.database.connection.execute(query).fetchall()
 
 
+def test_a_clock_that_jumped_lets_nothing_go() -> None:
+    """Whoever sent last told the time: a seal of a wrong one forgets and refuses nothing."""
+    rig = Rig()
+    rig.seal(batch(sent_ms=rig.node.desk.now_ms))
+    states = rig.node.database.connection.execute("SELECT start_ms FROM states").fetchall()
+    known = batch(number=2, start_ms=START_MS + 1000, sent_ms=rig.node.desk.now_ms)
+    rig.deliver(known)
+    rig.clock.jump(24 * 3600.0)
+    rig.tick(1.5)
+    assert known.start_ms in rig.node.desk.sealed
+    rig.clock.jump(-24 * 3600.0)
+    rig.tick(1.0)
+    late = batch(number=3, sent_ms=rig.node.desk.now_ms)
+    assert ["done", "held"] == [rig.deliver(each) for each in (known, late)]
+    query = "SELECT start_ms FROM states ORDER BY start_ms"
+    assert [*states, (known.start_ms,)] == rig.node.database.connection.execute(query).fetchall()
+
+
 def test_states_have_a_bound() -> None:
     """The oldest go first, and their intervals are not amended any more."""
     rig = Rig()

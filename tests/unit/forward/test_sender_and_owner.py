@@ -11,8 +11,11 @@ import pytest
 
 from tests.fleet import INTERVAL_MS, Fleet, batch
 from veneurpy.engine import EngineOptions, Output, Plan, PointType, Statistic, open_engine
+from veneurpy.forward.batch import Batch
 from veneurpy.forward.encode import Encoder
 from veneurpy.forward.epochs import Epoch, EpochTable
+from veneurpy.spool.database import Database
+from veneurpy.spool.outbox import FORWARD
 from veneurpy.telemetry import metrics
 from veneurpy.testing import START_MS
 
@@ -27,6 +30,12 @@ async def fleet(request: pytest.FixtureRequest) -> AsyncIterator[Fleet]:
     await made.start()
     yield made
     await made.close()
+
+
+def keep(database: Database, batches: list[Batch]) -> None:
+    """As an interval's commit does."""
+    with database.transaction() as db:
+        FORWARD.keep(db, batches)
 
 
 def holds(fleet: Fleet) -> None:
@@ -51,6 +60,16 @@ async def test_what_is_sent_is_published_once(fleet: Fleet) -> None:
         fleet.owners["o0"].status()["sealed"],
     )
     holds(fleet)
+
+
+async def test_what_waits_from_before_another_interval_is_in_nobodys_way(fleet: Fleet) -> None:
+    """It is older than all that comes, and is refused for as long as it is kept."""
+    left = replace(batch(uuid=99), start_ms=START_MS - 15_000, length_ms=5_000)
+    await fleet.spool.do(lambda db: keep(db, [left]))
+    await fleet.flush("a:3|c|#veneurglobalonly")
+    await fleet.until(lambda: bool(fleet.kept["o0"].rows))
+    assert {("a", START_MS): (0, 3.0)} == fleet.kept["o0"].rows
+    assert ["length"] == [each["reason"] for each in fleet.log.of("owner_refuses")]
 
 
 async def test_a_seal_that_has_begun_is_ended(fleet: Fleet) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from tests.fleet import Fleet, batch
-from veneurpy.forward.answer import Answer, Kind
+from veneurpy.forward.answer import DONE, Answer, Kind
 from veneurpy.forward.arrivals import Arrivals
 from veneurpy.forward.batch import Batch
 from veneurpy.forward.epochs import ANYBODY, Epoch, EpochTable
@@ -112,7 +113,7 @@ async def test_an_owner_passes_on_what_is_for_another(fleet: Fleet) -> None:
     asked = [given[1].id, given[0].id, batch(uuid=3).id]
     answers = [answer.kind for answer in await target.confirm(asked)]
     assert [Kind.HELD, Kind.HELD, Kind.UNKNOWN] == answers
-    stranger = await target.deliver(replace(batch(), owner="o7"))
+    stranger = await target.deliver(batch(owner="o7", uuid=4))
     assert Kind.REFUSED == stranger.kind
     await arrivals.close()
 
@@ -129,6 +130,37 @@ async def test_a_circle_of_addresses_comes_to_an_end() -> None:
     relay = Relay(lambda name: Circle())  # type: ignore[arg-type, return-value]
     for _ in range(2):
         assert Answer(Kind.BUSY, "relay", 1.0) == await relay.deliver(batch())
+
+
+class AVeneur:
+    """Keeps no names of batches, and answers when it is told to."""
+
+    name = "v0"
+    is_forgetful = True
+
+    def __init__(self) -> None:
+        self.delivered: list[Batch] = []
+        self.answers = asyncio.Event()
+
+    async def deliver(self, batch: Batch) -> Answer:
+        self.delivered.append(batch)
+        await self.answers.wait()
+        return DONE
+
+
+async def test_a_veneur_is_sent_nothing_twice() -> None:
+    """Whoever missed its answer is told what it was, or that nobody knows it."""
+    veneur = AVeneur()
+    relay = Relay(lambda name: veneur)  # type: ignore[arg-type, return-value]
+    cut_off, answered = batch(uuid=1), batch(uuid=2)
+    under_way = asyncio.create_task(relay.deliver(cut_off))
+    await asyncio.sleep(0)
+    under_way.cancel()
+    await asyncio.wait({under_way})
+    veneur.answers.set()
+    assert [DONE, DONE] == [await relay.deliver(answered) for _ in range(2)]
+    assert Answer(Kind.IN_DOUBT, "no_answer") == await relay.deliver(cut_off)
+    assert [cut_off, answered] == veneur.delivered
 
 
 async def test_a_proxy_before_a_proxy_passes_everything_on(fleet: Fleet) -> None:

@@ -119,8 +119,9 @@ async def test_mutual_tls_refuses_strangers(
         "not TLS at all": None,
     }[shown]
     async with served(tls=server(ours.paths())) as node:
-        with pytest.raises(CallFailed):
+        with pytest.raises(CallFailed) as failed:
             await call(node.address, tls)
+        assert not failed.value.may_have_been_applied
         await call(node.address, client(theirs.paths()))
     assert ["x"] == [payload.decode() for payload in node.target.lists]
     assert {"handshake": 1} == node.listener.refusals.page()["127.0.0.1"]

@@ -14,6 +14,7 @@ from tests.unit.spool.rig import ONE, THREE, TWO, Rig, opened
 from veneurpy.errors import VeneurpyError
 from veneurpy.spool import OTHERS, Committed, LateRow, Owed
 from veneurpy.spool import spool as spool_module
+from veneurpy.spool.database import Database
 from veneurpy.testing import START_MS
 
 HOUR_MS = 3_600_000
@@ -203,6 +204,25 @@ async def test_a_full_disk_keeps_nothing_of_an_interval(rig: Rig) -> None:
 async def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
     """The node starts with a new one, and says so."""
     (tmp_path / "spool.db").write_bytes(b"not a database, not at all" * 100)
+    rig = Rig(tmp_path)
+    await rig.spool.open()
+    assert ["open"] == [what for what, _ in rig.failures]
+    assert (tmp_path / "spool.db.damaged").exists()
+    assert (await rig.commit(ONE)).kept
+    await rig.spool.close()
+
+
+@pytest.mark.parametrize("table", ["batches", "epochs", "seals", "encoded", "pieces"])
+async def test_damage_anywhere_is_found_at_the_start(tmp_path: Path, table: str) -> None:
+    """What is found later would end the start of every process after this one."""
+    Database(tmp_path / "spool.db").close()
+    with sqlite3.connect(tmp_path / "spool.db") as db:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = db.execute(query, (table,)).fetchone()
+    db.close()
+    with (tmp_path / "spool.db").open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xab" * 4096)
     rig = Rig(tmp_path)
     await rig.spool.open()
     assert ["open"] == [what for what, _ in rig.failures]

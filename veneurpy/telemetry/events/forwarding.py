@@ -94,6 +94,21 @@ class ChainGone(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardGone(Event):
+    """What a process before this one was to forward waits, and this node forwards nothing."""
+
+    level: ClassVar[Level] = "error"
+    owner: str
+    batches: int
+    series: int
+    samples: int
+    mend: str = (
+        "configure `forward` (or `forward_address`) again until they are through; "
+        "they stay in state_dir"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class EpochAdopted(Event):
     """This node goes by a newer list of members."""
 
