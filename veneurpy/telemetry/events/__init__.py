@@ -37,6 +37,7 @@ from veneurpy.telemetry.events.limits import (
     ClientOverBudget,
     MemoryLimitSmall,
     NameOverBudget,
+    StoreFull,
 )
 from veneurpy.telemetry.events.listeners import (
     AcceptFailed,
@@ -139,6 +140,7 @@ __all__ = [
     "StopFailed",
     "Stopped",
     "Stopping",
+    "StoreFull",
     "StreamClosed",
     "TaskCrashed",
     "TicksMissed",
