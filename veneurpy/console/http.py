@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import yaml
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 import veneurpy
 from veneurpy.console.address import open_socket
@@ -30,6 +32,7 @@ EXPOSITION_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """The content type of Prometheus' text format."""
 
 _SHUTDOWN_S = 1.0
+_LOGGER = logging.getLogger("veneurpy.http")
 
 
 class AdminServer:
@@ -67,7 +70,10 @@ class AdminServer:
     async def start(self) -> None:
         """Listens. Raises ListenError, with the way to mend it, when that fails."""
         sock = await asyncio.to_thread(open_socket, self._address)
-        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        _LOGGER.addFilter(_is_ours)
+        self._runner = web.AppRunner(
+            self._app, access_log=None, logger=_LOGGER, shutdown_timeout=_SHUTDOWN_S
+        )
         await self._runner.setup()
         await web.SockSite(self._runner, sock).start()
 
@@ -155,6 +161,12 @@ class _Pages:
             text = "n is a number, of is names or clients, by one of their figures\n"
             raise web.HTTPBadRequest(text=text)
         return _json_page(request, page)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether aiohttp reports a mistake of ours: what clients do wrong is to fill no log."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, (HttpProcessingError, web.RequestPayloadError, ConnectionError))
 
 
 def _json_page(request: web.Request, data: dict[str, Any]) -> web.Response:

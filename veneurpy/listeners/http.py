@@ -11,7 +11,7 @@ from veneurpy.engine import Engine, Grammar, Reader
 from veneurpy.listeners._cutting import READ_BYTES, LineCutter, most_at_once
 from veneurpy.listeners._origin import Sender, host_of
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import Listening
+from veneurpy.telemetry.events import Listening, StreamClosed
 
 PATH = "/api/v1/statsd"
 RUNNING_REQUESTS_S = 1.0
@@ -79,10 +79,15 @@ class HttpListener:
     async def _take(self, request: web.Request, reader: Reader) -> int:
         sender = Sender(host_of(request.remote))
         cutter, total = LineCutter(reader, self._max_line_bytes, sender), 0
-        async for chunk in request.content.iter_chunked(READ_BYTES):
-            self._check_open(total)
-            total += len(chunk)
-            cutter.take(bytearray(chunk), 0, len(chunk))
+        try:
+            async for chunk in request.content.iter_chunked(READ_BYTES):
+                self._check_open(total)
+                total += len(chunk)
+                cutter.take(bytearray(chunk), 0, len(chunk))
+        except (web.RequestPayloadError, ConnectionError) as exc:
+            self._telemetry.emit(StreamClosed(self.name, "bad_body"))
+            text = f"the body broke off or cannot be read after {total} bytes: {exc}\n"
+            raise web.HTTPBadRequest(text=text) from exc
         self._check_open(total)
         cutter.finish()
         return total

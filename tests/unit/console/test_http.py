@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from typing import Any
@@ -220,3 +221,29 @@ def test_wrong_addresses_say_what_is_right(address: str, hint: str):
     """A wrong address is refused with the form that is expected."""
     with pytest.raises(ListenError, match=hint):
         split_address(address)
+
+
+@pytest.mark.parametrize("is_ours", [True, False], ids=["ours", "a client's"])
+async def test_only_our_mistakes_are_logged(
+    view: View, caplog: pytest.LogCaptureFixture, is_ours: bool
+) -> None:
+    """A request that breaks off, or is none, says nothing in the log; a page that fails does."""
+
+    async def page(request: web.Request) -> web.Response:
+        if is_ours:
+            raise ZeroDivisionError
+        await request.read()
+        return web.Response()
+
+    server = AdminServer(view, "127.0.0.1:0", ingest={"/lines": page})
+    await server.start()
+    for head in (b"POST /lines HTTP/1.1\r\nHost: x\r\nContent-Length: 9", b"no HTTP at all"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(head + b"\r\n\r\n")
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+    await server.stop()
+    assert ([ZeroDivisionError] if is_ours else []) == [
+        record.exc_info[0] for record in caplog.records if record.exc_info
+    ]

@@ -19,6 +19,7 @@ from veneurpy import systemd
 from veneurpy.errors import ListenError
 from veneurpy.listeners.http import HttpListener
 from veneurpy.listeners.stdin import StdinListener
+from veneurpy.telemetry.metrics import STREAM_CLOSED
 
 
 @contextmanager
@@ -141,7 +142,9 @@ async def test_lines_by_http(transports: Rig) -> None:
 
 
 @asynccontextmanager
-async def posted(listener: HttpListener) -> AsyncIterator[Callable[[bytes], Awaitable[int]]]:
+async def posted(
+    listener: HttpListener, header: bytes = b""
+) -> AsyncIterator[Callable[[bytes], Awaitable[int]]]:
     """Sends a piece of a request's body; b"" ends it, and returns the status of the answer."""
     app = web.Application()
     app.router.add_post("/", listener.handle)
@@ -149,7 +152,7 @@ async def posted(listener: HttpListener) -> AsyncIterator[Callable[[bytes], Awai
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     reader, writer = await asyncio.open_connection(*runner.addresses[0])
-    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n%s\r\n" % header)
 
     async def send(piece: bytes) -> int:
         writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
@@ -186,6 +189,17 @@ async def test_what_comes_after_the_stop_is_refused(transports: Rig) -> None:
         await send(b"b:1|c\n")
         assert 503 == await send(b"")
     assert 1 == transports.close_interval().accepted
+
+
+async def test_a_body_that_cannot_be_read(transports: Rig) -> None:
+    """The sender is told, and it is counted; what was read of it counts."""
+    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
+    await listener.start(transports.engine)
+    async with posted(listener, b"Content-Encoding: gzip\r\n") as send:
+        await send(gzip.compress(b"a:1|c\n")[:12] + b"no gzip" * 9)
+        assert 400 == await send(b"")
+    closed = {"listener": listener.name, "reason": "bad_body"}
+    assert 1 == transports.telemetry.value(STREAM_CLOSED, **closed)
 
 
 async def test_http_is_listened_to_once(transports: Rig) -> None:
