@@ -20,6 +20,7 @@ LAYERS = {
     "veneurpy.engine": 0,
     "veneurpy.accounts": 1,
     "veneurpy.certificates": 1,
+    "veneurpy.descriptors": 1,
     "veneurpy.dogstatsd": 1,
     "veneurpy.errors": 1,
     "veneurpy.forward.answer": 1,

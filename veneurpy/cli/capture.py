@@ -16,7 +16,7 @@ import click
 
 from veneurpy.capture.dogfile import CaptureError, CaptureFile
 from veneurpy.capture.packing import packing
-from veneurpy.cli.status import DEFAULT_ADDRESS
+from veneurpy.cli.status import DEFAULT_ADDRESS, no_node
 from veneurpy.config.quantity import parse_duration
 
 TIMEOUT_S = 10.0
@@ -93,8 +93,7 @@ def _opened(base: str, query: str, timeout_s: float) -> http.client.HTTPResponse
             text = "what answers there keeps no captures: no veneurpy of this version"
         raise CaptureError(f"{base}: {text}") from exc
     except (OSError, ValueError, http.client.HTTPException) as exc:
-        reason = getattr(exc, "reason", exc)
-        raise CaptureError(f"no node answers at {base}: {reason}") from exc
+        raise CaptureError(no_node(base, exc)) from exc
 
 
 def _write(answer: http.client.HTTPResponse, part: Path, base: str, *, is_compressed: bool) -> None:

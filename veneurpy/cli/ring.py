@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 
 import click
 
-from veneurpy.cli.status import DEFAULT_ADDRESS
+from veneurpy.cli.status import DEFAULT_ADDRESS, no_node
 
 TIMEOUT_S = 60.0
 
@@ -99,7 +99,7 @@ def _ask(address: str, path: str, body: dict[str, Any] | None = None) -> dict[st
             text = f"{base} is no member of a ring"
         raise click.ClickException(text) from exc
     except (OSError, ValueError) as exc:
-        raise click.ClickException(f"no node answers at {base}: {exc}") from exc
+        raise click.ClickException(no_node(base, exc)) from exc
 
 
 def _time(ms: int) -> str:

@@ -46,8 +46,16 @@ def expecting_a_node(base: str) -> Iterator[None]:
             f"what answers at {base} is no veneurpy of this version"
         ) from exc
     except OSError as exc:
-        reason = getattr(exc, "reason", exc)
-        raise click.ClickException(f"no node answers at {base}: {reason}") from exc
+        raise click.ClickException(no_node(base, exc)) from exc
+
+
+def no_node(base: str, error: Exception) -> str:
+    """That nobody answers, and what to do."""
+    reason = getattr(error, "reason", error)
+    return (
+        f"no node answers at {base}: {getattr(reason, 'strerror', None) or reason}: start one with "
+        "`veneurpy run`, or say the http_address of one that runs with --address"
+    )
 
 
 def page(base: str, name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from traceback import format_exception
 
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 
 from veneurpy.telemetry.events import Event, HttpMalformed, PageCrashed
 
@@ -27,9 +28,11 @@ class _ToEvents(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
+        if isinstance(error, ConnectionError):
+            return  # it has gone away
+        if isinstance(error, HttpProcessingError | RequestPayloadError):
             client = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
-            text = " ".join(error.message.split())[:_LONGEST_ERROR]
+            text = " ".join(str(error).split())[:_LONGEST_ERROR]
             self._emit_event(HttpMalformed(client, text))
         elif error is not None:
             traceback = "".join(format_exception(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+from functools import cache
 from pathlib import Path
 
 from veneurpy.engine.unkept import UnkeptMarks
@@ -56,7 +57,11 @@ class ArenaDir:
             self._lock_fd = -1
 
 
+@cache
 def boot_id() -> bytes:
-    """What tells one boot of the machine from another: 16 bytes."""
+    """What tells one boot of the machine from another: 16 bytes.
+
+    Read once: an interval is to end also when the process has no descriptor left.
+    """
     text = Path("/proc/sys/kernel/random/boot_id").read_text()
     return bytes.fromhex(text.strip().replace("-", ""))

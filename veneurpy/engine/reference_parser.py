@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from veneurpy.engine.grammar import DOGSTATSD, Grammar, part_name
 from veneurpy.engine.numerals import parse_float, parse_integer
-from veneurpy.engine.tags import TagSet, is_clean, normalise
+from veneurpy.engine.tags import LONGEST_TAGS, TagSet, is_clean, normalise
 from veneurpy.engine.types import MetricType
 
 MAX_VALUE = 1e290
@@ -101,7 +101,7 @@ class LineParser:
         if parts.is_mixed or (parts.tags and fields.tags):
             return "mixed_tagging_styles"
         spelling = parts.tags or fields.tags
-        tags = self._normalise(spelling)
+        tags = self._normalise(spelling) if len(spelling) <= LONGEST_TAGS else None
         if tags is None:
             return "bad_tags"
         has_changes = self._is_statsd and type_ is MetricType.GAUGE

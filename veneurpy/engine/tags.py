@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from veneurpy.engine.types import Scope
 
+LONGEST_TAGS = 65_000
+"""Bytes of the tags of a line: a line with more is rejected."""
+
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _LOCAL_ONLY = b"veneurlocalonly"
 _GLOBAL_ONLY = b"veneurglobalonly"

@@ -14,6 +14,7 @@ from veneurpy.telemetry.events import (
     LateForgotten,
     LedgerViolated,
     PointsUnrouted,
+    StoreFull,
     TicksMissed,
 )
 
@@ -74,3 +75,5 @@ def _count_listener(telemetry: Telemetry, name: str, accounts: Accounts) -> None
         telemetry.add(metrics.VALUES_AGGREGATED, count, listener=name, type=word)
     if accounts.kernel_drops:
         telemetry.emit(KernelDropped(name, accounts.kernel_drops))
+    if full := accounts.values_rejected["store_full"]:
+        telemetry.emit(StoreFull(name, full))

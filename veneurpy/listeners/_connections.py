@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from veneurpy.config import ListenUrl
+from veneurpy.descriptors import is_among_the_last
 from veneurpy.engine import Engine, Grammar
 from veneurpy.listeners._cutting import most_at_once
 from veneurpy.listeners._hub import Connection, Hub, StreamLimits
@@ -59,7 +63,7 @@ class ConnectionListener:
         self._grammar = grammar
         self._opened: Opened | None = None
         self._hub: Hub | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._welcomes: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -87,7 +91,7 @@ class ConnectionListener:
             listening.setblocking(False)
             listening.listen(BACKLOG)
             loop.add_reader(listening, self._accept, listening, self._hub)
-        self._tasks.append(asyncio.create_task(self._sweep(self._hub)))
+        self._start(self._sweep(self._hub))
         self._telemetry.emit(Listening(self.name, 1, 0))
 
     async def stop(self, timeout_s: float) -> int:
@@ -104,7 +108,6 @@ class ConnectionListener:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
         if self._opened is not None:
             for listening in self._opened.sockets:
                 asyncio.get_running_loop().remove_reader(listening)
@@ -143,6 +146,10 @@ class ConnectionListener:
         try:
             for _ in range(ACCEPTED_AT_ONCE):
                 peer, _ = listening.accept()
+                if is_among_the_last(peer.fileno()):
+                    peer.close()
+                    hub.refuse("no_descriptors")
+                    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
                 self._welcome(peer, hub)
         except BlockingIOError:
             return
@@ -150,7 +157,12 @@ class ConnectionListener:
             # The peer is gone already, or descriptors are short: neither is an end.
             self._telemetry.emit(AcceptFailed(self.name, exc.strerror or str(exc)))
             asyncio.get_running_loop().remove_reader(listening)
-            self._tasks.append(asyncio.create_task(self._resume(listening, hub)))
+            self._start(self._resume(listening, hub))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _resume(self, listening: socket.socket, hub: Hub) -> None:
         await self._clock.sleep(ACCEPT_PAUSE_S)

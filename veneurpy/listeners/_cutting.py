@@ -171,7 +171,8 @@ class EitherCutter:
             self._chosen.take(data, start, end)
             return
         self._first += data[start:end]
-        if len(self._first) >= _LENGTH_BYTES or b"\n" in self._first:
+        # A length may begin with what ends a line: nothing is told by less.
+        if len(self._first) >= _LENGTH_BYTES:
             self._choose()
 
     def finish(self) -> None:

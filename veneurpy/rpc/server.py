@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from veneurpy.descriptors import is_among_the_last
 from veneurpy.rpc.call import Handler
 from veneurpy.rpc.limits import Budget, Limits, Refused
 from veneurpy.rpc.server_connection import ServerConnection
@@ -119,7 +120,7 @@ class RpcServer:
                 await asyncio.sleep(0.1)
                 continue
             sender = sender_of(address)
-            if not self._has_room(sender):
+            if is_among_the_last(accepted.fileno()) or not self._has_room(sender):
                 accepted.close()
                 self._turned_away("connections", sender)
                 continue

@@ -25,6 +25,7 @@ from veneurpy.server.assembly import (
     new_late_points,
     new_sinks,
     new_stats,
+    start_listener,
     start_sink,
 )
 from veneurpy.server.capturing import new_capture_page
@@ -190,7 +191,7 @@ class Server:
             )
             await self._admin.start()
         for listener in self._listeners:
-            await listener.start(self._engine)
+            await start_listener(listener, self._engine, self.config.arena_dir)
             self._ledger.open_listener(listener.name)
         if self._between is not None:
             await self._between.listen()

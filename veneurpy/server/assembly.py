@@ -15,7 +15,7 @@ from veneurpy.config.mapping import load_mapping
 from veneurpy.engine import Budget, Engine, EngineOptions, Grammar, NameTags, OriginTag, Overflow
 from veneurpy.engine.arena_dir import ArenaDirTaken
 from veneurpy.engine.rewriting import Rewriter
-from veneurpy.errors import SinkError, VeneurpyError
+from veneurpy.errors import ListenError, SinkError, VeneurpyError
 from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.forwarder import Forwarder
 from veneurpy.flush.keeper import Keeper
@@ -23,7 +23,7 @@ from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
 from veneurpy.flush.summarise import plan_of
 from veneurpy.ledger import Ledger
-from veneurpy.ports import Clock, Sink
+from veneurpy.ports import Clock, Listener, Sink
 from veneurpy.rules import FilterRewriter, MappingRewriter
 from veneurpy.server.capturing import capture_share
 from veneurpy.server.context import NodeContext
@@ -119,6 +119,20 @@ def new_engine(config: Config, opener: Callable[..., Engine], start_ms: int) -> 
     except OSError as exc:
         text = f"arena_dir {options.arena_dir} cannot be used: {exc.strerror or exc}"
         raise VeneurpyError(text) from exc
+
+
+async def start_listener(listener: Listener, engine: Engine, arena_dir: str) -> None:
+    """Starts a listener. Raises ListenError, also where its reader's store finds no memory."""
+    try:
+        await listener.start(engine)
+    except (MemoryError, OSError) as exc:
+        place = "this machine has no memory"
+        if arena_dir:
+            place = f"the file system of arena_dir {arena_dir} has no room"
+        raise ListenError(
+            f"cannot listen on {listener.name}: {place} for its store ({exc}): make room, or lower "
+            "num_readers or the number of listeners"
+        ) from exc
 
 
 def new_sinks(

@@ -183,7 +183,8 @@ def test_nobody_answers(node: Node) -> None:
     node.close()
     result = status(node)
     assert result.exit_code == 1
-    assert f"no node answers at http://{node.address}: " in result.output
+    assert f"no node answers at http://{node.address}: Connection refused: " in result.output
+    assert "`veneurpy run`" in result.output
 
 
 @pytest.mark.parametrize(

@@ -272,3 +272,25 @@ def test_wrong_addresses_say_what_is_right(address: str, hint: str):
     """A wrong address is refused with the form that is expected."""
     with pytest.raises(ListenError, match=hint):
         split_address(address)
+
+
+async def test_a_request_that_breaks_off_fills_no_log(
+    view: View, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It may be counted; it is no bug of ours, and nothing is written past the log."""
+
+    async def page(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response()
+
+    events: list[Event] = []
+    server = AdminServer(view, "127.0.0.1:0", emit=events.append, ingest={"/lines": page})
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST /lines HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+    writer.write_eof()
+    await reader.read()
+    writer.close()
+    await server.stop()
+    assert [] == [event for event in events if not isinstance(event, HttpMalformed)]
+    assert ("", "") == capfd.readouterr()

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.engines import START_MS, needs_native, rows
+from tests.descriptors import limited
+from tests.engines import START_MS, close_interval, needs_native, rows
 from veneurpy.engine import (
     Budget,
     Columns,
@@ -309,3 +310,12 @@ def _flush(interval: Interval) -> Columns:
     interval.top(100)
     interval.release()
     return columns
+
+
+def test_an_interval_ends_without_a_descriptor() -> None:
+    """What clients have the process open does not keep it from flushing."""
+    engine = open_engine("native", EngineOptions(), start_ms=START_MS)
+    engine.open_reader("r").feed(b"a:1|c")
+    with limited(share_taken=1):
+        assert 1 == close_interval(engine, Plan()).total.accepted
+    engine.close()

@@ -27,8 +27,10 @@ NOW_NS = START_MS * 1_000_000 + 5_000_000_000
 class Rig:
     """An engine with one reader, and a lane for each sink."""
 
-    def __init__(self, kind: EngineKind = "python", **sinks: str) -> None:
-        options = EngineOptions(extend_tags=("dc:1",))
+    def __init__(
+        self, kind: EngineKind = "python", *, store_max_bytes: int = 1 << 30, **sinks: str
+    ) -> None:
+        options = EngineOptions(extend_tags=("dc:1",), store_max_bytes=store_max_bytes)
         self.engine = open_engine(kind, options, start_ms=START_MS)
         self.reader = self.engine.open_reader(UDP)
         self.clock = FakeClock()
@@ -271,4 +273,19 @@ async def test_a_violation_is_told_and_survived(monkeypatch: pytest.MonkeyPatch)
     assert rig.telemetry.value(metrics.LEDGER_VIOLATIONS, equation="lines") == 2
     assert len(rig.points()) == 1
     rig.log.lines.clear()
+    await rig.close()
+
+
+@needs_native
+async def test_a_full_store_is_told() -> None:
+    """Each listener's values that found no room, once a minute, and what to do about it."""
+    rig = Rig("native", store_max_bytes=1 << 21)
+    for _ in range(2):
+        for number in range(100):
+            rig.feed(*(b"%0100d.%d:1|g" % (line, number) for line in range(80)))
+        await rig.flush()
+    (told,) = rig.log.of("store_full")
+    assert UDP == told["listener"]
+    assert 0 < told["values"] <= 8000
+    assert "store_max_bytes" in told["mend"]
     await rig.close()

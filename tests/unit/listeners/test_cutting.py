@@ -95,13 +95,16 @@ def test_frames_do_not_depend_on_pieces(payloads: list[bytes], cuts: list[int]) 
     assert payloads == taker.calls
 
 
+@pytest.mark.parametrize("name", [b"a", b"a" * (ord("\n") - 4)], ids=["short", "length is LF"])
 @given(st.booleans(), st.lists(st.integers(0, 1000)))
-def test_frames_and_lines_are_told_apart(is_framed: bool, cuts: list[int]) -> None:
+def test_frames_and_lines_are_told_apart(name: bytes, is_framed: bool, cuts: list[int]) -> None:
     """By the first bytes, in whatever pieces these come."""
-    taker = Taker()
-    data = framed(b"a:1|c", b"b:2|c") if is_framed else b"a:1|c\nb:2|c\n"
-    feed(EitherCutter(LineCutter(taker, MOST), FrameCutter(taker)), data, cuts)
-    assert [b"a:1|c", b"b:2|c"] == taker.lines
+    lines = [name + b":1|c", name + b":2|c"]
+    for data_cuts in (cuts, [1, 2, 3, *cuts]):
+        taker = Taker()
+        data = framed(*lines) if is_framed else b"\n".join([*lines, b""])
+        feed(EitherCutter(LineCutter(taker, MOST), FrameCutter(taker)), data, data_cuts)
+        assert lines == taker.lines
 
 
 @pytest.mark.parametrize("data", [b"a\n", b"\n\n", b"abc"], ids=repr)

@@ -6,8 +6,8 @@ import asyncio
 import gzip
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +19,7 @@ from veneurpy import systemd
 from veneurpy.errors import ListenError
 from veneurpy.listeners.http import HttpListener
 from veneurpy.listeners.stdin import StdinListener
+from veneurpy.telemetry.metrics import STREAM_CLOSED
 
 
 @contextmanager
@@ -138,6 +139,67 @@ async def test_lines_by_http(transports: Rig) -> None:
     await runner.cleanup()
     accounts = transports.close_interval()
     assert (12, 1) == (accounts.accepted, accounts.rejected["no_colon_or_pipe"])
+
+
+@asynccontextmanager
+async def posted(
+    listener: HttpListener, header: bytes = b""
+) -> AsyncIterator[Callable[[bytes], Awaitable[int]]]:
+    """Sends a piece of a request's body; b"" ends it, and returns the status of the answer."""
+    app = web.Application()
+    app.router.add_post("/", listener.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    reader, writer = await asyncio.open_connection(*runner.addresses[0])
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n%s\r\n" % header)
+
+    async def send(piece: bytes) -> int:
+        writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        await writer.drain()
+        return 0 if piece else int((await reader.readline()).split()[1])
+
+    yield send
+    writer.close()
+    await runner.cleanup()
+
+
+async def test_a_stop_waits_for_requests_under_way(transports: Rig) -> None:
+    """What they still bring is taken before the last flush, and acknowledged."""
+    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
+    await listener.start(transports.engine)
+    async with posted(listener) as send:
+        await send(b"a:1|c\n")
+        await transports.until(lambda a: a.accepted == 1)
+        stop = asyncio.create_task(listener.stop(10))
+        await send(b"b:1|c\n")
+        assert 202 == await send(b"")
+        assert 0 == await stop
+    assert 2 == transports.close_interval().accepted
+
+
+async def test_what_comes_after_the_stop_is_refused(transports: Rig) -> None:
+    """A request that outlasts it is told so: nobody would flush its lines."""
+    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
+    await listener.start(transports.engine)
+    async with posted(listener) as send:
+        await send(b"a:1|c\n")
+        await transports.until(lambda a: a.accepted == 1)
+        assert 0 == await listener.stop(0)
+        await send(b"b:1|c\n")
+        assert 503 == await send(b"")
+    assert 1 == transports.close_interval().accepted
+
+
+async def test_a_body_that_cannot_be_read(transports: Rig) -> None:
+    """The sender is told, and it is counted; what was read of it counts."""
+    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
+    await listener.start(transports.engine)
+    async with posted(listener, b"Content-Encoding: gzip\r\n") as send:
+        await send(gzip.compress(b"a:1|c\n")[:12] + b"no gzip" * 9)
+        assert 400 == await send(b"")
+    closed = {"listener": listener.name, "reason": "bad_body"}
+    assert 1 == transports.telemetry.value(STREAM_CLOSED, **closed)
 
 
 async def test_http_is_listened_to_once(transports: Rig) -> None:

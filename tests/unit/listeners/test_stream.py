@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.descriptors import limited
 from tests.unit.listeners.rig import Rig, connect
 from veneurpy.telemetry.metrics import (
     STREAM_CLOSED,
@@ -117,6 +118,19 @@ async def test_connections_are_bounded(transports: Rig, url: str) -> None:
         another.sendall(b"a:1|c\n")
         await transports.until(lambda a: a.accepted == 3)
     peers.pop().close()
+
+
+async def test_the_last_descriptors_are_kept(transports: Rig, url: str) -> None:
+    """Connections do not take what the node opens files with; there is room again when some end."""
+    listener = await transports.listen(url)
+    with limited(share_taken=0.75), connect(listener) as refused:
+        await transports.until_closed(listener, "no_descriptors")
+        refused.settimeout(10)
+        assert b"" == await asyncio.to_thread(refused.recv, 1)
+    transports.clock.advance(1)
+    with connect(listener) as another:
+        another.sendall(b"a:1|c\n")
+        await transports.until(lambda a: a.accepted == 1)
 
 
 async def test_held_bytes_are_bounded(transports: Rig) -> None:

@@ -15,6 +15,7 @@ import h2.errors
 import h2.events
 import pytest
 
+from tests.descriptors import limited
 from tests.grpc_target import Served, served
 from veneurpy.rpc.client import Channel
 from veneurpy.rpc.limits import REFUSALS, Budget, Limits
@@ -170,6 +171,17 @@ async def test_too_many_connections(connect: Connect) -> None:
         assert {"connections": 1} == server.listener.refusals.page()[HERE]
         await first.close()
         await until(lambda: server.listener.connections == 1)
+        assert await works(server)
+
+
+async def test_the_last_descriptors_are_kept(connect: Connect) -> None:
+    """Connections do not take what the node opens files with."""
+    async with served() as server:
+        with limited(share_taken=0.75):
+            refused = await connect(server.address)
+            assert b"" == await refused.reader.read()
+        assert {"connections": 1} == server.listener.refusals.page()[HERE]
+        await refused.close()
         assert await works(server)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.engines import needs_native
 from tests.recording import Recorder
 from veneurpy.config import parse_config
 from veneurpy.config.loader import SinkKinds
@@ -278,3 +281,16 @@ async def test_a_sink_logs_where_the_node_does() -> None:
     assert [
         (30, "greeting", {"sink": name, "name": "a detail"}) for name in ("one", "two")
     ] == lines
+
+
+@needs_native
+async def test_a_store_without_room_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """A file system that cannot hold the arenas ends the start with what to do."""
+    dirs = f"state_dir: {tmp_path}\narena_dir: {tmp_path}/arenas\n"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(ListenError, match=rf"^cannot listen on .* arena_dir {tmp_path}/arenas"):
+            await Rig(CONFIG.replace("python", "native") + dirs).run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -26,7 +26,7 @@ from veneurpy.engine.native.scan cimport Ends, first_ends, next_colon, next_end,
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.store cimport GROUP, Group, Item, Store, store_apply, store_log_side, timestamps_admit
 from veneurpy.engine.native.table cimport table_home
-from veneurpy.engine.native.tags cimport TagFacts, tag_facts
+from veneurpy.engine.native.tags cimport TagFacts, may_be_tags, tag_facts
 from veneurpy.engine.native.utf8 cimport is_text
 
 cdef enum:
@@ -98,7 +98,7 @@ cdef void _reject(Parser* p, int reason, Slice name, Slice tags) noexcept nogil:
     """Counts a line out, by the first reason in the order of checks."""
     if reason > BAD_NAME and (name.size == 0 or not is_text(name.data, name.size)):
         reason = BAD_NAME
-    elif reason > BAD_TAGS and not is_text(tags.data, tags.size):
+    elif reason > BAD_TAGS and not may_be_tags(tags.data, tags.size):
         reason = BAD_TAGS
     _counters(p).rejected[reason] += 1
 
@@ -279,7 +279,7 @@ cdef inline void _accept(Parser* p, Item* it, Slice name, Fields* f) noexcept no
     it.has_timestamp = 0
     it.bad_timestamp = 0
     if unlikely(f.has_timestamp):
-        if name.size == 0 or not is_text(name.data, name.size) or not is_text(f.tags.data, f.tags.size):
+        if name.size == 0 or not is_text(name.data, name.size) or not may_be_tags(f.tags.data, f.tags.size):
             p.group.n_values = it.first
             _reject(p, BAD_VALUE, name, f.tags)
             return

@@ -17,6 +17,7 @@ from veneurpy.engine.native.lookup cimport confirmed, find_spelling, probable_en
 from veneurpy.engine.native.names cimport name_home
 from veneurpy.engine.native.overflow cimport Place, place_folded, place_new
 from veneurpy.engine.native.pair cimport counted, pair_count
+from veneurpy.engine.native.tags cimport may_be_tags
 from veneurpy.engine.native.utf8 cimport is_text
 
 
@@ -205,7 +206,7 @@ cdef Entry* _place_new(Store* s, Counters* c, const Item* it) noexcept nogil:
     if it.name_len == 0 or not is_text(it.name, it.name_len):
         c.rejected[BAD_NAME] += 1
         return NULL
-    if not is_text(it.tags, it.tags_len):
+    if not may_be_tags(it.tags, it.tags_len):
         c.rejected[BAD_TAGS] += 1
         return NULL
     _count_line(c, it)

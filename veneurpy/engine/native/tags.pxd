@@ -5,8 +5,11 @@ Tags match a magic word by key: the word alone or followed by ':'.
 from libc.string cimport memcmp
 from veneurpy.engine.native.compat cimport u8
 from veneurpy.engine.native.slice cimport Slice, compare, find, next_part
+from veneurpy.engine.native.utf8 cimport is_text
 
 cdef enum:
+    # engine.tags.LONGEST_TAGS: with the words that folding adds, an entry's 16 bits still say how long they are.
+    LONGEST_TAGS = 65_000
     SINK_WORD = 15                      # "veneursinkonly:"
     FOLDED_BYTES = 20
 
@@ -28,6 +31,11 @@ cdef struct TagFacts:
     bint local
     bint global_
     bint sinks
+
+
+cdef inline bint may_be_tags(const u8* p, Py_ssize_t n) noexcept nogil:
+    """Is it text, and not too long."""
+    return n <= LONGEST_TAGS and is_text(p, n)
 
 
 cdef inline Slice counted_key(Slice tag) noexcept nogil:

@@ -38,6 +38,7 @@ from veneurpy.telemetry.events.limits import (
     ClientOverBudget,
     MemoryLimitSmall,
     NameOverBudget,
+    StoreFull,
 )
 from veneurpy.telemetry.events.listeners import (
     AcceptFailed,
@@ -145,6 +146,7 @@ __all__ = [
     "StopFailed",
     "Stopped",
     "Stopping",
+    "StoreFull",
     "StreamClosed",
     "TaskCrashed",
     "TicksMissed",

@@ -52,8 +52,29 @@ class ArenaDirSmall(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StoreFull(Event):
+    """Values of one interval found no room in the store, not even in a folded series."""
+
+    level: ClassVar[Level] = "warning"
+    every_s: ClassVar[float] = 60.0
+    listener: str
+    values: int
+    mend: str = (
+        "see which names have most series with `veneurpy top --by series`; raise store_max_bytes, "
+        "or the file system of arena_dir if that is smaller"
+    )
+
+    @property
+    def about(self) -> str:
+        return self.listener
+
+
+@dataclass(frozen=True, slots=True)
 class NameOverBudget(Event):
-    """A name has more series or tag values than it may: each name is told once."""
+    """A name has more series or tag values than it may, or than the store has room for.
+
+    Each name is told once.
+    """
 
     level: ClassVar[Level] = "warning"
     name: str
@@ -62,7 +83,10 @@ class NameOverBudget(Event):
     values: int
     folded: int
     rejected: int
-    mend: str = "leave out or bound that tag where it is sent, or raise max_series_per_name"
+    mend: str = (
+        "leave out or bound that tag where it is sent; or raise max_series_per_name, or, where the "
+        "name has fewer series than that, store_max_bytes"
+    )
 
 
 @dataclass(frozen=True, slots=True)
