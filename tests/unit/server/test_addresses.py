@@ -21,7 +21,7 @@ async def addresses_by_dns(server: NameServer, members: dict[str, str], **wanted
     ring = Ring.model_validate(
         {
             "members": members,
-            "addresses": {"to come": ""},
+            "addresses": {"to-come": ""},
             "discovery": {"kind": "dns", "nameservers": [server.address], **wanted},
         }
     )
