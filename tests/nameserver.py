@@ -12,6 +12,8 @@ from dnslib import QTYPE, RCODE, RR, DNSError
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 
 Trouble = Literal["", "silent", "SERVFAIL", "REFUSED", "NXDOMAIN", "truncated"]
+OLD_UDP_BYTES = 512
+"""Of an answer, if the question does not say that more is welcome."""
 TRIES = 20
 POLL_S = 0.01
 """How long the end of a server may take."""
@@ -55,6 +57,8 @@ class NameServer(BaseResolver):  # type: ignore[misc]
             return reply
         if not reply.header.tc:
             self._answer(reply, kind)
+        if handler.protocol == "udp" and len(reply.pack()) > udp_bytes(request):
+            reply.header.tc, reply.rr = 1, []
         return reply
 
     def _answer(self, reply: Any, kind: str) -> None:
@@ -67,6 +71,11 @@ class NameServer(BaseResolver):  # type: ignore[misc]
         if not named:
             reply.header.rcode = RCODE.NXDOMAIN
         reply.add_answer(*(record for record in named if QTYPE[record.rtype] == kind))
+
+
+def udp_bytes(request: Any) -> int:
+    """How long an answer by UDP may be."""
+    return max([OLD_UDP_BYTES, *(r.edns_len for r in request.ar if r.rtype == QTYPE.OPT)])
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class Resolver:
                 name,
                 kind,
                 raise_on_no_answer=False,
-                lifetime=max(PATIENCE_S, (len(resolver.nameservers) + 0.5) * PATIENCE_EACH_S),
+                lifetime=max(PATIENCE_S, (len(resolver.nameservers) + 0.5) * resolver.timeout),
                 search=not self._nameservers,
             )
         except dns.resolver.NXDOMAIN as exc:
@@ -67,6 +67,6 @@ class Resolver:
             resolver.nameservers = [
                 dns.nameserver.Do53Nameserver(address, port) for address, port in self._nameservers
             ]
-        resolver.timeout = PATIENCE_EACH_S
+        resolver.timeout = min(resolver.timeout, PATIENCE_EACH_S)
         resolver.use_edns(payload=UDP_BYTES)
         return resolver

@@ -250,19 +250,23 @@ async def test_the_order_of_records_changes_nothing(server: NameServer, ask: Ask
 
 
 @pytest.mark.parametrize(
-    "records", [["x.test 1 A 10.0.0.9"], [f"{SERVICE} 30 SRV 0 0 0 ."]], ids=["gone", "none"]
+    ("record", "reason"),
+    [
+        ("x.test 30 A 10.0.0.9", "no_name"),
+        (f"{SERVICE} 30 TXT nothing", "empty"),
+        (f"{SERVICE} 30 SRV 0 0 0 .", "empty"),
+    ],
 )
 async def test_an_empty_service_takes_nothing_back(
-    server: NameServer, ask: Ask, records: list[str]
+    server: NameServer, ask: Ask, record: str, reason: str
 ) -> None:
     """No record, and the one that says there is no such service."""
     server.set(f"{SERVICE} 30 SRV 0 0 1 a.test", "a.test 3000 A 10.0.0.1")
     asking = ask(service=SERVICE)
     await asking.settle()
-    server.set(*records)
+    server.set(record)
     await asking.after(30)
-    assert [{"a": "10.0.0.1:1"}] == asking.known
-    assert 1 == len(asking.rig.failures())
+    assert ([{"a": "10.0.0.1:1"}], [reason]) == (asking.known, asking.rig.failures())
 
 
 async def test_an_answer_may_lack_members(server: NameServer, ask: Ask) -> None:

@@ -63,6 +63,16 @@ async def test_what_was_cut_short_is_asked_for_by_tcp() -> None:
         assert ["udp", "tcp"] == [protocol for _, _, protocol in server.asked]
 
 
+@pytest.mark.parametrize(("number", "ways"), [(50, ["udp"]), (300, ["udp", "tcp"])])
+async def test_long_answers(number: int, ways: list[str]) -> None:
+    """One that is longer than of old, and fits into one packet of every network, comes by UDP."""
+    zone = [f"a.test 30 A 10.0.{n // 100}.{n % 100}" for n in range(number)]
+    with nameserver(*zone) as server:
+        records = await Resolver([(server.host, server.port)]).ask("a.test", "A")
+        assert number == len(records.data)
+        assert ways == [protocol for _, _, protocol in server.asked]
+
+
 async def test_aliases_in_a_circle() -> None:
     """They are a failure, and have an end."""
     with (
