@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv6Address, ip_address
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -13,10 +13,12 @@ from veneurpy.config.called import Called
 from veneurpy.config.wrong import Wrong, shown
 
 SEND_SCHEMES = ("udp", "tcp")
+DNS_PORT = 53
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _UNIX = re.compile(r"(unix|unixgram|unixpacket):")
 _HOST_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*):(?P<port>\d{1,5})")
+_NAMESERVER = re.compile(r"(?:(?P<v4>[\d.]+)|\[(?P<v6>[^\]]*:[^\]]*)\])(?::(?P<port>\d{1,5}))?")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}")
 
 
@@ -143,6 +145,32 @@ def parse_send_url(value: object) -> SendUrl:
     return SendUrl(scheme, address.host or "127.0.0.1", address.port)
 
 
+def parse_nameserver(value: object) -> HostPort:
+    """Reads the address of a name server, without a port at 53. Raises Wrong."""
+    if isinstance(value, HostPort):
+        return value
+    match = _NAMESERVER.fullmatch(value) if isinstance(value, str) else None
+    host = "" if match is None else match["v4"] or match["v6"]
+    if match is None or not _is_plain_address(host):
+        if isinstance(value, str) and _is_plain_address(value):
+            raise Wrong(f'an IPv6 address needs brackets, as in "[::1]:53", found "{value}"')
+        expected = 'expected the IP address of a name server, as in "127.0.0.1:8600" or "[::1]:53"'
+        raise Wrong(f"{expected}, found {shown(value)}")
+    port = DNS_PORT if match["port"] is None else int(match["port"])
+    if not 1 <= port <= 65535:
+        raise Wrong(f'expected a port from 1 to 65535, found "{value}"')
+    return HostPort(host, port)
+
+
+def _is_plain_address(host: str) -> bool:
+    """Whether it is an IP address without a zone."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host
+
+
 HttpAddress = Annotated[
     HostPort | None,
     BeforeValidator(parse_http_address),
@@ -166,4 +194,10 @@ SendAddress = Annotated[
     BeforeValidator(parse_send_url),
     PlainSerializer(str, when_used="json"),
     Called("URL"),
+]
+Nameserver = Annotated[
+    HostPort,
+    BeforeValidator(parse_nameserver),
+    PlainSerializer(str, when_used="json"),
+    Called("host:port"),
 ]

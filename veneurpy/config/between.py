@@ -35,6 +35,10 @@ def _check_ring(key: str, ring: Ring, report: Report) -> None:
     if kind in ("consul", "kubernetes") and not service:
         place = report.places.of((key, "discovery"), key=True)
         report.mistake(place, f'{key}.discovery: `kind: {kind}` needs "service"')
+    if ring.discovery.nameservers and kind != "dns":
+        place = report.places.of((key, "discovery", "nameservers"), key=True)
+        what = f'{key}.discovery: "nameservers" has no effect without `kind: dns`'
+        report.warning(place, what)
     finds = kind in ("consul", "kubernetes") or bool(service)
     for name, address in ring.members.items():
         if not (address or ":" in name or finds):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from veneurpy.config.address import parse_host_port
+from veneurpy.config.address import Nameserver, parse_host_port
 from veneurpy.config.called import Called
 from veneurpy.config.checks import as_tuple, check_pem, check_plain
 from veneurpy.config.secret import Secret
@@ -72,6 +72,9 @@ class Discovery(Section):
     `service`."""
     service: Annotated[str, AfterValidator(check_plain)] = ""
     """The name with SRV records, or the service."""
+    nameservers: Annotated[tuple[Nameserver, ...], BeforeValidator(as_tuple)] = ()
+    """Of DNS: whom to ask, by IP address, as in `["127.0.0.1:8600"]`; the next one where one fails
+    or does not answer. Without a port it is 53. Empty: those of /etc/resolv.conf."""
     namespace: Annotated[str, AfterValidator(check_plain)] = ""
     """Of Kubernetes. Empty: that of the pod."""
     port: Annotated[str, AfterValidator(check_plain)] = "grpc"
@@ -97,7 +100,7 @@ class Ring(Section):
     """Tags that say nothing about the owner: `[pod]`, or `[pod*]` for all that begin so. They stay
     in the series."""
     discovery: Discovery = Field(default_factory=Discovery)
-    """How addresses are found: `kind`, `service`, `namespace`, `port`."""
+    """How addresses are found: `kind`, `service`, `nameservers`, `namespace`, `port`."""
 
     @field_validator("members", "addresses", mode="before")
     @classmethod

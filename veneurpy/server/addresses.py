@@ -27,6 +27,8 @@ class Addresses:
         self._configured = {name: address for name, address in known.items() if address}
         discovery = discovery_of(ring, clock, telemetry, key)
         self._directory = None if discovery is None else Directory(discovery)
+        # DNS does not tell upper from lower case, and names of a service are found in lower case.
+        self._in_lower_case = ring.discovery.kind == "dns" and bool(ring.discovery.service)
 
     def __repr__(self) -> str:
         return f"Addresses({self._everybody or self._directory or self._configured!r})"
@@ -38,7 +40,8 @@ class Addresses:
         """
         if self._everybody:
             return self._everybody
-        found = self._directory.known.get(name) if self._directory is not None else None
+        known = {} if self._directory is None else self._directory.known
+        found = known.get(name.lower() if self._in_lower_case else name)
         return found or self._configured.get(name) or (name if ":" in name else None)
 
     async def follow(self) -> None:
@@ -52,12 +55,13 @@ def discovery_of(ring: Ring, clock: Clock, telemetry: Telemetry, key: str) -> Di
     wanted = ring.discovery
     if wanted.kind == "dns":
         known = ring.addresses | ring.members
-        hosts = {name: address or name for name, address in known.items()}
+        hosts = {name: address or name for name, address in known.items() if address or ":" in name}
         return DnsDiscovery(
             clock=clock,
             telemetry=telemetry,
             hosts=None if wanted.service else hosts,
             service=wanted.service,
+            nameservers=[(server.host, server.port) for server in wanted.nameservers],
         )
     try:
         if wanted.kind == "consul":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.config.conftest import Complain, Load
+from veneurpy.config.ring import Ring
 
 OWNER = "grpc_address: :8128\n"
 DISK = "state_dir: /s\narena_dir: /a\n"
@@ -99,3 +100,51 @@ def test_contradictions_are_mistakes(text: str, says: str, complain: Complain) -
 def test_what_secures_nothing_is_warned_about(text: str, says: str, load: Load) -> None:
     """Certificates where nothing is sent or received."""
     assert [f"f.yaml:3:1: {says}"] == load(text).warnings
+
+
+DNS = """\
+forward:
+  members: {g1: "a:1"}
+  discovery:
+    kind: dns
+    nameservers: [%s]
+"""
+
+
+def test_nameservers(load: Load) -> None:
+    """IPv4 and IPv6 addresses, with the port of DNS if there is none."""
+    ring = load(DNS % '"127.0.0.1:8600", "[::1]:8600", 10.0.0.2, "[fd00::2]"').config.forward
+    assert ring is not None
+    assert ["127.0.0.1:8600", "[::1]:8600", "10.0.0.2:53", "[fd00::2]:53"] == [
+        str(server) for server in ring.discovery.nameservers
+    ]
+    assert () == Ring().discovery.nameservers
+
+
+@pytest.mark.parametrize(
+    ("server", "says"),
+    [
+        ("consul:8600", "expected the IP address of a name server"),
+        ("10.0.0.300:53", "expected the IP address of a name server"),
+        ("127.0.0.1:", "expected the IP address of a name server"),
+        (":53", "expected the IP address of a name server"),
+        ("[fe80::1%eth0]:53", "expected the IP address of a name server"),
+        ("[10.0.0.1]:53", "expected the IP address of a name server"),
+        ("8600", "expected the IP address of a name server"),
+        ("::1", "an IPv6 address needs brackets"),
+        ("::1:8600", "an IPv6 address needs brackets"),
+        ("10.0.0.1:0", "expected a port from 1 to 65535"),
+        ("[::1]:65536", "expected a port from 1 to 65535"),
+    ],
+)
+def test_what_is_no_nameserver(server: str, says: str, complain: Complain) -> None:
+    """It is said where in the list it stands; a name would have to be looked up itself."""
+    where = "forward.discovery.nameservers[1]"
+    assert f"f.yaml:7:32: {where}: {says}" in complain(DNS % f'"127.0.0.1", "{server}"')
+
+
+def test_nameservers_of_another_discovery(load: Load) -> None:
+    """Only DNS asks them."""
+    text = DNS.replace("kind: dns", "kind: consul\n    service: global") % "127.0.0.1"
+    said = 'forward.discovery: "nameservers" has no effect without `kind: dns`'
+    assert [f"f.yaml:8:5: {said}"] == load(text).warnings

@@ -4,71 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import dns.asyncresolver
 import pytest
-from dnslib import AAAA, QTYPE, RR, SRV, A
-from dnslib.server import BaseResolver, DNSServer
 
-from tests.recording import Recorder
 from tests.unit.discovery.emulators import Consul, Kubernetes, endpoint, served
+from tests.unit.discovery.following import WAIT_S, Following, Rig
 from veneurpy.discovery.consul import ConsulDiscovery, ConsulOptions
 from veneurpy.discovery.directory import Directory
-from veneurpy.discovery.dns import DnsDiscovery
 from veneurpy.discovery.kubernetes import KubernetesDiscovery, KubernetesOptions
 from veneurpy.discovery.static import StaticDiscovery
-from veneurpy.ports import Discovery
-from veneurpy.telemetry import Telemetry
-from veneurpy.testing import FakeClock
-
-WAIT_S = 20.0
-
-
-class Rig:
-    """What every discovery is given."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.log = Recorder()
-        self.telemetry = Telemetry(self.log, self.clock)
-
-    def failures(self) -> list[str]:
-        """The reasons of the failures so far."""
-        return [fields["reason"] for fields in self.log.of("discovery_failed")]
-
-    async def until(self, reason: str) -> None:
-        """Lets it run until such a failure was logged."""
-        async with asyncio.timeout(WAIT_S):
-            while reason not in self.failures():  # noqa: ASYNC110 (nobody tells)
-                await asyncio.sleep(0)
 
 
 @pytest.fixture
 def rig() -> Rig:
     return Rig()
-
-
-class Following:
-    """The answers of a discovery, one by one."""
-
-    def __init__(self, discovery: Discovery) -> None:
-        self._answers = discovery.addresses()
-
-    async def next(self) -> Mapping[str, str]:
-        """The next answer."""
-        async with asyncio.timeout(WAIT_S):
-            return await anext(self._answers)
-
-    def begin(self) -> asyncio.Task[Mapping[str, str]]:
-        """The next answer, when it comes."""
-        return asyncio.create_task(self.next())
-
-    async def close(self) -> None:
-        """Ends it."""
-        if close := getattr(self._answers, "aclose", None):
-            await close()
 
 
 async def test_static_addresses() -> None:
@@ -92,121 +43,6 @@ async def test_a_directory_follows() -> None:
     assert [1] == changes
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-# DNS
-
-
-class Zone(BaseResolver):  # type: ignore[misc]
-    """Records that a test changes; it can refuse to answer."""
-
-    def __init__(self) -> None:
-        self.records: list[RR] = []
-        self.fails = False
-        self.asked = 0
-
-    def add(self, name: str, data: object, ttl_s: int = 30) -> None:
-        """Adds a record."""
-        self.records.append(RR(name, getattr(QTYPE, type(data).__name__), rdata=data, ttl=ttl_s))
-
-    def resolve(self, request: object, handler: object) -> object:
-        """As dnslib asks it."""
-        self.asked += 1
-        reply = request.reply()  # type: ignore[attr-defined]
-        named = [r for r in self.records if r.rname == reply.q.qname]
-        if self.fails:
-            reply.header.rcode = 2
-        elif not named:
-            reply.header.rcode = 3
-        for record in named:
-            if record.rtype == reply.q.qtype and not self.fails:
-                reply.add_answer(record)
-        return reply
-
-
-@pytest.fixture
-def zone() -> Iterator[tuple[Zone, dns.asyncresolver.Resolver]]:
-    """A DNS server, and a resolver that asks it."""
-    found = Zone()
-    server = DNSServer(found, address="127.0.0.1", port=0)
-    server.start_thread()
-    resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.nameservers = ["127.0.0.1"]
-    resolver.port = server.server.server_address[1]
-    yield found, resolver
-    server.stop()
-    server.server.server_close()
-
-
-async def test_hosts_by_dns(rig: Rig, zone: tuple[Zone, dns.asyncresolver.Resolver]) -> None:
-    """A and AAAA records are addresses; they are asked again when their TTL has passed."""
-    records, resolver = zone
-    records.add("a.example", A("10.0.0.1"), ttl_s=30)
-    records.add("b.example", AAAA("fd00::1"), ttl_s=60)
-    following = Following(
-        DnsDiscovery(
-            clock=rig.clock,
-            telemetry=rig.telemetry,
-            hosts={"a": "a.example:8128", "b": "b.example:8129"},
-            resolver=resolver,
-        )
-    )
-    assert {"a": "10.0.0.1:8128", "b": "[fd00::1]:8129"} == await following.next()
-    records.records[0] = RR("a.example", QTYPE.A, rdata=A("10.0.0.2"), ttl=30)
-    coming, asked = following.begin(), records.asked
-    await rig.clock.sleepers(1)
-    rig.clock.advance(29.0)
-    assert asked == records.asked
-    rig.clock.advance(1.0)
-    assert {"a": "10.0.0.2:8128", "b": "[fd00::1]:8129"} == await coming
-    await following.close()
-
-
-async def test_a_host_that_is_gone_keeps_its_address(
-    rig: Rig, zone: tuple[Zone, dns.asyncresolver.Resolver]
-) -> None:
-    """One name that is not found does not keep the others from being followed."""
-    records, resolver = zone
-    records.add("a.example", A("10.0.0.1"))
-    records.add("b.example", A("10.0.0.2"))
-    hosts = {"a": "a.example:1", "b": "b.example:1"}
-    following = Following(
-        DnsDiscovery(clock=rig.clock, telemetry=rig.telemetry, hosts=hosts, resolver=resolver)
-    )
-    await following.next()
-    records.records = [RR("b.example", QTYPE.A, rdata=A("10.0.0.3"), ttl=30)]
-    coming = following.begin()
-    await rig.clock.sleepers(1)
-    rig.clock.advance(30.0)
-    assert {"a": "10.0.0.1:1", "b": "10.0.0.3:1"} == await coming
-    assert ["no_name"] == rig.failures()
-    await following.close()
-
-
-async def test_a_service_by_dns(rig: Rig, zone: tuple[Zone, dns.asyncresolver.Resolver]) -> None:
-    """SRV records name members by the first label of their target, each with its port."""
-    records, resolver = zone
-    for i in (0, 1):
-        records.add("_grpc._tcp.global.example", SRV(0, 0, 8128 + i, f"g-{i}.global.example"))
-        records.add(f"g-{i}.global.example", A(f"10.0.0.{i}"))
-    following = Following(
-        DnsDiscovery(
-            clock=rig.clock,
-            telemetry=rig.telemetry,
-            service="_grpc._tcp.global.example",
-            resolver=resolver,
-        )
-    )
-    assert {"g-0": "10.0.0.0:8128", "g-1": "10.0.0.1:8129"} == await following.next()
-    records.fails = True
-    coming = following.begin()
-    await rig.clock.sleepers(1)
-    rig.clock.advance(30.0)
-    await rig.until("failed")
-    assert not coming.done()
-    coming.cancel()
-    await asyncio.gather(coming, return_exceptions=True)
-    await following.close()
 
 
 # Consul
