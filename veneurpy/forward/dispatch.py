@@ -13,13 +13,14 @@ from uuid import UUID, uuid4
 
 from veneurpy.accounts import HostAccounts, Loss, LossWord
 from veneurpy.engine import Encoded
-from veneurpy.forward.answer import FORGOTTEN, Answer, Kind, Windows
+from veneurpy.forward.answer import FORGOTTEN, OF_ITS_INTERVAL, Answer, Kind, Windows
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.books import Books
 from veneurpy.forward.encode import divided
 from veneurpy.forward.epochs import Epoch, EpochInvalid
 from veneurpy.forward.give_up import drop, give_up
 from veneurpy.forward.membership import Membership
+from veneurpy.forward.put_off import PutOff
 from veneurpy.forward.windows import Fit
 from veneurpy.ports import Clock
 from veneurpy.spool.database import Database
@@ -84,6 +85,7 @@ class Dispatch:
         self._first_time: set[BatchId] = set()
         self._tried: defaultdict[str, set[BatchId]] = defaultdict(set)
         """Sent by this process: a call of ours that is not answered can be made again."""
+        self.put_off = PutOff(clock)
         self._window_ms = options.max_age_ms
         self.fit = Fit(options.windows, options.interval_ms / 1000, emit)
 
@@ -141,8 +143,9 @@ class Dispatch:
     def next(self, database: Database, owner: str) -> list[Batch]:
         """What to send to an owner now, the oldest interval first; it counts as sent from here on.
 
-        What the owner holds is left out. To one that would count a batch twice nothing is sent
-        that a process before this one may have sent; and one at a time, so that few are in doubt.
+        What the owner holds or has put off is left out. To one that would count a batch twice
+        nothing is sent that a process before this one may have sent; and one at a time, so that few
+        are in doubt.
         """
         chosen, size = list[Head](), 0
         heads = self._outbox.heads(database.connection, owner)
@@ -153,7 +156,7 @@ class Dispatch:
             heads = [h for h in heads if not h.is_sent or h.id in tried]
             most_bytes = 0
         for head in heads:
-            if head.id in self._held[owner]:
+            if head.id in self._held[owner] or self.put_off.has(owner, head.start_ms):
                 continue
             if chosen and size + head.bytes > most_bytes:
                 break
@@ -193,7 +196,10 @@ class Dispatch:
         self._first_time.discard(id)
 
     def answered(self, database: Database, batch: Batch, answer: Answer) -> bool:
-        """Does what an answer asks for; whether the next batch may be sent at once."""
+        """Does what an answer asks for; whether the next batch may be sent at once.
+
+        Not one of the same interval, if that was put off.
+        """
         is_first = batch.id in self._first_time
         self._first_time.discard(batch.id)
         if answer.windows is not None:
@@ -213,6 +219,9 @@ class Dispatch:
             self._settle(database, batch, "in_doubt", answer.reason)
         elif answer.kind is Kind.REFUSED:
             return self._refused(database, batch, answer)
+        elif answer.kind is Kind.BUSY and answer.reason in OF_ITS_INTERVAL:
+            self.put_off.add(batch, answer.after_s or self._options.interval_ms / 1000)
+            return True
         return answer.kind not in (Kind.BUSY, Kind.UNKNOWN)
 
     def to_confirm(self, database: Database, owner: str) -> list[BatchId]:
