@@ -18,7 +18,7 @@ from veneurpy.forward.desk import Desk, NextTier, OpenInterval
 from veneurpy.forward.steps import Steps
 from veneurpy.spool import Owed, Part, Record, pieces, seals
 from veneurpy.spool.codec import encode
-from veneurpy.spool.database import Database, NearlyFull
+from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import CHAIN
 from veneurpy.spool.parcel import Parcel, parcel
 from veneurpy.spool.pieces import Content, content, cut
@@ -220,15 +220,9 @@ def _retired(desk: Desk, start_ms: int) -> str:
 
 
 def _ahead(desk: Desk, *contents: Content) -> Steps[None]:
-    """Has all but the last step of something written: others get their turn in between.
-
-    On a disk that is nearly full the rest is left to the commit, which leaves nothing if it fails.
-    """
+    """Has all but the last step of something written: others get their turn in between."""
     for step in pieces.steps(contents, desk.options.step_bytes):
-        try:
-            yield partial(desk.run, partial(Database.write_ahead, step=step))
-        except NearlyFull:
-            pieces.put_back(step)
+        if not (yield partial(desk.run, partial(Database.write_ahead, step=step))):
             return
 
 
