@@ -16,12 +16,12 @@ from veneurpy.telemetry.events import SealFailed
 
 
 def due(desk: Desk) -> list[int]:
-    """The late intervals that have gathered for long enough, the oldest first."""
+    """The late intervals that have gathered, and rested, for long enough, the oldest first."""
     now_s, gathered_s = desk.clock.monotonic(), desk.options.interval_ms / 1000
     return [
         start_ms
         for start_ms, interval in sorted(desk.late.items())
-        if now_s >= interval.since_s + gathered_s
+        if now_s >= max(interval.since_s + gathered_s, interval.rests_until_s)
     ]
 
 
@@ -31,6 +31,7 @@ def amend(desk: Desk, start_ms: int) -> Steps[bool]:
     with desk.publishing(start_ms):
         steps = _revise(desk, interval) if desk.next_tier is None else pass_on(desk, interval)
         if not (yield from steps):
+            interval.rest(desk.clock.monotonic(), desk.options.interval_ms / 1000)
             return False
         del desk.late[start_ms]
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from veneurpy.forward.epochs import EpochTable
 
@@ -29,6 +30,10 @@ class Kind(StrEnum):
     """Sent to one who keeps no names of batches, and nobody knows whether it came: final."""
 
 
+OF_ITS_INTERVAL: Final = frozenset({"restoring", "sealing"})
+"""Why one is BUSY that may well take a batch of another interval."""
+ACCEPT_WINDOW = "accept_window"
+"""Older than what the owner takes."""
 FORGOTTEN = "forgotten"
 """So old that the owner no longer knows which batches of that interval it has published."""
 

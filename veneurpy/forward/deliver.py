@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from veneurpy.engine import FrameBroken, StoreFull
-from veneurpy.forward.answer import DONE, FORGOTTEN, Answer, Kind
+from veneurpy.forward.answer import ACCEPT_WINDOW, DONE, FORGOTTEN, Answer, Kind
 from veneurpy.forward.batch import MOST_BYTES, Batch
 from veneurpy.forward.desk import Desk, OpenInterval
 from veneurpy.forward.epochs import ANYBODY
@@ -110,16 +110,16 @@ def is_too_old(desk: Desk, batch: Batch) -> Answer | None:
     if start_ms < desk.bounds.forgotten_before_ms:
         return _too_old(desk, batch, FORGOTTEN)
     if start_ms < desk.bounds.refused_before_ms:
-        return _too_old(desk, batch, "accept_window")
+        return _too_old(desk, batch, ACCEPT_WINDOW)
     if age_ms > desk.options.accept_window_ms:
         _refuse_up_to(desk, start_ms)
-        return _too_old(desk, batch, "accept_window")
+        return _too_old(desk, batch, ACCEPT_WINDOW)
     seal = desk.sealed.get(start_ms)
-    if seal is None or (not seal.is_retired and age_ms <= desk.options.late_window_ms):
+    if seal is None or (not seal.retired and age_ms <= desk.options.late_window_ms):
         return None
-    if not seal.is_retired:
+    if not seal.retired:
         _retire(desk, start_ms)
-    return _too_old(desk, batch, "late_window")
+    return _too_old(desk, batch, desk.sealed[start_ms].retired)
 
 
 def is_bad(desk: Desk, batch: Batch) -> Answer | None:
@@ -244,10 +244,10 @@ def _keep_bounds(desk: Desk, bounds: Bounds) -> None:
 def _retire(desk: Desk, start_ms: int) -> None:
     def work(database: Database) -> None:
         with database.transaction() as db:
-            seals.retire(db, start_ms)
+            seals.retire(db, start_ms, seals.LATE_WINDOW)
 
     desk.run(work)
-    desk.sealed[start_ms] = desk.sealed[start_ms]._replace(is_retired=True)
+    desk.sealed[start_ms] = desk.sealed[start_ms]._replace(retired=seals.LATE_WINDOW)
 
 
 def _too_old(desk: Desk, batch: Batch, reason: str) -> Answer:

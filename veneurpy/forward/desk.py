@@ -16,6 +16,7 @@ from veneurpy.forward.clocks import SenderClocks
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.poison import Slot
 from veneurpy.forward.stores import ImportEngine
+from veneurpy.forward.windows import tick_s
 from veneurpy.ports import Clock
 from veneurpy.spool import Owed, Record, seals
 from veneurpy.spool.database import Database
@@ -109,6 +110,15 @@ class OpenInterval:
     """Bit k: part k of that uuid is in."""
     senders: set[str] = field(default_factory=set)
     sums: Sums = field(default_factory=Sums)
+    pause_s: float = 0.0
+    """How long it rests after an attempt to publish it that failed; longer each time."""
+    rests_until_s: float = 0.0
+    """Until then it is not tried again, by the monotonic clock."""
+
+    def rest(self, now_s: float, interval_s: float) -> None:
+        """It could not be published: all of it would have to be encoded again at once."""
+        self.pause_s = min(max(2 * self.pause_s, tick_s(interval_s)), interval_s)
+        self.rests_until_s = now_s + self.pause_s
 
     def holds(self, id: BatchId) -> bool:
         """Whether a batch is in."""

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from veneurpy.accounts import HostAccounts, Loss, LossWord
 from veneurpy.engine import Encoded
-from veneurpy.forward.answer import FORGOTTEN, Answer, Kind, Windows
+from veneurpy.forward.answer import FORGOTTEN, OF_ITS_INTERVAL, Answer, Kind, Windows
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.books import Books
 from veneurpy.forward.encode import divided
@@ -22,6 +22,7 @@ from veneurpy.forward.epochs import ANYBODY, Epoch, EpochInvalid
 from veneurpy.forward.give_up import drop, give_up
 from veneurpy.forward.membership import Membership
 from veneurpy.forward.misfits import Misfits
+from veneurpy.forward.put_off import PutOff
 from veneurpy.forward.windows import Fit
 from veneurpy.ports import Clock
 from veneurpy.spool.database import Database
@@ -89,6 +90,7 @@ class Dispatch:
         self._misfits = Misfits()
         self._windows_ms: dict[str, int] = {}
         """For how long each owner takes something, as far as it told."""
+        self.put_off = PutOff(clock)
         self.fit = Fit(options.windows, options.interval_ms / 1000, emit)
 
     def __repr__(self) -> str:
@@ -145,9 +147,9 @@ class Dispatch:
     def next(self, database: Database, owner: str) -> list[Batch]:
         """What to send to an owner now, the oldest interval first; it counts as sent from here on.
 
-        What the owner holds is left out, and what does not fit now. To one that would count a batch
-        twice nothing is sent that a process before this one may have sent; and one at a time, so
-        that few are in doubt.
+        What the owner holds is left out, and what must wait. To one that would count a batch twice
+        nothing is sent that a process before this one may have sent; and one at a time, so that few
+        are in doubt.
         """
         chosen, size = list[Head](), 0
         heads = self._outbox.heads(database.connection, owner)
@@ -158,7 +160,7 @@ class Dispatch:
             heads = [h for h in heads if not h.is_sent or h.id in tried]
             most_bytes = 0
         for head in heads:
-            if head.id in self._held[owner] or self._misfits.has(head):
+            if head.id in self._held[owner] or self._must_wait(head):
                 continue
             if chosen and size + head.bytes > most_bytes:
                 break
@@ -174,6 +176,12 @@ class Dispatch:
         name, db = self._options.name, database.connection
         loaded = (self._outbox.load(db, head.id, name) for head in chosen)
         return [batch for batch in loaded if batch is not None]
+
+    def _must_wait(self, head: Head) -> bool:
+        # What is too old is given up soon: unsent as it is, not in doubt.
+        is_too_old = not head.is_sent and head.start_ms < self._before_ms(head.owner)
+        is_put_off = self.put_off.has(head.owner, head.start_ms)
+        return is_too_old or is_put_off or self._misfits.has(head)
 
     def note(self, database: Database, owner: str, is_forgetful: bool) -> None:
         """Remembers whether an owner would count a batch twice."""
@@ -198,7 +206,10 @@ class Dispatch:
         self._first_time.discard(id)
 
     def answered(self, database: Database, batch: Batch, answer: Answer) -> bool:
-        """Does what an answer asks for; whether the next batch may be sent at once."""
+        """Does what an answer asks for; whether the next batch may be sent at once.
+
+        Not one of the same interval, if that was put off.
+        """
         is_first = batch.id in self._first_time
         self._first_time.discard(batch.id)
         self._misfits.note(batch, answer)
@@ -218,6 +229,9 @@ class Dispatch:
             self._settle(database, batch, "in_doubt", answer.reason)
         elif answer.kind is Kind.REFUSED:
             return self._refused(database, batch, answer, is_first=is_first)
+        elif answer.kind is Kind.BUSY and answer.reason in OF_ITS_INTERVAL:
+            self.put_off.add(batch, answer.after_s or self._options.interval_ms / 1000)
+            return True
         return answer.kind not in (Kind.BUSY, Kind.UNKNOWN)
 
     def to_confirm(self, database: Database, owner: str) -> list[BatchId]:

@@ -1,4 +1,8 @@
-"""The way to one owner: one batch at a time, the oldest interval first."""
+"""The way to one owner: one batch at a time, the oldest interval first.
+
+One that its owner takes nothing of for a while holds up no other: batches have identities, not an
+order.
+"""
 
 from __future__ import annotations
 
@@ -95,17 +99,20 @@ class OwnerLane:
             if batches:
                 await self._send(batches)
             elif not self._asks:
-                await self._news.wait()
+                await self._wait(self._dispatch.put_off.left_s(name))
 
     async def _send(self, batches: Sequence[Batch]) -> None:
-        """Sends some batches; after a setback those that are left are as if never taken up."""
-        for number, batch in enumerate(batches):
-            pause_s = await self._deliver(batch)
-            if pause_s:
-                rest = partial(self._dispatch.unsent, batches=batches[number + 1 :])
-                await self._do(rest, None)
-                await self._pause(pause_s)
-                return
+        """Sends some batches; those that are left after a setback are as if never taken up."""
+        left, pause_s = list[Batch](), 0.0
+        for batch in batches:
+            if pause_s or batch in self._dispatch.put_off:
+                left.append(batch)
+            else:
+                pause_s = await self._deliver(batch)
+        if left:
+            await self._do(partial(self._dispatch.unsent, batches=left), None)
+        if pause_s:
+            await self._pause(pause_s)
 
     async def _deliver(self, batch: Batch) -> float:
         """Sends one; returns for how long to wait before the next, 0 for not at all."""
@@ -160,12 +167,25 @@ class OwnerLane:
         self._pause_s = min(2 * pause_s, longest_pause_s(self._interval_s))
         return pause_s
 
+    async def _wait(self, seconds: float | None) -> None:
+        """For news, or for so long."""
+        if seconds is None:
+            await self._news.wait()
+        else:
+            await self._rest(seconds, self._news)
+
     async def _pause(self, seconds: float) -> None:
         if self._hurry.is_set():
-            seconds = min(seconds, FIRST_PAUSE_S)
-        tasks: set[asyncio.Future[Any]] = {asyncio.ensure_future(self._clock.sleep(seconds))}
-        if not self._hurry.is_set():
-            tasks.add(asyncio.ensure_future(self._hurry.wait()))
+            await self._clock.sleep(min(seconds, FIRST_PAUSE_S))
+        else:
+            await self._rest(seconds, self._hurry)
+
+    async def _rest(self, seconds: float, otherwise: asyncio.Event) -> None:
+        """For so long, or until something happens."""
+        tasks: set[asyncio.Future[Any]] = {
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(otherwise.wait()),
+        }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -143,7 +143,7 @@ def _check(desk: Desk, start_ms: int) -> None:
 
 def _is_amendable(desk: Desk, start_ms: int) -> bool:
     seal = desk.sealed.get(start_ms)
-    return seal is not None and not seal.is_retired
+    return seal is not None and not seal.retired
 
 
 def _wait_s(desk: Desk, start_ms: int) -> float:

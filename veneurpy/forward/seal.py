@@ -12,12 +12,13 @@ from dataclasses import replace
 from functools import partial
 
 from veneurpy.engine import Columns
+from veneurpy.forward.answer import ACCEPT_WINDOW
 from veneurpy.forward.batch import MOST_BYTES
 from veneurpy.forward.desk import Desk, NextTier, OpenInterval
 from veneurpy.forward.steps import Steps
 from veneurpy.spool import Owed, Part, Record, pieces, seals
 from veneurpy.spool.codec import encode
-from veneurpy.spool.database import Database, NearlyFull
+from veneurpy.spool.database import Database
 from veneurpy.spool.outbox import CHAIN
 from veneurpy.spool.parcel import Parcel, parcel
 from veneurpy.spool.pieces import Content, content, cut
@@ -33,14 +34,15 @@ def due(desk: Desk) -> int | None:
     """The interval that is to be sealed now, if there is one: the oldest that is open.
 
     None is sealed before an older one, nor before a hold has passed since its end and since its
-    first batch here; after a start everybody has another interval's time to come back.
+    first batch here; after a start everybody has another interval's time to come back. What could
+    not be sealed rests before it is tried again.
     """
     if not desk.open:
         return None
     interval = desk.open[min(desk.open)]
     hold_s, now_s = desk.options.hold_ms / 1000, desk.clock.monotonic()
     is_ended = desk.age_ms(interval.start_ms) >= desk.options.hold_ms
-    is_quiet = now_s >= interval.since_s + hold_s
+    is_quiet = now_s >= max(interval.since_s + hold_s, interval.rests_until_s)
     is_settled = now_s >= desk.started_s + hold_s + desk.options.interval_ms / 1000
     return interval.start_ms if is_ended and is_quiet and is_settled else None
 
@@ -55,6 +57,7 @@ def seal(desk: Desk, start_ms: int) -> Steps[bool]:
             columns = yield lambda: interval.store.columns(desk.plan)
             is_done = yield from publish(desk, interval, columns)
         if not is_done:
+            interval.rest(desk.clock.monotonic(), desk.options.interval_ms / 1000)
             return False
         del desk.open[start_ms]
     desk.recent = [*desk.recent[-REMEMBERED_INTERVALS + 1 :], interval.senders]
@@ -204,26 +207,22 @@ def _rows(desk: Desk, record: Record) -> tuple[Sequence[Owed], Content]:
 
 
 def _state(desk: Desk, interval: OpenInterval) -> Content:
-    is_wanted = not _is_retired(desk, interval.start_ms)
-    return content(interval.store.state(SHARDS, MOST_BYTES) if is_wanted else ())
+    retired = _retired(desk, interval.start_ms)
+    return content(() if retired else interval.store.state(SHARDS, MOST_BYTES))
 
 
-def _is_retired(desk: Desk, start_ms: int) -> bool:
-    """Whether nothing more will be taken of it."""
+def _retired(desk: Desk, start_ms: int) -> str:
+    """Why nothing more will be taken of it; "" if there may be."""
     known = desk.sealed.get(start_ms)
-    return start_ms < desk.bounds.refused_before_ms or (known is not None and known.is_retired)
+    if known is not None and known.retired:
+        return known.retired
+    return ACCEPT_WINDOW if start_ms < desk.bounds.refused_before_ms else ""
 
 
 def _ahead(desk: Desk, *contents: Content) -> Steps[None]:
-    """Has all but the last step of something written: others get their turn in between.
-
-    On a disk that is nearly full the rest is left to the commit, which leaves nothing if it fails.
-    """
+    """Has all but the last step of something written: others get their turn in between."""
     for step in pieces.steps(contents, desk.options.step_bytes):
-        try:
-            yield partial(desk.run, partial(Database.write_ahead, step=step))
-        except NearlyFull:
-            pieces.put_back(step)
+        if not (yield partial(desk.run, partial(Database.write_ahead, step=step))):
             return
 
 
@@ -234,12 +233,12 @@ def _drop(desk: Desk, contents: Sequence[Content]) -> None:
 
 def _sealing(desk: Desk, interval: OpenInterval, state: Content) -> Sealing:
     start_ms, options = interval.start_ms, desk.options
-    is_retired = _is_retired(desk, start_ms)
+    retired = _retired(desk, start_ms)
     return Sealing(
         start_ms,
-        Seal(interval.revision, is_retired),
+        Seal(interval.revision, retired),
         interval.identities,
-        content(()) if is_retired else state,
+        content(()) if retired else state,
         _bounds(desk),
         _states_before_ms(desk),
         options.late_max_bytes,

@@ -53,10 +53,6 @@ class OtherVersion(VeneurpyError):
     """Another version of veneurpy wrote the file."""
 
 
-class NearlyFull(sqlite3.OperationalError):
-    """The disk has room for what counts only; nothing was written."""
-
-
 class Database:
     """Opens the file, making it if need be. Every method is one transaction.
 
@@ -254,13 +250,15 @@ class Database:
         query = "SELECT timestamp_ms, key, revision, value, length_s FROM late"
         return [LateRow(*row) for row in self._db.execute(query)]
 
-    def write_ahead(self, step: Step) -> None:
+    def write_ahead(self, step: Step) -> bool:
         """Something large is written ahead, in transactions of their own; `drop` it in the end.
 
-        Raises sqlite3.Error, and NearlyFull before the disk is full.
+        False if the disk is nearly full: the step is put back, and all that is left is written by
+        what makes it count, which leaves nothing if it fails. Raises sqlite3.Error.
         """
         if not self._has_room(sum(len(piece) for _, piece in step)):
-            raise NearlyFull("the disk is nearly full")
+            pieces.put_back(step)
+            return False
         new = [whole for whole, _ in step if whole.seq is None]
         try:
             with self.transaction() as db:
@@ -271,6 +269,7 @@ class Database:
                 whole.seq = None
             raise
         self._ahead.update((whole.seq, whole) for whole in new if whole.seq is not None)
+        return True
 
     def _has_room(self, size: int) -> bool:
         """Whether so much can be written that does not count, and be freed again."""

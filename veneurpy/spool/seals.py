@@ -14,7 +14,7 @@ from veneurpy.spool.pieces import STEP_BYTES, Content
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS seals (
-    start_ms INTEGER PRIMARY KEY, revision INTEGER NOT NULL, retired INTEGER NOT NULL
+    start_ms INTEGER PRIMARY KEY, revision INTEGER NOT NULL, retired TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS identities (
     uuid BLOB NOT NULL, start_ms INTEGER NOT NULL, parts BLOB NOT NULL,
@@ -38,13 +38,16 @@ POISON_DEATHS = 2
 MOST_QUARANTINED = 64
 """Payloads that are kept for a person; of more only the identity is."""
 
+LATE_WINDOW, LATE_MAX_BYTES, FORWARD = "late_window", "late_max_bytes", "forward"
+"""Why an interval is retired: by what is configured, or because that was changed."""
+
 
 class Seal(NamedTuple):
     """What is known of a published interval."""
 
     revision: int
-    is_retired: bool
-    """It cannot be amended any more."""
+    retired: str = ""
+    """Why it cannot be amended any more, in a word for its senders; "" if it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +104,27 @@ def _forget_states(db: sqlite3.Connection, sealing: Sealing) -> None:
     )
     sizes = db.execute(query).fetchall()
     total = sum(size for _, size, _ in sizes)
-    for time_ms, size, is_retired in sizes:
-        is_old = time_ms < sealing.states_before_ms
-        is_wanted = not (is_retired or is_old or total > sealing.most_state_bytes)
-        if not is_wanted and time_ms not in sealing.spared:
-            retire(db, time_ms)
+    for time_ms, size, retired in sizes:
+        is_old, is_beyond = time_ms < sealing.states_before_ms, total > sealing.most_state_bytes
+        if (retired or is_old or is_beyond) and time_ms not in sealing.spared:
+            retire(db, time_ms, LATE_WINDOW if is_old else LATE_MAX_BYTES)
             db.execute("DELETE FROM states WHERE start_ms = ?", (time_ms,))
             total -= size
 
 
-def retire(db: sqlite3.Connection, start_ms: int) -> None:
-    """Says that nothing more is taken of an interval. Within a transaction."""
-    db.execute("UPDATE seals SET retired = 1 WHERE start_ms = ?", (start_ms,))
+def retire(db: sqlite3.Connection, start_ms: int, reason: str) -> None:
+    """Says that nothing more is taken of an interval, unless that was said before.
+
+    Within a transaction.
+    """
+    update = "UPDATE seals SET retired = ? WHERE start_ms = ? AND retired = ''"
+    db.execute(update, (reason, start_ms))
 
 
 def seals(db: sqlite3.Connection) -> dict[int, Seal]:
     """All that are known, by the interval's start."""
     query = "SELECT start_ms, revision, retired FROM seals"
-    return {time_ms: Seal(revision, bool(gone)) for time_ms, revision, gone in db.execute(query)}
+    return {time_ms: Seal(*known) for time_ms, *known in db.execute(query)}
 
 
 def state(
@@ -159,7 +165,7 @@ def keep_way(db: sqlite3.Connection, *, is_chained: bool) -> None:
     What was sealed before takes nothing more: half of an interval would be published here and half
     of it there.
     """
-    db.execute("UPDATE seals SET retired = 1")
+    db.execute("UPDATE seals SET retired = ? WHERE retired = ''", (FORWARD,))
     db.execute("INSERT OR REPLACE INTO bounds VALUES ('chained', ?)", (is_chained,))
 
 

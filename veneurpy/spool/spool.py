@@ -155,14 +155,15 @@ class Spool:
                 self._tell("drop", partial(Database.drop, contents=ahead))
 
     def _write_ahead(self, contents: Sequence[Content], end_s: float) -> bool:
-        """Writes all but what the last step would have; False if the disk would not. Raises Late.
+        """Writes all but what the last step would have; False if the disk fails. Raises Late.
 
         Others have their turn between the steps.
         """
         for step in pieces.steps(contents, STEP_BYTES):
             write = partial(Database.write_ahead, step=step)
             try:
-                self._in_time(partial(self._work, write), end_s)
+                if not self._in_time(partial(self._work, write), end_s):
+                    return True
             except Late:
                 raise
             except (sqlite3.Error, OSError):

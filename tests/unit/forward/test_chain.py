@@ -199,10 +199,10 @@ def test_a_node_that_changes_its_way_amends_nothing() -> None:
     node = OwnerNode("o0", rig.clock, TABLE, rig.zone.new_uuid, lambda: False)
     node.database = rig.zone.database
     node.start()
-    assert "too_old late_window" == text(deliver(node.desk, batch(number=2)))
+    assert "too_old forward" == text(deliver(node.desk, batch(number=2)))
     assert "done" == text(deliver(node.desk, batch()))
     assert "held" == text(deliver(node.desk, batch(number=3, start_ms=START_MS + 1000)))
     rig.clock.advance(3.0)
     node.tick()
     rig.zone.start()
-    assert "too_old late_window" == rig.deliver(batch(number=4, start_ms=START_MS + 1000))
+    assert "too_old forward" == rig.deliver(batch(number=4, start_ms=START_MS + 1000))

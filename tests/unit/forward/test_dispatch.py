@@ -91,6 +91,7 @@ def test_the_oldest_interval_first(rig: Rig) -> None:
         pytest.param(DONE, "done", True, id="done"),
         pytest.param(HELD, "pending", True, id="held"),
         pytest.param(Answer(Kind.BUSY, "memory", 2.0), "pending", False, id="busy"),
+        pytest.param(Answer(Kind.BUSY, "sealing"), "pending", True, id="busy with its interval"),
         pytest.param(TOO_OLD, "given_up.accept_window", True, id="too old"),
         pytest.param(LOST_TRACK, "given_up.forgotten", True, id="forgotten, at the first try"),
         pytest.param(Answer(Kind.REJECTED, "malformed"), "rejected.malformed", True, id="rejected"),
@@ -105,6 +106,23 @@ def test_answers(rig: Rig, answer: Answer, account: str, goes_on: bool) -> None:
     rig.next()
     assert goes_on == rig.answer(given, answer)
     assert {account: 1} == rig.accounts
+
+
+@pytest.mark.parametrize("reason", ["restoring", "sealing"])
+def test_an_interval_that_has_to_wait_holds_up_no_other(rig: Rig, reason: str) -> None:
+    """What is of it comes up again, as the first, when its owner has said."""
+    late = [batch(number=1, part=part, start_ms=START_MS - 1000) for part in range(2)]
+    new = batch(number=2)
+    rig.keep(*late, new)
+    assert [(1, 0), (1, 1), (2, 0)] == rig.next()
+    assert rig.answer(late[0], Answer(Kind.BUSY, reason, 2.0))
+    assert [True, False] == [each in rig.dispatch.put_off for each in (late[1], new)]
+    assert [(2, 0)] == rig.next()
+    assert [2.0, None] == [rig.dispatch.put_off.left_s(owner) for owner in ("o0", "o1")]
+    rig.clock.advance(2.0)
+    assert rig.dispatch.put_off.left_s("o0") is None
+    assert [(1, 0), (1, 1), (2, 0)] == rig.next()
+    assert {"pending": 3} == rig.accounts
 
 
 def test_another_ring_is_not_learnt(rig: Rig) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from tests.unit.forward.owners import LATE_WINDOW_S, Rig, batch, text
 from veneurpy.forward.batch import BatchId
 from veneurpy.forward.confirm import confirm
+from veneurpy.telemetry.events import SealFailed
 from veneurpy.testing import START_MS
 
 OLD_MS = START_MS - 1000
@@ -107,8 +109,19 @@ def test_states_have_a_bound() -> None:
     rig.node.desk.options = replace(rig.node.desk.options, late_max_bytes=size)
     rig.seal(batch(number=2, start_ms=START_MS + 1000))
     assert (size,) == rig.node.database.connection.execute(query).fetchone()
-    assert "too_old late_window" == rig.deliver(batch(number=3))
+    assert "too_old late_max_bytes" == rig.deliver(batch(number=3))
     assert "held" == rig.deliver(batch(number=4, start_ms=START_MS + 1000))
+
+
+def test_what_was_retired_keeps_its_reason() -> None:
+    """Senders are told the same later, and by the next process."""
+    rig = Rig()
+    rig.node.desk.options = replace(rig.node.desk.options, late_max_bytes=0)
+    rig.seal(batch())
+    rig.clock.advance(LATE_WINDOW_S)
+    assert "too_old late_max_bytes" == rig.deliver(batch(number=2))
+    rig.node.start()
+    assert "too_old late_max_bytes" == rig.deliver(batch(number=3))
 
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["seal", "amend"])
@@ -125,10 +138,34 @@ def test_a_full_disk_takes_nothing_more(is_late: bool) -> None:
     assert "held" == rig.deliver(batch())
     assert "busy disk" == rig.deliver(batch(number=2))
     rig.node.database.is_full = False
-    rig.tick()
+    rig.tick(0.1)
     assert rows + 1 == len(rig.rows)
     assert "done" == rig.deliver(batch())
     assert "held" == rig.deliver(batch(number=2))
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["seal", "amend"])
+def test_what_fails_is_tried_again_less_and_less_often(is_late: bool) -> None:
+    """All of it is encoded each time: after a tick, then twice as long, at most an interval."""
+    rig = Rig()
+    if is_late:
+        rig.seal(batch(number=9))
+    rig.deliver(batch())
+    rows = len(rig.rows)
+    rig.node.database.is_full = True
+    failed_s, events = list[float](), rig.node.events
+    for _ in range(100):
+        known = len(events)
+        rig.tick(0.05)
+        failed_s += [
+            rig.clock.monotonic() for each in events[known:] if isinstance(each, SealFailed)
+        ]
+    pauses_s = [after_s - before_s for before_s, after_s in pairwise(failed_s)]
+    assert [0.1, 0.2, 0.4, 0.8, 1.0] == pytest.approx(pauses_s[:5], abs=0.06)
+    assert 1.0 == pytest.approx(max(pauses_s), abs=0.06)
+    rig.node.database.is_full = False
+    rig.tick(1.0)
+    assert rows + 1 == len(rig.rows)
 
 
 def test_identities_are_bitmaps() -> None:

@@ -199,7 +199,7 @@ def test_what_is_refused_between_the_steps_stays_refused() -> None:
     deliver_module._refuse_up_to(rig.node.desk, later)
     rig.node.tick()
     assert later + 1 == rig.node.desk.bounds.refused_before_ms
-    assert rig.node.desk.sealed[START_MS].is_retired
+    assert "accept_window" == rig.node.desk.sealed[START_MS].retired
     rig.node.start()
     assert later + 1 == rig.node.desk.bounds.refused_before_ms
     while rig.node.database.sweep():

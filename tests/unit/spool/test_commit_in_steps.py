@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.unit.spool.rig import ONE, TWO, opened
 from tests.unit.spool.test_spare import SpareRig
 from veneurpy.forward.batch import Batch
 from veneurpy.spool import spool as spool_module
+from veneurpy.spool.closed import Closed, Packed
 from veneurpy.spool.database import LEFT_BYTES, Database
 from veneurpy.spool.outbox import FORWARD
 from veneurpy.spool.pieces import Step, content
@@ -38,10 +38,10 @@ def at_each_step(
     """Has something happen on the spool's thread before each step; how many there were."""
     write_ahead, steps = Database.write_ahead, list[int]()
 
-    def write(database: Database, step: Step) -> None:
+    def write(database: Database, step: Step) -> bool:
         meanwhile(database, len(steps))
         steps.append(len(step))
-        write_ahead(database, step)
+        return write_ahead(database, step)
 
     monkeypatch.setattr(Database, "write_ahead", write)
     return steps
@@ -98,16 +98,26 @@ async def test_a_disk_that_refuses_in_between_is_as_one_that_refuses(
 async def test_the_last_of_a_disk_is_left_to_what_counts(
     rig: SpareRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is written ahead does not fill it: nothing could be freed then. All of it is kept."""
+    """What is written ahead does not fill it: nothing could be freed then. All of it is kept.
+
+    It is not encoded anew for that.
+    """
     free, looked = [LEFT_BYTES + 400, LEFT_BYTES + 400, LEFT_BYTES - 1], list[int]()
 
     def usage(_: Path) -> SimpleNamespace:
         looked.append(free.pop(0))
         return SimpleNamespace(free=looked[-1])
 
+    packed, times = Closed.packed, list[Closed]()
+
+    def counted(closed: Closed) -> Packed:
+        times.append(closed)
+        return packed(closed)
+
+    monkeypatch.setattr(Closed, "packed", counted)
     monkeypatch.setattr(shutil, "disk_usage", usage)
     assert (await rig.commit(ONE, batches=BATCHES)).kept
-    assert ([], []) == (free, rig.failures)
+    assert ([], [], 1) == (free, rig.failures, len(times))
     assert (BATCHES, set()) == await kept(rig)
     assert (1.0, 0) == (await rig.value(ONE), rig.spool.spared.intervals)
 
@@ -120,15 +130,14 @@ async def test_what_is_free_within_the_file_is_written_ahead_to(
     large = content([b"x" * 400_000])
 
     def work(database: Database) -> None:
-        with pytest.raises(sqlite3.OperationalError, match="nearly full"):
-            database.write_ahead([(large, b"x" * 4000)])
+        assert not database.write_ahead([(large, b"x" * 4000)])
         with database.transaction() as db:
             FORWARD.keep(db, [batch(b"x" * 100_000)])
         with database.transaction() as db:
             FORWARD.drop(db, [head.id for head in FORWARD.oldest_first(db)])
         while database.sweep():
             pass
-        database.write_ahead([(large, b"x" * 4000)])
+        assert database.write_ahead([(large, b"x" * 4000)])
         database.drop([large])
 
     await rig.spool.do(work)

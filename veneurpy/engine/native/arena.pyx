@@ -3,8 +3,8 @@
 from libc.string cimport memset
 from veneurpy.engine.native.check cimport hash_check
 from veneurpy.engine.native.compat cimport (
-    HUGE_PAGE, barrier, bell_ring, collapse, i64, load_acquire, map_file, map_memory, move_mark, munmap, populate,
-    release_pages, reserve_file, store_release, u8, u32, u64,
+    HUGE_PAGE, barrier, bell_ring, collapse, empty, i64, load_acquire, map_file, map_memory, move_mark, munmap,
+    populate, release_pages, reserve_file, store_release, u8, u32, u64,
 )
 from veneurpy.engine.native.heap cimport heap_add, heap_extra, heap_give, heap_mark, heap_take
 from veneurpy.engine.native.meter cimport Meter, meter_count
@@ -236,6 +236,8 @@ cdef int arena_open(Arena* a, Meter* meter, int fd, u64 size, u64 digest_bytes) 
 cdef void arena_close(Arena* a) noexcept nogil:
     """Gives everything back. Idempotent."""
     if a.base != NULL:
+        empty(a.base, a.lo_ready)
+        empty(a.base + a.hi_ready, a.size - a.hi_ready)
         munmap(a.base, a.size)
         _count(a, -<i64>arena_committed(a))
         a.base = NULL

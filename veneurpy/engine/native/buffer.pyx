@@ -3,7 +3,8 @@
 cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_WRITABLE
 from libc.stdlib cimport free
-from veneurpy.engine.native.meter cimport MemoryMeter, Meter, meter_free
+from veneurpy.engine.native.compat cimport empty
+from veneurpy.engine.native.meter cimport METER_LARGE, MemoryMeter, Meter, meter_free
 
 
 # The meter must be there when the memory goes, also in a cycle that is collected.
@@ -29,14 +30,17 @@ cdef class Buffer:
     def __dealloc__(self):
         cdef void* data = self.data
         cdef Meter* meter = NULL
+        cdef size_t bytes_ = <size_t>(self.shape[0] * self.strides[0])
         if self.meter is not None:
             meter = &self.meter.meter
         # A large column goes back to the kernel, page by page: nobody else has to wait for that.
         with nogil:
-            if meter == NULL:
-                free(data)
-            else:
+            if meter != NULL:
                 meter_free(meter, data)
+            else:
+                if bytes_ >= METER_LARGE:
+                    empty(data, bytes_)
+                free(data)
 
 
 cdef object buffer_view(MemoryMeter meter, void** data, Py_ssize_t n, Py_ssize_t itemsize, char format):

@@ -350,10 +350,24 @@ static inline void *vnp_map(size_t bytes) {
     return p;
 }
 
+/* The end of the step that begins at `at`. Memory comes and goes in steps, for as long as one of which the kernel
+   holds its lock on the address space: in one go every thread that maps or unmaps anything would wait until the end,
+   one of them with the interpreter's lock in its hand, and so all of them. */
+static inline uintptr_t vnp_step(uintptr_t at, uintptr_t end) {
+    uintptr_t next = (at / VNP_HUGE_PAGE + 1) * VNP_HUGE_PAGE;
+    return next < end ? next : end;
+}
+
 /* Puts memory behind a page-aligned range; 0, or an errno. */
 static inline int vnp_populate(void *p, size_t bytes) {
 #ifdef MADV_POPULATE_WRITE
-    if (madvise(p, bytes, MADV_POPULATE_WRITE) == 0)
+    uintptr_t at = (uintptr_t)p, end = at + bytes, next;
+    for (; at < end; at = next) {
+        next = vnp_step(at, end);
+        if (madvise((void *)at, next - at, MADV_POPULATE_WRITE) != 0)
+            break;
+    }
+    if (at == end)
         return 0;
     if (errno != EINVAL && errno != ENOSYS)
         return errno;
@@ -361,6 +375,17 @@ static inline int vnp_populate(void *p, size_t bytes) {
     for (size_t i = 0; i < bytes; i += 4096)
         ((volatile uint8_t *)p)[i] = ((volatile uint8_t *)p)[i];
     return 0;
+}
+
+/* Takes the memory from behind the whole pages of a range, whose bytes nobody needs any more: what is left for
+   `munmap` or `free` to do takes no time. */
+static inline void vnp_empty(void *p, size_t bytes) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t at = ((uintptr_t)p + page - 1) & ~(page - 1), end = ((uintptr_t)p + bytes) & ~(page - 1), next;
+    for (; at < end; at = next) {
+        next = vnp_step(at, end);
+        madvise((void *)at, next - at, MADV_DONTNEED);
+    }
 }
 
 /* A file's bytes; `shared` writes through to it. NULL on failure. */

@@ -39,6 +39,7 @@ cdef extern from "compat.h" nogil:
     void collapse "vnp_collapse"(void*, size_t)
     int populate "vnp_populate"(void*, size_t)
     void* map_file "vnp_map_file"(int, size_t, bint)
+    void empty "vnp_empty"(void*, size_t)
     int reserve_file "vnp_reserve_file"(int, size_t, size_t)
     void release_pages "vnp_release"(void*, int, size_t, size_t)
     int munmap(void*, size_t)

@@ -4,7 +4,7 @@ Every allocation begins with 16 bytes that hold its size, so that it is counted 
 Where the meter is NULL nothing is counted: it is memory of a sink's.
 """
 from libc.stdlib cimport calloc, free, malloc, realloc
-from veneurpy.engine.native.compat cimport add_fetch, i64, load_acquire, move_mark, u64
+from veneurpy.engine.native.compat cimport add_fetch, empty, i64, load_acquire, move_mark, u64
 
 cdef struct Meter:
     u64 total                           # atomic: arenas and heap together
@@ -13,6 +13,7 @@ cdef struct Meter:
 
 cdef enum:
     METER_HEAD = 16
+    METER_LARGE = 1 << 22               # what is freed is a mapping of its own
 
 
 cdef inline void meter_count(Meter* m, i64 bytes_) noexcept nogil:
@@ -47,9 +48,13 @@ cdef inline void* meter_calloc(Meter* m, u64 n, u64 size) noexcept nogil:
 
 cdef inline void meter_free(Meter* m, void* p) noexcept nogil:
     """NULL is nothing."""
+    cdef u64 bytes_
     if p != NULL:
         p = <char*>p - METER_HEAD
-        _count_heap(m, -<i64>(<u64*>p)[0])
+        bytes_ = (<u64*>p)[0]
+        _count_heap(m, -<i64>bytes_)
+        if bytes_ >= METER_LARGE:
+            empty(p, bytes_)
         free(p)
 
 
