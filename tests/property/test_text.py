@@ -68,6 +68,18 @@ def batches(draw: st.DrawFn) -> FlushBatch:
     return FlushBatch(START_MS, 10.0, host, columns, rows, draw(st.integers(0, 3)), before)
 
 
+def _families(stem: str) -> st.SearchStrategy[Point]:
+    """A point of a metric that has the stem, or looks as if it had."""
+    return st.builds(
+        lambda before, after, kind: Point(
+            before + stem + after, (), kind, Scope.MIXED, START_MS, 10.0, "h", 1.0
+        ),
+        st.sampled_from(("", "common.to.several.names.", "common.to.all")),
+        st.sampled_from(("", "_total", "_total_total", ".total")),
+        st.sampled_from((PointType.COUNTER, PointType.GAUGE)),
+    )
+
+
 @given(st.one_of(ANY_DOUBLE, VALUES))
 def test_numbers(value: float):
     """A double is the shortest text that reads back as it, laid out as repr lays it out."""
@@ -108,3 +120,20 @@ def test_expositions(flushes: Sequence[tuple[FlushBatch, float]], max_series: in
         assert python.apply(batch, now_s) == native.apply(batch, now_s)
         now_s += later_s
         assert b"".join(python.text(now_s)) == b"".join(native.text(now_s))
+
+
+@given(
+    st.lists(
+        st.lists(st.text("ab_", min_size=1, max_size=20).flatmap(_families), max_size=40),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_order_of_families(flushes: Sequence[Sequence[Point]]):
+    """Families are in the order of their names, however many come later; a stem has one type."""
+    options = {"gauges_last_s": 20.0, "counters_last_s": 20.0, "max_series": 1000}
+    native, python = exposition_of(**options), PythonExposition(**options)
+    for points in flushes:
+        batch = FlushBatch(START_MS, 10.0, "h", columns_of(points))
+        assert python.apply(batch, 0.0) == native.apply(batch, 0.0)
+        assert b"".join(python.text(0.0)) == b"".join(native.text(0.0))

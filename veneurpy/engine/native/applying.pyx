@@ -3,8 +3,8 @@
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memset
 from veneurpy.engine.native.families cimport (
-    COUNTER_KIND, GAUGE_KIND, NONE, ShownSeries, families_add, families_add_series, families_find, families_string,
-    foresee_series, foresee_strings, stem_of,
+    COUNTER_KIND, GAUGE_KIND, NONE, ShownSeries, families_add, families_add_series, families_expect, families_find,
+    families_kind, families_string, foresee_metric, foresee_series, foresee_strings, is_probably_new, stem_of,
 )
 from veneurpy.engine.native.hash cimport hash_bytes
 from veneurpy.engine.native.labels cimport label_scratch_free, put_labels, put_metric_name
@@ -52,6 +52,16 @@ cdef void work_close(Work* w) noexcept nogil:
     label_scratch_free(&w.scratch)
 
 
+cdef bint _put_metric(Text* t, Slice name, int kind) noexcept nogil:
+    """What a name is shown as, alone in the text."""
+    t.size = 0
+    if not put_metric_name(t, name) or not text_reserve(t, 6):
+        return False
+    if kind == COUNTER_KIND and stem_of(_text_slice(t)).size == t.size:
+        text_put(t, cut(b"_total", 6, 0, 6))
+    return True
+
+
 cdef bint _know_name(Families* f, Work* w, Slice name, u32 index, int kind) noexcept nogil:
     """Finds the metric of a name, or makes it where it is new."""
     cdef u32 sent = families_string(f, name), metric
@@ -59,11 +69,8 @@ cdef bint _know_name(Families* f, Work* w, Slice name, u32 index, int kind) noex
         return False
     metric = f.roles[sent].shown[kind]
     if metric == NONE:
-        w.text.size = 0
-        if not put_metric_name(&w.text, name) or not text_reserve(&w.text, 6):
+        if not _put_metric(&w.text, name, kind):
             return False
-        if kind == COUNTER_KIND and stem_of(_text_slice(&w.text)).size == w.text.size:
-            text_put(&w.text, cut(b"_total", 6, 0, 6))
         metric = families_string(f, _text_slice(&w.text))
         if metric == NONE:
             return False
@@ -94,14 +101,13 @@ cdef bint _know_tags(Families* f, Work* w, const Options* o, Slice tags, u32 ind
 cdef int _new_series(Families* f, const Options* o, u32 metric, u32 labels, int kind, u32 sent_name, u32 sent_tags,
                      u32* out) noexcept nogil:
     cdef Slice text = pool_string(&f.pool, metric)
-    cdef u32 stem, family
+    cdef u32 family
+    cdef int known
     if text.size >= o.reserved.size and memcmp(text.data, o.reserved.data, <size_t>o.reserved.size) == 0:
         return RESERVED_NAME
-    stem = families_string(f, stem_of(text))
-    if stem == NONE:
-        return NO_MEMORY
-    if f.roles[stem].kind != 0 and f.roles[stem].kind != kind:
-        return TYPE_CONFLICT
+    known = families_kind(f, metric)
+    if known != 0 and known != kind:
+        return NO_MEMORY if known < 0 else TYPE_CONFLICT
     if f.n_series >= o.max_series:
         return TOO_MANY_SERIES
     family = f.roles[metric].family
@@ -155,24 +161,48 @@ cdef int _know_row(Families* f, const Options* o, Work* w, ColumnsView v, Py_ssi
     return SHOWN
 
 
+cdef bint _foresee_names(Families* f, Work* w, ColumnsView v, const Py_ssize_t* rows, int n) noexcept nogil:
+    """Asks memory for what the names of the rows are looked up in, and the metrics of those that are new as well."""
+    cdef u64 hashes[BLOCK]
+    cdef Py_ssize_t unknown[BLOCK]
+    cdef int i, found = 0
+    cdef Slice name
+    for i in range(n):
+        if w.names.shown[_kind(v, rows[i])][v.name[rows[i]]] == NONE:
+            name = string_at(&v.names, v.name[rows[i]])
+            hashes[found] = hash_bytes(&f.pool.key, name.data, name.size, 0)
+            unknown[found] = rows[i]
+            found += 1
+    foresee_strings(f, hashes, found)
+    for i in range(found):
+        if is_probably_new(f, hashes[i]):
+            name = string_at(&v.names, v.name[unknown[i]])
+            if not _put_metric(&w.text, name, _kind(v, unknown[i])) or not foresee_metric(f, _text_slice(&w.text)):
+                return False
+    return True
+
+
+cdef void _foresee_tags(const Families* f, const Work* w, ColumnsView v, const Py_ssize_t* rows, int n) noexcept nogil:
+    cdef u64 hashes[BLOCK]
+    cdef int i, found = 0
+    cdef Slice tags
+    for i in range(n):
+        if w.tags.shown[0][v.tag[rows[i]]] == NONE:
+            tags = string_at(&v.tags, v.tag[rows[i]])
+            hashes[found] = hash_bytes(&f.pool.key, tags.data, tags.size, 0)
+            found += 1
+    foresee_strings(f, hashes, found)
+
+
 cdef int _know_block(Families* f, const Options* o, Work* w, ColumnsView v, const Py_ssize_t* rows,
                      int n) noexcept nogil:
     """Makes metrics and labels of all rows known."""
-    cdef u64 hashes[2 * BLOCK]
     cdef u32 metrics[BLOCK]
     cdef u32 labels[BLOCK]
-    cdef int i, unknown = 0, outcome
-    cdef Slice text
-    for i in range(n):
-        if w.names.shown[_kind(v, rows[i])][v.name[rows[i]]] == NONE:
-            text = string_at(&v.names, v.name[rows[i]])
-            hashes[unknown] = hash_bytes(&f.pool.key, text.data, text.size, 0)
-            unknown += 1
-        if w.tags.shown[0][v.tag[rows[i]]] == NONE:
-            text = string_at(&v.tags, v.tag[rows[i]])
-            hashes[unknown] = hash_bytes(&f.pool.key, text.data, text.size, 0)
-            unknown += 1
-    foresee_strings(f, hashes, unknown)
+    cdef int i, outcome
+    if not _foresee_names(f, w, v, rows, n):
+        return NO_MEMORY
+    _foresee_tags(f, w, v, rows, n)
     for i in range(n):
         outcome = _know_row(f, o, w, v, rows[i])
         if outcome != SHOWN:
@@ -241,6 +271,9 @@ cdef int apply_columns(Families* f, const Options* o, Work* w, ColumnsView v, i6
     cdef int outcome
     if not _work_open(w, v):
         return NO_MEMORY
+    # Each row's name and tags, unless it shares them.
+    families_expect(f, min(<u64>v.n_rows, <u64>v.names.count) + min(<u64>v.n_rows, <u64>v.tags.count),
+                    min(<u64>v.n_rows, o.max_series))
     while start < v.n_rows:
         outcome = _apply_block(f, o, w, v, start, start_ms, now_s, collisions)
         if outcome != SHOWN:

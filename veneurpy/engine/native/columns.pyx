@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from veneurpy.engine.native.buffer cimport buffer_view
 from veneurpy.engine.native.compat cimport u8, u32, u64
 from veneurpy.engine.native.intern cimport Interner
-from veneurpy.engine.native.merge cimport ROWS_HOST, Merge, merge_arenas, merge_close, merge_open
+from veneurpy.engine.native.merge cimport ROWS_HOST, Merge, merge_begin, merge_close, merge_open
 from veneurpy.engine.native.meter cimport Meter
 from veneurpy.engine.native.points cimport PlannedOutput, Points, Strings, points_free, points_make
 from veneurpy.engine.native.top cimport seen_close
@@ -125,13 +125,13 @@ cdef tuple merged_columns(MergeContext context, Arena** arenas, int n, const Rew
             merge.touched_since = touched_since
             merge.rewrites = rewrites
             merge.rewrites_from = rewrites_from
-            done = (done and merge_arenas(&merge, arenas, n)
+            done = (done and merge_begin(&merge, arenas, n)
                     and points_make(&points, &merge, &plan.plan, start_ms, context.compression))
         if not done:
             raise MemoryError("no memory to flush the interval")
         conflicts = [points.conflicts[i] for i in range(points.n_conflicts)]
         columns = _columns(context.meter, &points, &merge.sink_sets)
-        return columns, merge.count, [columns.names[number] for number in conflicts]
+        return columns, merge.merged + merge.count, [columns.names[number] for number in conflicts]
     finally:
         with nogil:
             merge_close(&merge)

@@ -3,6 +3,7 @@ from veneurpy.engine.native.compat cimport i64, u8, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.pool cimport Pool
 from veneurpy.engine.native.slice cimport Slice
+from veneurpy.engine.native.text cimport Text
 
 cdef enum:
     NONE = 0xFFFFFFFF
@@ -22,7 +23,6 @@ cdef struct ShownSeries:
 
 cdef struct Family:
     u32 metric
-    u32 stem                            # without "_total": counters and gauges may not share it
     u32 sent_name
     u32 first
     u32 last
@@ -32,7 +32,6 @@ cdef struct Family:
 cdef struct Role:
     u32 family                          # of that metric
     u32 shown[3]                        # of a name as it was sent: the metric, by kind; of such tags: the labels, at 0
-    u8 kind                             # of families with that stem, 0 if there is none
 
 cdef struct Families:
     Pool pool
@@ -48,11 +47,13 @@ cdef struct Families:
     u32 series_room
     u32* slots                          # series + 1 by hash of family and labels; 0 is empty
     u32 bits
+    Text scratch
 
 
 cdef bint families_open(Families* f, const HashKey* key) noexcept nogil
 cdef void families_close(Families* f) noexcept nogil
 cdef u32 families_string(Families* f, Slice s) noexcept nogil
+cdef void families_expect(Families* f, u64 strings, u64 series) noexcept nogil
 cdef u32 families_add(Families* f, u32 metric, u8 kind, u32 sent_name) noexcept nogil
 cdef u32 families_find(const Families* f, u32 family, u32 labels) noexcept nogil
 cdef u32 families_add_series(Families* f, u32 family, u32 labels) noexcept nogil
@@ -61,3 +62,6 @@ cdef void foresee_series(const Families* f, const u32* metrics, const u32* label
 cdef void foresee_family(const Families* f, u32 i) noexcept nogil
 cdef bint families_order(Families* f) noexcept nogil
 cdef Slice stem_of(Slice metric) noexcept nogil
+cdef int families_kind(Families* f, u32 metric) noexcept nogil
+cdef bint is_probably_new(const Families* f, u64 hash_) noexcept nogil
+cdef bint foresee_metric(Families* f, Slice metric) noexcept nogil

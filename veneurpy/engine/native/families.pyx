@@ -1,18 +1,24 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Grows only. To forget, whoever holds it builds another one of what is left."""
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp, memcpy, memset
 from veneurpy.engine.native.compat cimport prefetch
-from veneurpy.engine.native.hash cimport hash_mark
-from veneurpy.engine.native.intern cimport INTERN_FAILED
+from veneurpy.engine.native.hash cimport hash_bytes, hash_mark
+from veneurpy.engine.native.intern cimport INTERN_FAILED, interned, interner_expect
 from veneurpy.engine.native.pool cimport pool_close, pool_number, pool_open, pool_string
-from veneurpy.engine.native.slice cimport cut, sort_slices
+from veneurpy.engine.native.slice cimport cut
 from veneurpy.engine.native.table cimport table_home
+from veneurpy.engine.native.text cimport text_free, text_put, text_reserve
 
 cdef enum:
     LEAST_BITS = 8
     MOST_BITS = 31
     TOTAL_BYTES = 6
+
+# A family on its way to its place, and what it is sorted by at the moment.
+cdef struct Ranked:
+    u64 key
+    u32 family
 
 
 cdef bint families_open(Families* f, const HashKey* key) noexcept nogil:
@@ -30,6 +36,7 @@ cdef void families_close(Families* f) noexcept nogil:
     free(f.order)
     free(f.series)
     free(f.slots)
+    text_free(&f.scratch)
     memset(f, 0, sizeof(Families))
 
 
@@ -59,7 +66,6 @@ cdef u32 families_string(Families* f, Slice s) noexcept nogil:
         return NONE
     if number == before:
         memset(&f.roles[number], 0xFF, sizeof(Role))
-        f.roles[number].kind = 0
     return number
 
 
@@ -71,20 +77,48 @@ cdef Slice stem_of(Slice metric) noexcept nogil:
     return metric
 
 
+cdef bint _sibling(Families* f, Slice metric, Slice* out) noexcept nogil:
+    """The only other metric with its stem; empty where there can be none. False when there is no memory."""
+    cdef Slice stem = stem_of(metric)
+    if stem.size < metric.size:
+        out[0] = cut(stem.data, stem.size, 0, stem.size if stem_of(stem).size == stem.size else 0)
+        return True
+    f.scratch.size = 0
+    if not text_reserve(&f.scratch, metric.size + TOTAL_BYTES):
+        return False
+    text_put(&f.scratch, metric)
+    text_put(&f.scratch, cut(b"_total", TOTAL_BYTES, 0, TOTAL_BYTES))
+    out[0] = cut(f.scratch.data, f.scratch.size, 0, f.scratch.size)
+    return True
+
+
+cdef inline u64 _hash(const Families* f, Slice s) noexcept nogil:
+    return hash_bytes(&f.pool.key, s.data, s.size, 0)
+
+
+cdef int families_kind(Families* f, u32 metric) noexcept nogil:
+    """The kind of what has the metric's stem, which counters and gauges may not share; 0: nothing, -1: no memory."""
+    cdef u32 family = f.roles[metric].family, other
+    cdef Slice sibling
+    if family == NONE:
+        if not _sibling(f, pool_string(&f.pool, metric), &sibling):
+            return -1
+        other = interned(&f.pool.strings, _hash(f, sibling), sibling)
+        family = f.roles[other].family if other != INTERN_FAILED else NONE
+    return f.families[family].kind if family != NONE else 0
+
+
 cdef u32 families_add(Families* f, u32 metric, u8 kind, u32 sent_name) noexcept nogil:
     """A family of a metric that has none."""
-    cdef u32 stem = families_string(f, stem_of(pool_string(&f.pool, metric)))
     cdef Family* family
-    if stem == NONE or not _room(<void**>&f.families, &f.families_room, f.n_families, sizeof(Family)):
+    if not _room(<void**>&f.families, &f.families_room, f.n_families, sizeof(Family)):
         return NONE
     family = &f.families[f.n_families]
     family.metric = metric
-    family.stem = stem
     family.sent_name = sent_name
     family.first = family.last = NONE
     family.kind = kind
     f.roles[metric].family = f.n_families
-    f.roles[stem].kind = kind
     f.n_families += 1
     return f.n_families - 1
 
@@ -112,20 +146,30 @@ cdef inline void _enter(Families* f, u32 series) noexcept nogil:
     f.slots[i] = series + 1
 
 
-cdef bint _grow(Families* f) noexcept nogil:
+cdef bint _resize(Families* f, u32 bits) noexcept nogil:
     cdef u32* slots
     cdef u32 i
-    if f.bits == MOST_BITS:
+    if bits > MOST_BITS:
         return False
-    slots = <u32*>calloc(<size_t>2 << f.bits, sizeof(u32))
+    slots = <u32*>calloc(<size_t>1 << bits, sizeof(u32))
     if slots == NULL:
         return False
     free(f.slots)
     f.slots = slots
-    f.bits += 1
+    f.bits = bits
     for i in range(f.n_series):
         _enter(f, i)
     return True
+
+
+cdef void families_expect(Families* f, u64 strings, u64 series) noexcept nogil:
+    """Makes the tables as large as so many need, at once. Without memory they grow when they must."""
+    cdef u32 bits = f.bits
+    interner_expect(&f.pool.strings, strings)
+    while <u64>1 << bits < 2 * series and bits < MOST_BITS:
+        bits += 1
+    if bits != f.bits:
+        _resize(f, bits)
 
 
 cdef u32 families_add_series(Families* f, u32 family, u32 labels) noexcept nogil:
@@ -135,7 +179,7 @@ cdef u32 families_add_series(Families* f, u32 family, u32 labels) noexcept nogil
     cdef u32 number = f.n_series
     if not _room(<void**>&f.series, &f.series_room, number, sizeof(ShownSeries)):
         return NONE
-    if <u64>number >= (<u64>1 << f.bits) // 2 and not _grow(f):
+    if <u64>number >= (<u64>1 << f.bits) // 2 and not _resize(f, f.bits + 1):
         return NONE
     s = &f.series[number]
     memset(s, 0, sizeof(ShownSeries))
@@ -152,28 +196,88 @@ cdef u32 families_add_series(Families* f, u32 family, u32 labels) noexcept nogil
     return number
 
 
+cdef bint _load_keys(const Families* f, Ranked* a, u32 n, Py_ssize_t at) noexcept nogil:
+    """The 8 bytes of each metric from there on; what is not there is 0, which no metric has. False: none has any."""
+    cdef Slice metric
+    cdef Py_ssize_t i
+    cdef bint any_ = False
+    cdef u32 number
+    for number in range(n):
+        metric = pool_string(&f.pool, f.families[a[number].family].metric)
+        a[number].key = 0
+        for i in range(at, metric.size if metric.size < at + 8 else at + 8):
+            a[number].key |= <u64>metric.data[i] << (8 * (at + 7 - i))
+            any_ = True
+    return any_
+
+
+cdef void _merge_down(Ranked* a, u32 middle, u32 n, Ranked* spare) noexcept nogil:
+    """Two sorted halves become one."""
+    cdef u32 left = 0, right = middle, out = 0
+    memcpy(spare, a, middle * sizeof(Ranked))
+    while left < middle:
+        if right < n and a[right].key < spare[left].key:
+            a[out] = a[right]
+            right += 1
+        else:
+            a[out] = spare[left]
+            left += 1
+        out += 1
+
+
+cdef void _sort_keys(Ranked* a, Ranked* spare, u32 n) noexcept nogil:
+    """Costs one look at each where they are sorted; else no order of theirs is worse than another."""
+    cdef u64 width = 1, low, high
+    while width < n:
+        low = 0
+        while low + width < n:
+            high = low + 2 * width if low + 2 * width < n else n
+            if a[low + width].key < a[low + width - 1].key:
+                _merge_down(a + low, <u32>width, <u32>(high - low), spare)
+            low = high
+        width *= 2
+
+
+cdef void _rank(const Families* f, Ranked* a, Ranked* spare, u32 n, Py_ssize_t at) noexcept nogil:
+    """Sorts by the bytes of the metrics from `at` on, eight at a time."""
+    cdef u32 begin = 0, end
+    while n > 1 and _load_keys(f, a, n, at):
+        _sort_keys(a, spare, n)
+        at += 8
+        if a[0].key != a[n - 1].key:
+            break
+    else:
+        return
+    while begin < n:
+        end = begin + 1
+        while end < n and a[end].key == a[begin].key:
+            end += 1
+        if end - begin > 1:
+            _rank(f, a + begin, spare, end - begin, at)
+        begin = end
+
+
 cdef bint families_order(Families* f) noexcept nogil:
     """Makes `order` the families sorted by metric. Costs nothing unless there are new ones."""
-    cdef Slice* metrics
+    cdef Ranked* ranked
     cdef u32* order
     cdef u32 i
     if f.n_ordered == f.n_families:
         return True
-    metrics = <Slice*>malloc(f.n_families * sizeof(Slice))
+    ranked = <Ranked*>malloc(2 * <size_t>f.n_families * sizeof(Ranked))
     order = <u32*>realloc(f.order, f.n_families * sizeof(u32))
     if order != NULL:
         f.order = order
-    if metrics == NULL or order == NULL:
-        free(metrics)
+    if ranked == NULL or order == NULL:
+        free(ranked)
         return False
     for i in range(f.n_families):
-        metrics[i] = pool_string(&f.pool, f.families[i].metric)
-    sort_slices(metrics, f.n_families)
+        ranked[i].family = order[i] if i < f.n_ordered else i
+    _rank(f, ranked, ranked + f.n_families, f.n_families, 0)
     for i in range(f.n_families):
-        # The string is in the pool: it is found again, and its family with it.
-        order[i] = f.roles[pool_number(&f.pool, metrics[i])].family
+        order[i] = ranked[i].family
     f.n_ordered = f.n_families
-    free(metrics)
+    free(ranked)
     return True
 
 
@@ -193,6 +297,27 @@ cdef void foresee_strings(const Families* f, const u64* hashes, int n) noexcept 
         slot = slots[table_home(hashes[i], f.pool.strings.bits)]
         if slot:
             prefetch(f.pool.strings.strings[<u32>slot - 1].data)
+
+
+cdef bint is_probably_new(const Families* f, u64 hash_) noexcept nogil:
+    """False for every string that is there, and hardly ever for others."""
+    cdef const u64* slots = f.pool.strings.slots
+    cdef u64 i = table_home(hash_, f.pool.strings.bits), mask = (<u64>1 << f.pool.strings.bits) - 1
+    while slots[i] != 0:
+        if slots[i] >> 32 == hash_ >> 32:
+            return False
+        i = (i + 1) & mask
+    return True
+
+
+cdef bint foresee_metric(Families* f, Slice metric) noexcept nogil:
+    """Asks memory for what a new metric takes: its string, `families_kind`. False when there is no memory."""
+    cdef Slice sibling
+    if not _sibling(f, metric, &sibling):
+        return False
+    prefetch(&f.pool.strings.slots[table_home(_hash(f, metric), f.pool.strings.bits)])
+    prefetch(&f.pool.strings.slots[table_home(_hash(f, sibling), f.pool.strings.bits)])
+    return True
 
 
 cdef void foresee_series(const Families* f, const u32* metrics, const u32* labels, int n) noexcept nogil:

@@ -17,6 +17,8 @@ cdef enum:
 
 
 cdef bint interner_open(Interner* t, Meter* meter, u64 expected) noexcept nogil
+cdef bint interner_expect(Interner* t, u64 expected) noexcept nogil
 cdef void interner_close(Interner* t) noexcept nogil
 cdef u32 intern(Interner* t, u64 hash_, Slice s) noexcept nogil
 cdef u32 interned(const Interner* t, u64 hash_, Slice s) noexcept nogil
+cdef void intern_foresee(const Interner* t, const u64* hashes, int n) noexcept nogil

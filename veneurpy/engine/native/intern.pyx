@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """An open-addressing table of strings that belong to somebody else."""
 from libc.string cimport memset
-from veneurpy.engine.native.compat cimport u32, u64
+from veneurpy.engine.native.compat cimport prefetch, u32, u64
 from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc, meter_realloc
 from veneurpy.engine.native.slice cimport Slice, equal
 from veneurpy.engine.native.table cimport table_home, table_put
@@ -28,8 +28,7 @@ cdef void interner_close(Interner* t) noexcept nogil:
     memset(t, 0, sizeof(Interner))
 
 
-cdef bint _grow(Interner* t) noexcept nogil:
-    cdef u32 bits = t.bits + 1
+cdef bint _resize(Interner* t, u32 bits) noexcept nogil:
     cdef u64* slots = <u64*>meter_calloc(t.meter, <u64>1 << bits, 8)
     cdef Slice* strings
     cdef u64 i
@@ -50,10 +49,18 @@ cdef bint _grow(Interner* t) noexcept nogil:
     return True
 
 
+cdef bint interner_expect(Interner* t, u64 expected) noexcept nogil:
+    """Room for so many strings in all before the next growth; False, and nothing has changed, without memory."""
+    cdef u32 bits = t.bits
+    while (<u64>1 << bits) < 2 * expected and bits < 31:
+        bits += 1
+    return bits == t.bits or _resize(t, bits)
+
+
 cdef u32 intern(Interner* t, u64 hash_, Slice s) noexcept nogil:
     """The string's number, a new one where it is new; INTERN_FAILED when there is no memory."""
     cdef u64 mask, i, slot
-    if t.count >= (<u64>1 << t.bits) // 2 and not _grow(t):
+    if t.count >= (<u64>1 << t.bits) // 2 and not _resize(t, t.bits + 1):
         return INTERN_FAILED
     mask = (<u64>1 << t.bits) - 1
     i = table_home(hash_, t.bits)
@@ -80,3 +87,25 @@ cdef u32 interned(const Interner* t, u64 hash_, Slice s) noexcept nogil:
             return <u32>slot - 1
         i = (i + 1) & mask
     return INTERN_FAILED
+
+
+cdef inline const Slice* _likely(const Interner* t, u64 hash_) noexcept nogil:
+    """The string that probably has this hash, NULL where it is new."""
+    cdef u64 slot = t.slots[table_home(hash_, t.bits)]
+    return &t.strings[<u32>slot - 1] if slot and slot >> 32 == hash_ >> 32 else NULL
+
+
+cdef void intern_foresee(const Interner* t, const u64* hashes, int n) noexcept nogil:
+    """Asks memory for what `intern` will read of strings with these hashes: a wait for all, not for each."""
+    cdef const Slice* string
+    cdef int i
+    for i in range(n):
+        prefetch(&t.slots[table_home(hashes[i], t.bits)])
+    for i in range(n):
+        string = _likely(t, hashes[i])
+        if string != NULL:
+            prefetch(string)
+    for i in range(n):
+        string = _likely(t, hashes[i])
+        if string != NULL:
+            prefetch(string.data)

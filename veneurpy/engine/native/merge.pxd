@@ -1,5 +1,5 @@
 """Closed arenas to series: tags sorted, implicit tags applied, scopes and readers merged."""
-from veneurpy.engine.native.arena cimport Arena, Entry
+from veneurpy.engine.native.arena cimport SERIES_TYPES, Arena, Entry, Walk
 from veneurpy.engine.native.compat cimport i32, i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.intern cimport Interner
@@ -68,6 +68,11 @@ cdef struct Merge:
     Part* parts
     u32 n_parts
     u32 parts_capacity
+    u64 entries[SERIES_TYPES]           # of all arenas,
+    u64 total                           # together
+    u64 names                           # so many there are, as far as the arenas know
+    Walk walk                           # what is left of a merge in pieces; its arena is NULL where there is none
+    u64 merged                          # series of the pieces before this one
     Slice* split
     u32 split_capacity
     Pool pool
@@ -80,4 +85,6 @@ cdef bint merge_open(Merge* m, Meter* meter, MergeUse use, const HashKey* key, S
                      ) noexcept nogil
 cdef void merge_close(Merge* m) noexcept nogil
 cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil
+cdef bint merge_begin(Merge* m, Arena** arenas, int n) noexcept nogil
+cdef bint merge_next(Merge* m) noexcept nogil
 cdef bint is_global(int type_, int scope) noexcept nogil

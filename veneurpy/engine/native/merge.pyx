@@ -19,6 +19,7 @@ from veneurpy.engine.native.slice cimport Slice, compare, cut
 from veneurpy.engine.native.table cimport table_home
 
 cdef enum:
+    PIECE = 1024                        # series
     MARK_SINKS = 1 << 9
     MARK_TIMESTAMP = 1 << 8
     # The numbers of engine.types.Scope.
@@ -227,29 +228,46 @@ cdef u64 _merge_entry(Merge* m, const Arena* a, Entry* e, int reader, const Rewr
     return <u64>(s - m.series) + 1
 
 
-cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
-    """Room for what can come; the table only where two entries can be one series."""
-    cdef u64 total = 0, parts = 0, irregular = 0, histograms = 0, timers = 0
-    cdef int i, t, filled = 0
+cdef bint _needs_table(const Merge* m, Arena** arenas, int n) noexcept nogil:
+    """Whether two entries can be one series."""
+    cdef u64 irregular = 0
+    cdef int i, filled = 0
     for i in range(n):
         irregular += arenas[i].header.irregular
-        histograms += arenas[i].header.entries[HISTOGRAM]
-        timers += arenas[i].header.entries[TIMER]
-        parts += arenas[i].header.entries[SET]
         filled += arenas[i].header.lo_used > HEADER_BYTES or arenas[i].salvaged != NULL
-        for t in range(SERIES_TYPES):
-            total += arenas[i].header.entries[t]
-    parts += histograms + timers
-    m.series = <Series*>meter_malloc(m.meter, (total + 1) * sizeof(Series))
-    m.parts = <Part*>meter_malloc(m.meter, (parts + 1) * sizeof(Part))
-    if m.series == NULL or m.parts == NULL:
-        return False
     if m.rewrites != NULL and m.rewrites.any:
         irregular += 1
-    if filled <= 1 and irregular == 0 and m.n_extend == 0 and (histograms == 0 or timers == 0):
+    return not (filled <= 1 and irregular == 0 and m.n_extend == 0
+                and (m.entries[HISTOGRAM] == 0 or m.entries[TIMER] == 0))
+
+
+cdef void _count_entries(Merge* m, Arena** arenas, int n) noexcept nogil:
+    cdef int i, t
+    memset(m.entries, 0, sizeof(m.entries))
+    m.total = 0
+    m.names = 0
+    for i in range(n):
+        m.names += arenas[i].names.count
+        for t in range(SERIES_TYPES):
+            m.entries[t] += arenas[i].header.entries[t]
+            m.total += arenas[i].header.entries[t]
+
+
+cdef bint _merge_room(Merge* m, u64 series, u64 parts) noexcept nogil:
+    m.series = <Series*>meter_malloc(m.meter, (series + 1) * sizeof(Series))
+    m.parts = <Part*>meter_malloc(m.meter, (parts + 1) * sizeof(Part))
+    return m.series != NULL and m.parts != NULL
+
+
+cdef bint _merge_prepare(Merge* m, Arena** arenas, int n) noexcept nogil:
+    """Room for what can come; the table only where it is needed."""
+    _count_entries(m, arenas, n)
+    if not _merge_room(m, m.total, m.entries[HISTOGRAM] + m.entries[TIMER] + m.entries[SET]):
+        return False
+    if not _needs_table(m, arenas, n):
         return True
     m.bits = 6
-    while (<u64>1 << m.bits) < 2 * total:
+    while (<u64>1 << m.bits) < 2 * m.total:
         m.bits += 1
     m.slots = <u64*>meter_calloc(m.meter, <u64>1 << m.bits, 8)
     return m.slots != NULL
@@ -290,3 +308,45 @@ cdef bint merge_arenas(Merge* m, Arena** arenas, int n) noexcept nogil:
         if not arenas[i].imported:
             changes_date(m, arenas[i])
     return not m.failed
+
+
+cdef bint _in_pieces(Merge* m, Arena** arenas, int n) noexcept nogil:
+    """Whether each entry is a series of its own, of which rows are made."""
+    cdef int i
+    for i in range(n):
+        if arenas[i].imported or arenas[i].header.changes:
+            return False
+    return m.use == ROWS_STANDALONE and not _needs_table(m, arenas, n)
+
+
+cdef bint merge_begin(Merge* m, Arena** arenas, int n) noexcept nogil:
+    """`merge_arenas` for whoever looks at each series once: those in `series`, then those after each `merge_next`.
+
+    Where no entry depends on another, they come in pieces that stay in the caches.
+    """
+    cdef int i
+    _count_entries(m, arenas, n)
+    if not _in_pieces(m, arenas, n):
+        return merge_arenas(m, arenas, n)
+    for i in range(n):
+        if arenas[i].header.lo_used > HEADER_BYTES or arenas[i].salvaged != NULL:
+            m.walk = walk_entries(arenas[i])
+    return _merge_room(m, PIECE, PIECE)
+
+
+cdef bint merge_next(Merge* m) noexcept nogil:
+    """Puts the next piece into `series`. False after the last."""
+    cdef const Arena* a = m.walk.arena
+    cdef Entry* e
+    if a == NULL:
+        return False
+    m.merged += m.count
+    m.count = m.n_parts = 0
+    while m.count < PIECE:
+        e = next_entry(&m.walk)
+        if e == NULL:
+            m.walk.arena = NULL
+            break
+        if samples_of(a, e):
+            _merge_entry(m, a, e, 0, NULL)
+    return m.count > 0

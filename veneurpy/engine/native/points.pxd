@@ -51,6 +51,6 @@ cdef struct Points:
     bint failed
 
 
-cdef bint points_make(Points* out, const Merge* m, const PointPlan* plan, i64 start_ms, double compression
+cdef bint points_make(Points* out, Merge* m, const PointPlan* plan, i64 start_ms, double compression
                       ) noexcept nogil
 cdef void points_free(Points* p) noexcept nogil

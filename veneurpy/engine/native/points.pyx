@@ -2,12 +2,14 @@
 """One pass over the merged series, one row per point."""
 from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
-from veneurpy.engine.native.arena cimport COUNTER, GAUGE, HISTOGRAM, SET, TIMER
+from veneurpy.engine.native.arena cimport COUNTER, GAUGE, HISTOGRAM, SERIES_TYPES, SET, TIMER
 from veneurpy.engine.native.blocks cimport Totals
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport hash_bytes
-from veneurpy.engine.native.intern cimport INTERN_FAILED, Interner, intern, interner_close, interner_open
-from veneurpy.engine.native.merge cimport Merge, Series
+from veneurpy.engine.native.intern cimport (
+    INTERN_FAILED, Interner, intern, intern_foresee, interner_close, interner_open,
+)
+from veneurpy.engine.native.merge cimport Merge, Series, merge_next
 from veneurpy.engine.native.meter cimport Meter, meter_free, meter_malloc, meter_realloc
 from veneurpy.engine.native.slice cimport Slice, cut
 from veneurpy.engine.native.summary cimport Workspace, set_value, summarise, workspace_close, workspace_open
@@ -25,6 +27,7 @@ cdef enum:
     COUNTER_POINT = 0
     GAUGE_POINT = 1
     ABSENT = 0xFFFFFFFF
+    BLOCK = 32                          # series that wait for memory together
 
 # What the points of one name are called, made at first need.
 cdef struct NameUse:
@@ -36,6 +39,13 @@ cdef struct Naming:
     Interner bases
     NameUse* uses
     u32 capacity
+
+# Series that wait for memory together, and the hashes of their names and tags.
+cdef struct Waiting:
+    Series* series[BLOCK]
+    u64 names[BLOCK]
+    u64 tags[BLOCK]
+    int n
 
 
 cdef bint _strings_open(Strings* s, Meter* meter, u64 room) noexcept nogil:
@@ -78,25 +88,33 @@ cdef u32 _strings_add(Strings* s, Slice a, Slice b) noexcept nogil:
     return s.count - 1
 
 
-cdef NameUse* _use_of(Points* out, Naming* naming, const Merge* m, const Series* s) noexcept nogil:
-    cdef Slice name = cut(s.name, s.name_len, 0, s.name_len)
-    cdef u32 number = intern(&naming.bases, hash_bytes(&m.key, s.name, s.name_len, 0), name), capacity
-    cdef void* p
-    if number == INTERN_FAILED:
+cdef bint _naming_open(Naming* naming, Meter* meter, u64 names) noexcept nogil:
+    naming.capacity = <u32>(names if names > 256 else 256)
+    naming.uses = <NameUse*>meter_malloc(meter, naming.capacity * sizeof(NameUse))
+    return naming.uses != NULL and interner_open(&naming.bases, meter, naming.capacity)
+
+
+cdef bint _more_uses(Naming* naming, Meter* meter) noexcept nogil:
+    cdef void* p = meter_realloc(meter, naming.uses, 2 * <u64>naming.capacity * sizeof(NameUse))
+    if p == NULL:
+        return False
+    naming.uses = <NameUse*>p
+    naming.capacity *= 2
+    return True
+
+
+cdef NameUse* _use_of(Points* out, Naming* naming, u64 name_hash, const Series* s) noexcept nogil:
+    cdef u32 before = naming.bases.count
+    cdef u32 number = intern(&naming.bases, name_hash, cut(s.name, s.name_len, 0, s.name_len))
+    cdef NameUse* use
+    if number == INTERN_FAILED or (number >= naming.capacity and not _more_uses(naming, out.meter)):
         out.failed = True
         return NULL
-    if number >= naming.capacity:
-        capacity = 2 * naming.capacity if naming.capacity else 256
-        p = meter_realloc(out.meter, naming.uses, capacity * sizeof(NameUse))
-        if p == NULL:
-            out.failed = True
-            return NULL
-        naming.uses = <NameUse*>p
-        memset(naming.uses + naming.capacity, 0xFF, (capacity - naming.capacity) * sizeof(NameUse))
-        naming.capacity = capacity
-    if naming.uses[number].types == 0xFF:
-        naming.uses[number].types = 0
-    return &naming.uses[number]
+    use = &naming.uses[number]
+    if number == before:
+        use.plain = use.first_output = ABSENT
+        use.types = 0
+    return use
 
 
 cdef bint _name_plain(Points* out, NameUse* use, const Series* s) noexcept nogil:
@@ -182,12 +200,9 @@ cdef bint _histogram_rows(Points* out, NameUse* use, u32 tag, const Series* s, c
     return True
 
 
-cdef bint _series_rows(Points* out, Naming* naming, u32 tag, const Series* s, const Merge* m, const PointPlan* plan,
+cdef bint _series_rows(Points* out, NameUse* use, u32 tag, const Series* s, const Merge* m, const PointPlan* plan,
                        Workspace* w, i64 start_ms) noexcept nogil:
-    cdef NameUse* use = _use_of(out, naming, m, s)
     cdef double value = s.value
-    if use == NULL:
-        return False
     if s.type == HISTOGRAM or s.type == TIMER:
         return _histogram_rows(out, use, tag, s, m, plan, w, start_ms)
     if not _name_plain(out, use, s):
@@ -198,16 +213,27 @@ cdef bint _series_rows(Points* out, Naming* naming, u32 tag, const Series* s, co
     return True
 
 
-cdef bint _columns_open(Points* out, const Merge* m, const PointPlan* plan) noexcept nogil:
+cdef inline u64 _most_rows(int type_, const PointPlan* plan) noexcept nogil:
+    return <u64>plan.n if type_ == HISTOGRAM or type_ == TIMER else 1
+
+
+cdef u64 _all_rows(const Merge* m, const PointPlan* plan) noexcept nogil:
+    """At the most."""
     cdef u64 rows = 0
     cdef u32 i
-    cdef u8 kind
+    cdef int t
+    if m.walk.arena != NULL:
+        for t in range(SERIES_TYPES):
+            rows += m.entries[t] * _most_rows(t, plan)
+        return rows
     for i in range(m.count):
-        if not m.series[i].shown:
-            continue
-        kind = m.series[i].type
-        rows += <u64>plan.n if kind == HISTOGRAM or kind == TIMER else 1
-    rows += 1
+        if m.series[i].shown:
+            rows += _most_rows(m.series[i].type, plan)
+    return rows
+
+
+cdef bint _columns_open(Points* out, const Merge* m, const PointPlan* plan) noexcept nogil:
+    cdef u64 rows = _all_rows(m, plan) + 1
     out.name = <u32*>meter_malloc(out.meter, 4 * rows)
     out.tag = <u32*>meter_malloc(out.meter, 4 * rows)
     out.type = <u8*>meter_malloc(out.meter, rows)
@@ -219,7 +245,7 @@ cdef bint _columns_open(Points* out, const Merge* m, const PointPlan* plan) noex
     out.own_time = <u8*>meter_malloc(out.meter, rows)
     return (out.name != NULL and out.tag != NULL and out.type != NULL and out.scope != NULL
             and out.series_type != NULL and out.sinks != NULL and out.timestamp_ms != NULL and out.value != NULL
-            and out.own_time != NULL and _strings_open(&out.names, out.meter, 8 * <u64>m.count))
+            and out.own_time != NULL and _strings_open(&out.names, out.meter, 8 * m.total))
 
 
 cdef bint _write_tags(Points* out, const Interner* tags) noexcept nogil:
@@ -232,37 +258,65 @@ cdef bint _write_tags(Points* out, const Interner* tags) noexcept nogil:
     return True
 
 
+cdef u32 _await(Waiting* some, const Naming* naming, const Interner* tags, const Merge* m, u32 i) noexcept nogil:
+    """Asks memory for what the rows of the next series take, from i on. Returns where to go on."""
+    cdef Series* s
+    some.n = 0
+    while some.n < BLOCK and i < m.count:
+        s = &m.series[i]
+        i += 1
+        if s.shown:
+            some.series[some.n] = s
+            some.names[some.n] = hash_bytes(&m.key, s.name, s.name_len, 0)
+            some.tags[some.n] = hash_bytes(&m.key, s.tags, s.tags_len, 1)
+            some.n += 1
+    intern_foresee(&naming.bases, some.names, some.n)
+    intern_foresee(tags, some.tags, some.n)
+    return i
+
+
 cdef bint _fill(Points* out, Naming* naming, Interner* tags, const Merge* m, const PointPlan* plan, Workspace* w,
                 i64 start_ms) noexcept nogil:
+    cdef Waiting some
     cdef Series* s
-    cdef u32 i, tag
-    for i in range(m.count):
-        s = &m.series[i]
-        if not s.shown:
-            continue
-        tag = intern(tags, hash_bytes(&m.key, s.tags, s.tags_len, 1), cut(s.tags, s.tags_len, 0, s.tags_len))
-        if tag == INTERN_FAILED or not _series_rows(out, naming, tag, s, m, plan, w, start_ms):
-            return False
-    return _write_tags(out, tags)
+    cdef NameUse* use
+    cdef u32 at = 0, tag
+    cdef int i
+    while at < m.count:
+        at = _await(&some, naming, tags, m, at)
+        for i in range(some.n):
+            s = some.series[i]
+            tag = intern(tags, some.tags[i], cut(s.tags, s.tags_len, 0, s.tags_len))
+            use = _use_of(out, naming, some.names[i], s)
+            if tag == INTERN_FAILED or use == NULL or not _series_rows(out, use, tag, s, m, plan, w, start_ms):
+                return False
+    return True
 
 
-cdef bint points_make(Points* out, const Merge* m, const PointPlan* plan, i64 start_ms, double compression
-                      ) noexcept nogil:
-    """Fills the columns; False when there is no memory (points_free is then still to be called)."""
-    cdef Naming naming
+cdef bint _fill_all(Points* out, Naming* naming, Merge* m, const PointPlan* plan, Workspace* w, i64 start_ms
+                    ) noexcept nogil:
     cdef Interner tags
+    cdef bint done = interner_open(&tags, m.meter, 256) and _fill(out, naming, &tags, m, plan, w, start_ms)
+    while done and merge_next(m):
+        done = _fill(out, naming, &tags, m, plan, w, start_ms)
+    done = done and _write_tags(out, &tags)
+    interner_close(&tags)
+    return done
+
+
+cdef bint points_make(Points* out, Merge* m, const PointPlan* plan, i64 start_ms, double compression) noexcept nogil:
+    """Fills the columns from all pieces of a merge; False when there is no memory (points_free is then still to be
+    called)."""
+    cdef Naming naming
     cdef Workspace w
     cdef bint done
     memset(out, 0, sizeof(Points))
     out.meter = m.meter
     memset(&naming, 0, sizeof(Naming))
-    memset(&tags, 0, sizeof(Interner))
     memset(&w, 0, sizeof(Workspace))
-    done = (interner_open(&naming.bases, m.meter, 256) and interner_open(&tags, m.meter, 256)
-            and workspace_open(&w, m.meter, plan.n_quantiles, compression) and _columns_open(out, m, plan)
-            and _fill(out, &naming, &tags, m, plan, &w, start_ms) and not out.failed)
+    done = (_naming_open(&naming, m.meter, m.names) and workspace_open(&w, m.meter, plan.n_quantiles, compression)
+            and _columns_open(out, m, plan) and _fill_all(out, &naming, m, plan, &w, start_ms) and not out.failed)
     interner_close(&naming.bases)
-    interner_close(&tags)
     meter_free(m.meter, naming.uses)
     workspace_close(&w)
     return done
