@@ -128,6 +128,7 @@ def test_a_seal_and_its_batches_are_one() -> None:
     assert "busy disk" == rig.deliver(batch(number=2))
     assert 0 == rig.accounts["encoded"]
     rig.zone.database.is_full = False
+    rig.clock.advance(0.1)
     rig.zone.tick()
     assert [{"a": 5.0}] == rig.counters
     assert {"encoded": 1, "restored": 0, "done": 0, "pending": 1} == rig.accounts

@@ -67,6 +67,8 @@ async def test_who_is_back_after_the_hold_is_named(engine: EngineKind) -> None:
         loss.series,
         loss.samples,
     )
+    # It is booked on the spool's thread, and told on the loop a moment later.
+    await fleet.until(lambda: bool(fleet.log.of("batches_lost")))
     (told,) = fleet.log.of("batches_lost")
     assert ("o0", "given_up", "late_window", 1, 2, 3, START_MS) == tuple(
         told[key]
