@@ -74,7 +74,7 @@ SCENARIOS = {
     "gauges": Scenario([b"g:1|g"], [b"g:2|g\ng:3:4|g", b"g:5|g"]),
     "gauges change": Scenario(
         [b"g:1|g\nn:+1|g"],
-        [b"g:+2|g\ng:-1|g\nh:+1|g", b"g:+1:7:+2|g\nh:+1|g", b"n:+1|g\nh:5|g\nh:-1|g"],
+        [b"g:+2|g\ng:-1|g\nh:+1|g", b"g:+1:7:+2|g\nh:+1|g", b"g:3:4|g\nn:+1|g\nh:5|g\nh:-1|g"],
         is_statsd=True,
     ),
     "gauges are carried": Scenario(

@@ -8,23 +8,32 @@ there as a whole or not at all, whenever the process dies.
 """
 from libc.string cimport memcpy
 from veneurpy.engine.native.arena cimport Arena, Entry, gauge_times
-from veneurpy.engine.native.compat cimport barrier, i64, store_pair, u8, u64
+from veneurpy.engine.native.compat cimport barrier, i64, store_pair, u8, u64, unlikely
 from veneurpy.engine.native.merge cimport Merge
 from veneurpy.engine.native.pair cimport counted, pair_count
 from veneurpy.engine.native.scan cimport Scan
 from veneurpy.engine.native.store cimport Group, Item, Store
 
 
-cdef inline void gauge_set(Store* s, Entry* e, const Item* it, const double* values, i64 now_ns) noexcept nogil:
-    """The last of the values. Its time goes to the place that the new count's last bit names: the pair publishes both.
+cdef inline void _gauge_write(Store* s, Entry* e, const double* value, u64 n, i64 now_ns) noexcept nogil:
+    """The last of an odd number of values. Its time goes to the place that the new count's last bit names, which is not
+    that of the value before: the pair publishes both.
     """
-    cdef u64 n = pair_count(e.hi) + it.n
+    cdef u64 count = pair_count(e.hi) + n
     cdef u64 bits
-    s.last_gauge_ns = (now_ns if now_ns > s.last_gauge_ns else s.last_gauge_ns + 1) + it.n - 1
-    gauge_times(e)[n & 1] = s.last_gauge_ns
-    memcpy(&bits, &values[it.n - 1], 8)
+    s.last_gauge_ns = (now_ns if now_ns > s.last_gauge_ns else s.last_gauge_ns + 1) + <i64>n - 1
+    gauge_times(e)[count & 1] = s.last_gauge_ns
+    memcpy(&bits, value, 8)
     barrier()
-    store_pair(&e.lo, bits, counted(bits, n))
+    store_pair(&e.lo, bits, counted(bits, count))
+
+
+cdef inline void gauge_set(Store* s, Entry* e, const Item* it, const double* values, i64 now_ns) noexcept nogil:
+    """The last of the values, as if they came one after the other."""
+    cdef u64 odd = it.n - 1 + (it.n & 1)
+    _gauge_write(s, e, &values[odd - 1], odd, now_ns)
+    if unlikely(odd < it.n):
+        _gauge_write(s, e, &values[odd], 1, now_ns)
 
 
 # Called from the hot path where signs mean something, and apart from it so that it stays as small as it is.
