@@ -22,8 +22,8 @@ help: ## Show these targets
 run: build ## Run the daemon; ARGS="-f config/host.yaml" passes options on
 	$(BIN)/veneurpy run $(ARGS)
 
-test: build $(VENV)/.dev ## Run every test; ARGS="-k udp" passes options on
-	$(BIN)/pytest $(ARGS)
+test: build $(VENV)/.dev ## Run every test; ARGS="-k udp" passes options on, "-n0 --pdb" runs them in one process
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
 
 check: build $(VENV)/.dev ## Format, lint, types, stubs, layers
 	$(BIN)/ruff format --check .

@@ -181,11 +181,16 @@ async def test_a_veneur_that_is_not_there_has_applied_nothing(on_doubt: OnDoubt)
     assert not failed.value.may_have_been_applied
 
 
+NO_SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+"""The frame that an HTTP/2 server begins with."""
+
+
 async def test_a_connection_that_breaks_leaves_a_doubt() -> None:
     """What was sent and not answered is IN_DOUBT with `drop`, and sent again with `resend`."""
 
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(10)
+        writer.write(NO_SETTINGS)
+        await reader.readuntil(batch().payload[-8:])
         writer.close()
 
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)

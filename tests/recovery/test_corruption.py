@@ -17,7 +17,7 @@ from tests.recovery.corpse import Found, filled, leave, newest, recover
 from veneurpy.engine.arena_dir import boot_id
 
 pytestmark = needs_native
-native = pytest.importorskip("veneurpy.engine.native.engine")
+sharing = pytest.importorskip("veneurpy.engine.native.sharing")
 
 HEADER, FIRST_PAGE = 8192, 4096
 FREE = b"FREE"
@@ -198,7 +198,7 @@ def test_a_header_is_checked(
 def test_another_boot_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written before the machine was started anew is removed and said."""
     with monkeypatch.context() as before:
-        before.setattr(native, "boot_id", lambda: bytes(16))
+        before.setattr(sharing, "boot_id", lambda: bytes(16))
         leave(tmp_path / "before", filled())
     found = recover(tmp_path, [newest(tmp_path / "before")])
     assert [] == found.rows
