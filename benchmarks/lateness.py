@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import uvloop
 
+from veneurpy.server.process import leave_to_the_end
+
 TICK_S = 0.002
 
 
@@ -39,6 +41,7 @@ def _beside_a_loop(work: Callable[[], None]) -> tuple[float, float]:
         work()
         return time.process_time() - start_s
 
+    leave_to_the_end()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_beside(timed))
 

@@ -22,6 +22,7 @@ from veneurpy.flush.lanes import Lane
 from veneurpy.ledger import Ledger
 from veneurpy.ports import Clock
 from veneurpy.registry import sink_class
+from veneurpy.server.process import leave_to_the_end
 from veneurpy.telemetry import Telemetry
 from veneurpy.testing import FakeContext
 
@@ -66,7 +67,8 @@ class Probe:
 
 @asynccontextmanager
 async def probing() -> AsyncIterator[Probe]:
-    """A probe that runs meanwhile."""
+    """A probe that runs meanwhile, in a process whose garbage is collected as a daemon's is."""
+    leave_to_the_end()
     probe = Probe()
     task = asyncio.create_task(probe.run())
     try:
