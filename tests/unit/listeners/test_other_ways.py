@@ -16,6 +16,7 @@ from aiohttp import web
 
 from tests.unit.listeners.rig import KINDS, Rig, connect
 from veneurpy import systemd
+from veneurpy.console.mishaps import mishap_logger
 from veneurpy.errors import ListenError
 from veneurpy.listeners.http import HttpListener
 from veneurpy.listeners.stdin import StdinListener
@@ -148,7 +149,8 @@ async def posted(
     """Sends a piece of a request's body; b"" ends it, and returns the status of the answer."""
     app = web.Application()
     app.router.add_post("/", listener.handle)
-    runner = web.AppRunner(app)
+    # As the admin listener has it: a log of tracebacks would keep the engine.
+    runner = web.AppRunner(app, logger=mishap_logger(lambda event: None))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     reader, writer = await asyncio.open_connection(*runner.addresses[0])
