@@ -14,14 +14,13 @@ from uuid import UUID, uuid4
 
 from veneurpy.accounts import HostAccounts, Loss, LossWord
 from veneurpy.engine import Encoded
-from veneurpy.forward.answer import FORGOTTEN, OF_ITS_INTERVAL, Answer, Kind, Windows
+from veneurpy.forward.answer import FORGOTTEN, Answer, Kind, Windows
 from veneurpy.forward.batch import Batch, BatchId
 from veneurpy.forward.books import Books
 from veneurpy.forward.encode import divided
 from veneurpy.forward.epochs import ANYBODY, Epoch, EpochInvalid
 from veneurpy.forward.give_up import drop, give_up
 from veneurpy.forward.membership import Membership
-from veneurpy.forward.misfits import Misfits
 from veneurpy.forward.put_off import PutOff
 from veneurpy.forward.windows import Fit
 from veneurpy.ports import Clock
@@ -87,10 +86,9 @@ class Dispatch:
         self._first_time: set[BatchId] = set()
         self._tried: defaultdict[str, set[BatchId]] = defaultdict(set)
         """Sent by this process: a call of ours that is not answered can be made again."""
-        self._misfits = Misfits()
         self._windows_ms: dict[str, int] = {}
         """For how long each owner takes something, as far as it told."""
-        self.put_off = PutOff(clock)
+        self.put_off = PutOff(clock, options.interval_ms / 1000)
         self.fit = Fit(options.windows, options.interval_ms / 1000, emit)
 
     def __repr__(self) -> str:
@@ -159,8 +157,11 @@ class Dispatch:
             self._doubt(database, [h for h in heads if h.is_sent and h.id not in tried])
             heads = [h for h in heads if not h.is_sent or h.id in tried]
             most_bytes = 0
+        before_ms = self._before_ms(owner)
         for head in heads:
-            if head.id in self._held[owner] or self._must_wait(head):
+            # What is too old is given up soon: unsent as it is, not in doubt.
+            is_too_old = not head.is_sent and head.start_ms < before_ms
+            if head.id in self._held[owner] or is_too_old or head in self.put_off:
                 continue
             if chosen and size + head.bytes > most_bytes:
                 break
@@ -176,12 +177,6 @@ class Dispatch:
         name, db = self._options.name, database.connection
         loaded = (self._outbox.load(db, head.id, name) for head in chosen)
         return [batch for batch in loaded if batch is not None]
-
-    def _must_wait(self, head: Head) -> bool:
-        # What is too old is given up soon: unsent as it is, not in doubt.
-        is_too_old = not head.is_sent and head.start_ms < self._before_ms(head.owner)
-        is_put_off = self.put_off.has(head.owner, head.start_ms)
-        return is_too_old or is_put_off or self._misfits.has(head)
 
     def note(self, database: Database, owner: str, is_forgetful: bool) -> None:
         """Remembers whether an owner would count a batch twice."""
@@ -212,7 +207,7 @@ class Dispatch:
         """
         is_first = batch.id in self._first_time
         self._first_time.discard(batch.id)
-        self._misfits.note(batch, answer)
+        is_of_interval = self.put_off.note(batch, answer)
         if answer.windows is not None:
             self._windows_ms[batch.owner] = round(answer.windows.accept_s * 1000)
             self.fit.compare(batch.owner, answer.windows)
@@ -229,10 +224,7 @@ class Dispatch:
             self._settle(database, batch, "in_doubt", answer.reason)
         elif answer.kind is Kind.REFUSED:
             return self._refused(database, batch, answer, is_first=is_first)
-        elif answer.kind is Kind.BUSY and answer.reason in OF_ITS_INTERVAL:
-            self.put_off.add(batch, answer.after_s or self._options.interval_ms / 1000)
-            return True
-        return answer.kind not in (Kind.BUSY, Kind.UNKNOWN)
+        return is_of_interval or answer.kind not in (Kind.BUSY, Kind.UNKNOWN)
 
     def to_confirm(self, database: Database, owner: str) -> list[BatchId]:
         """What an owner is to be asked about, the oldest interval first."""
@@ -266,7 +258,7 @@ class Dispatch:
 
         What was put off is tried again.
         """
-        self._misfits.clear()
+        self.put_off.try_again()
         most = self._options.max_bytes
         return self._lost(
             give_up(self._outbox, database, before_ms=cache(self._before_ms), most_bytes=most)

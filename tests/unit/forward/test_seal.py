@@ -124,15 +124,21 @@ def test_what_was_retired_keeps_its_reason() -> None:
     assert "too_old late_max_bytes" == rig.deliver(batch(number=3))
 
 
-@pytest.mark.parametrize("is_late", [False, True], ids=["seal", "amend"])
-def test_a_full_disk_takes_nothing_more(is_late: bool) -> None:
-    """What is held stays held, all else is BUSY, until the seal goes through."""
+def held_with_a_full_disk(*, is_late: bool) -> Rig:
+    """A batch is in memory, of an interval that was sealed before if it is late."""
     rig = Rig()
     if is_late:
         rig.seal(batch(number=9))
     rig.deliver(batch())
-    rows = len(rig.rows)
     rig.node.database.is_full = True
+    return rig
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["seal", "amend"])
+def test_a_full_disk_takes_nothing_more(is_late: bool) -> None:
+    """What is held stays held, all else is BUSY, until the seal goes through."""
+    rig = held_with_a_full_disk(is_late=is_late)
+    rows = len(rig.rows)
     rig.tick(2.0)
     assert rows == len(rig.rows)
     assert "held" == rig.deliver(batch())
@@ -147,12 +153,8 @@ def test_a_full_disk_takes_nothing_more(is_late: bool) -> None:
 @pytest.mark.parametrize("is_late", [False, True], ids=["seal", "amend"])
 def test_what_fails_is_tried_again_less_and_less_often(is_late: bool) -> None:
     """All of it is encoded each time: after a tick, then twice as long, at most an interval."""
-    rig = Rig()
-    if is_late:
-        rig.seal(batch(number=9))
-    rig.deliver(batch())
+    rig = held_with_a_full_disk(is_late=is_late)
     rows = len(rig.rows)
-    rig.node.database.is_full = True
     failed_s, events = list[float](), rig.node.events
     for _ in range(100):
         known = len(events)
