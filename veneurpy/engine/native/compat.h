@@ -142,6 +142,9 @@ static inline void vnp_copy_line(void *to, const void *from, size_t n) {
 /* Both halves of an aligned pair in one store, so that no death of the process can tear them. */
 static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi);
 
+/* What is sorted at once: some vectors. */
+#define VNP_COLUMNS 8
+
 #if defined(__SSE2__)
 #include <immintrin.h>
 static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi) {
@@ -235,6 +238,15 @@ __attribute__((target("avx2"))) static inline void vnp_scan_avx2(const uint8_t *
     VNP_SCAN(vnp_marks64_avx2);
 }
 
+/* Puts the lower of each of VNP_COLUMNS pairs into `low`, the higher into `high`. No NaN, no -0.0. */
+static inline void vnp_order_rows(double *low, double *high) {
+    for (int i = 0; i < VNP_COLUMNS; i += 2) {
+        __m128d a = _mm_loadu_pd(low + i), b = _mm_loadu_pd(high + i);
+        _mm_storeu_pd(low + i, _mm_min_pd(a, b));
+        _mm_storeu_pd(high + i, _mm_max_pd(a, b));
+    }
+}
+
 /* Bit i of colons: p[i] is ':'; bit i of ends: p[i] is '|' or LF. Fills size / 64 + 1 words of each. */
 static inline void vnp_scan(const uint8_t *p, size_t size, uint64_t *colons, uint64_t *ends) {
     if (__builtin_cpu_supports("avx2"))
@@ -257,6 +269,13 @@ static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi) {
 #endif
 static inline int vnp_equal16(const uint8_t *a, const uint8_t *b) { return memcmp(a, b, 16) == 0; }
 
+static inline void vnp_order_rows(double *low, double *high) {
+    for (int i = 0; i < VNP_COLUMNS; i++) {
+        double a = low[i], b = high[i];
+        low[i] = a < b ? a : b;
+        high[i] = a < b ? b : a;
+    }
+}
 static inline void vnp_scan(const uint8_t *p, size_t size, uint64_t *colons, uint64_t *ends) {
     memset(colons, 0, 8 * (size / 64 + 1));
     memset(ends, 0, 8 * (size / 64 + 1));

@@ -24,6 +24,8 @@ cdef extern from "compat.h" nogil:
     bint brief_number "vnp_brief_number"(const u8*, int, u32*, int*)
     void copy_line "vnp_copy_line"(void*, const void*, size_t)
     void scan_bytes "vnp_scan"(const u8*, size_t, u64*, u64*)
+    void order_rows "vnp_order_rows"(double*, double*)
+    int COLUMNS "VNP_COLUMNS"
     bint move_mark "vnp_move_mark"(u64*, u64, u64)
     u64 add_fetch "vnp_add_fetch"(u64*, i64)
     int bell_new "vnp_bell_new"()
