@@ -54,7 +54,9 @@ cdef extern from "compat.h" nogil:
     int refuse_new "vnp_refuse_new"(int)
     bint is_unix "vnp_is_unix"(int)
     void refuse_senders "vnp_refuse_senders"(int)
-    int receive_timeout "vnp_receive_timeout"(int, i64)
+    int wait_for_ever "vnp_wait_for_ever"(int)
+    u64 wakeable "vnp_wakeable"()
+    void wake "vnp_wake"(u64)
 
     int BATCH "VNP_BATCH"
     ctypedef struct Batch "vnp_batch":
