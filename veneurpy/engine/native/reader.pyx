@@ -96,7 +96,7 @@ cdef class NativeReader:
         cdef Arena* a = self.idle()
         cdef int fd = -1
         if a.base == NULL and self._sharing.dir is not None:
-            fd, path = self._sharing.dir.create(self._sharing.options.store_max_bytes)
+            fd, path = self._sharing.dir.create(self._sharing.arena_bytes)
             self._files.append((fd, path))
         self._sharing.begin(a, fd, self._number, self.listener, self._keeps_gauges)
         return a
