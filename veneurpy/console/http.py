@@ -19,6 +19,7 @@ from aiohttp import web
 import veneurpy
 from veneurpy.console.address import open_socket
 from veneurpy.console.capture import PATH as CAPTURE_PATH
+from veneurpy.console.door import Door
 from veneurpy.console.mishaps import mishap_logger
 from veneurpy.console.ring import add_ring_pages
 from veneurpy.console.view import NodeView
@@ -58,15 +59,15 @@ class AdminServer:
         if ring is not None:
             add_ring_pages(self._app, ring)
         self._runner: web.AppRunner | None = None
+        self._door: Door | None = None
 
     def __repr__(self) -> str:
-        return f"AdminServer({self._address!r}, listening={self._runner is not None})"
+        return f"AdminServer({self._address!r}, {self._door!r})"
 
     @property
     def port(self) -> int:
         """The port it really has; 0 while it does not listen."""
-        addresses = self._runner.addresses if self._runner else []
-        return int(addresses[0][1]) if addresses else 0
+        return self._door.port if self._door else 0
 
     async def start(self) -> None:
         """Listens. Raises ListenError, with the way to mend it, when that fails."""
@@ -78,10 +79,16 @@ class AdminServer:
             shutdown_timeout=_SHUTDOWN_S,
         )
         await self._runner.setup()
-        await web.SockSite(self._runner, sock).start()
+        assert self._runner.server is not None
+        name = f"http://{self._address}"
+        self._door = Door(sock, self._runner.server, name=name, emit=self._emit)
+        self._door.open()
 
     async def stop(self) -> None:
         """Closes the socket and lets running requests end, for a second at most. Idempotent."""
+        if self._door is not None:
+            self._door.close()
+            self._door = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

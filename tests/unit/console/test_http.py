@@ -13,6 +13,7 @@ import yaml
 from aiohttp import web
 
 import veneurpy
+from tests.descriptors import limited
 from veneurpy.console.address import split_address
 from veneurpy.console.http import AdminServer
 from veneurpy.errors import ConfigError, ListenError
@@ -178,6 +179,21 @@ async def test_a_server_without_host_listens_everywhere():
         session.get(f"http://127.0.0.1:{server.port}/healthz") as answer,
     ):
         assert 200 == answer.status
+    await server.stop()
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/api/v1/status"])
+async def test_pages_are_there_without_descriptors(path: str):
+    """A process that may open no file answers on its admin port."""
+    server = AdminServer(View(), "127.0.0.1:0", emit=ignored)
+    await server.start()
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client, limited(share_taken=1):
+        client.setblocking(False)
+        async with asyncio.timeout(30):
+            await loop.sock_connect(client, ("127.0.0.1", server.port))
+            await loop.sock_sendall(client, f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            assert b"HTTP/1.1 200 OK" == (await loop.sock_recv(client, 1000))[:15]
     await server.stop()
 
 

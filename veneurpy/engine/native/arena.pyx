@@ -14,6 +14,7 @@ from veneurpy.engine.native.table cimport table_put, table_room
 
 cdef enum:
     FIRST_TABLE_BITS = 10
+    FIRST_TABLE_BYTES = 8 << FIRST_TABLE_BITS
     LAST_TABLE_BITS = 31
     ZERO_AT_ONCE = 4096                 # slots a step: 32 KiB
     SWEEP_AT_ONCE = 1024
@@ -206,12 +207,14 @@ cdef bint arena_collapse(Arena* a) noexcept nogil:
 
 
 cdef int arena_open(Arena* a, Meter* meter, int fd, u64 size, u64 digest_bytes) noexcept nogil:
-    """Maps address space for so many bytes, with memory behind the header only; 0, or -1.
+    """Maps address space for so many bytes, with memory behind the header and a first table only; 0, or -1.
 
     `fd` is a file of that size (a multiple of the page's), which the caller keeps open, or -1 for plain memory.
     """
     memset(a, 0, sizeof(Arena))
     size = _pages(size)
+    if size < HEADER_BYTES + FIRST_TABLE_BYTES:
+        return -1
     a.meter = meter
     a.fd = fd
     a.bell = -1
@@ -225,11 +228,10 @@ cdef int arena_open(Arena* a, Meter* meter, int fd, u64 size, u64 digest_bytes) 
     a.hi_ready = size
     a.written_high = size
     _forget_huge(a)
-    a.limit = HEADER_BYTES
-    if not _commit(a, 0, HEADER_BYTES):
+    a.limit = HEADER_BYTES + FIRST_TABLE_BYTES
+    if not _raise_low(a, HEADER_BYTES) or not _lower_high(a, size - FIRST_TABLE_BYTES):
         arena_close(a)
         return -1
-    a.lo_ready = HEADER_BYTES
     return 0
 
 
@@ -244,14 +246,15 @@ cdef void arena_close(Arena* a) noexcept nogil:
 
 
 cdef void _keep_within(Arena* a, u64 limit) noexcept nogil:
-    """A limit that has shrunk: gives back all memory but the header's."""
+    """A limit that has shrunk: gives back all memory but what an interval cannot begin without."""
+    cdef u64 kept = a.size - FIRST_TABLE_BYTES
     a.limit = limit
     if arena_committed(a) > limit:
-        release_pages(a.base, a.fd, HEADER_BYTES, a.size - HEADER_BYTES)
-        _count(a, -<i64>(arena_committed(a) - HEADER_BYTES))
+        release_pages(a.base, a.fd, HEADER_BYTES, kept - HEADER_BYTES)
+        _count(a, -<i64>(arena_committed(a) - HEADER_BYTES - FIRST_TABLE_BYTES))
         a.lo_ready = HEADER_BYTES
-        a.hi_ready = a.size
-        a.written_high = a.size
+        a.hi_ready = kept
+        a.written_high = kept
         _forget_huge(a)
 
 
@@ -267,7 +270,8 @@ cdef u32 _table_bits(u64 entries, u64 limit) noexcept nogil:
 cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* key) noexcept nogil:
     """Empties the arena for a new interval, its pages kept; the table starts at the size the last one needed.
 
-    0, or -1 when there is no memory for the table.
+    Where others have taken that memory meanwhile (of the file system, say), it starts with the first table, whose
+    memory is never given back. 0, or -1 when the limit is below that.
     """
     cdef u32 bits = _table_bits(a.table.count, limit)
     cdef Header* h = a.header
@@ -292,9 +296,12 @@ cdef int arena_begin(Arena* a, u64 limit, const ArenaName* name, const HashKey* 
     memset(&a.heap, 0, sizeof(Heap))
     memset(&a.clients, 0, sizeof(a.clients))
     memset(&a.table, 0, sizeof(Table))
+    if limit < HEADER_BYTES + FIRST_TABLE_BYTES:
+        return -1
     at = arena_take_high(a, <u64>8 << bits)
     if at == 0:
-        return -1
+        bits = FIRST_TABLE_BITS
+        at = arena_take_high(a, FIRST_TABLE_BYTES)
     a.table.slots = <u64*>(a.base + at)
     a.table.bits = bits
     memset(a.table.slots, 0, <size_t>8 << bits)
