@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import ssl
 import struct
@@ -119,9 +120,10 @@ def framed(text: bytes) -> bytes:
 
 
 def post(daemon: Daemon, body: bytes) -> None:
-    """Lines by HTTP."""
-    url = f"{daemon.http}/api/v1/statsd"
-    urllib.request.urlopen(url, data=body, timeout=TIMEOUT_S).close()
+    """Lines by HTTP, compressed."""
+    url, encoding = f"{daemon.http}/api/v1/statsd", {"Content-Encoding": "gzip"}
+    request = urllib.request.Request(url, gzip.compress(body), encoding)
+    urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
 
 
 def port_of(daemon: Daemon, scheme: str) -> int:

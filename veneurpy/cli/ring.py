@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 
 import click
 
-from veneurpy.cli.status import DEFAULT_ADDRESS, no_node
+from veneurpy.cli.status import DEFAULT_ADDRESS, expecting_a_node
 
 TIMEOUT_S = 60.0
 
@@ -81,25 +81,28 @@ def apply(address: str, hash_: str | None, lead_s: float, members: tuple[str, ..
 
 def _ask(address: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     base = address if "://" in address else f"http://{address}"
-    request = urllib.request.Request(
-        f"{base.rstrip('/')}/api/v1/ring{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
+    with expecting_a_node(base):
+        request = urllib.request.Request(
+            f"{base.rstrip('/')}/api/v1/ring{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            return _answer(request)
+        except HTTPError as exc:
+            with exc:
+                text = exc.read().decode(errors="replace").strip()
+            if exc.code == 404:
+                text = f"{base} is no member of a ring"
+            raise click.ClickException(text) from exc
+
+
+def _answer(request: urllib.request.Request) -> dict[str, Any]:
     # Never by a proxy of the environment: the page is the node's own.
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(request, timeout=TIMEOUT_S) as answer:
-            page: dict[str, Any] = json.load(answer)
-            return page
-    except HTTPError as exc:
-        with exc:
-            text = exc.read().decode(errors="replace").strip()
-        if exc.code == 404:
-            text = f"{base} is no member of a ring"
-        raise click.ClickException(text) from exc
-    except (OSError, ValueError) as exc:
-        raise click.ClickException(no_node(base, exc)) from exc
+    with direct.open(request, timeout=TIMEOUT_S) as answer:
+        page: dict[str, Any] = json.load(answer)
+        return page
 
 
 def _time(ms: int) -> str:

@@ -6,6 +6,7 @@ import json
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException, InvalidURL
 from typing import Any
 from urllib.error import HTTPError
 
@@ -41,12 +42,12 @@ def expecting_a_node(base: str) -> Iterator[None]:
     """Tells the user, of whatever is wrong with an answer, who does not answer as a node does."""
     try:
         yield
-    except (ValueError, KeyError, TypeError) as exc:
+    except (OSError, InvalidURL) as exc:
+        raise click.ClickException(no_node(base, exc)) from exc
+    except (ValueError, KeyError, TypeError, HTTPException) as exc:
         raise click.ClickException(
             f"what answers at {base} is no veneurpy of this version"
         ) from exc
-    except OSError as exc:
-        raise click.ClickException(no_node(base, exc)) from exc
 
 
 def no_node(base: str, error: Exception) -> str:

@@ -75,6 +75,8 @@ class AdminServer:
         self._runner = web.AppRunner(
             self._app,
             access_log=None,
+            # Who takes lines does it: of gzip that was cut off, aiohttp says that it is whole.
+            auto_decompress=False,
             logger=mishap_logger(self._emit),
             shutdown_timeout=_SHUTDOWN_S,
         )

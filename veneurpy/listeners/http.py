@@ -9,6 +9,7 @@ from aiohttp import web
 
 from veneurpy.engine import Engine, Grammar, Reader
 from veneurpy.listeners._cutting import READ_BYTES, LineCutter, most_at_once
+from veneurpy.listeners._inflating import ENCODINGS, BadBody, Body
 from veneurpy.listeners._origin import Sender, host_of
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import Listening, StreamClosed
@@ -19,7 +20,10 @@ RUNNING_REQUESTS_S = 1.0
 
 
 class HttpListener:
-    """Takes `POST /api/v1/statsd` on the admin HTTP listener, which calls `handle`."""
+    """Takes `POST /api/v1/statsd` on the admin HTTP listener, which calls `handle`.
+
+    It decompresses by itself: the server must have been told not to (`auto_decompress`).
+    """
 
     name = f"http:{PATH}"
 
@@ -79,18 +83,31 @@ class HttpListener:
     async def _take(self, request: web.Request, reader: Reader) -> int:
         sender = Sender(host_of(request.remote))
         cutter, total = LineCutter(reader, self._max_line_bytes, sender), 0
+        body = self._body(request.headers.get("Content-Encoding", ""))
         try:
             async for chunk in request.content.iter_chunked(READ_BYTES):
-                self._check_open(total)
-                total += len(chunk)
-                cutter.take(bytearray(chunk), 0, len(chunk))
-        except (web.RequestPayloadError, ConnectionError) as exc:
+                for piece in body.pieces(chunk, READ_BYTES):
+                    self._check_open(total)
+                    total += len(piece)
+                    cutter.take(bytearray(piece), 0, len(piece))
+                    # A little may decompress to a lot: nobody else is to wait for all of it.
+                    await asyncio.sleep(0)
+            body.finish()
+        except (web.RequestPayloadError, ConnectionError, BadBody) as exc:
             self._telemetry.emit(StreamClosed(self.name, "bad_body"))
             text = f"the body broke off or cannot be read after {total} bytes: {exc}\n"
             raise web.HTTPBadRequest(text=text) from exc
         self._check_open(total)
         cutter.finish()
         return total
+
+    def _body(self, encoding: str) -> Body:
+        try:
+            return Body(encoding)
+        except LookupError as exc:
+            self._telemetry.emit(StreamClosed(self.name, "bad_body"))
+            text = f"{encoding!r} is not understood: send {' or '.join(ENCODINGS)}, or plain text\n"
+            raise web.HTTPUnsupportedMediaType(text=text) from exc
 
     def _check_open(self, total: int) -> None:
         """The last interval may have been flushed: nobody would see what comes now."""

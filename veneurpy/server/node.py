@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import veneurpy
 from veneurpy.config import Config, effective
-from veneurpy.engine import CLIENT_FIGURES, NAME_FIGURES, ClientTop, Engine, NameTop
+from veneurpy.engine import CLIENT_FIGURES, NAME_FIGURES, Accounts, ClientTop, Engine, NameTop
 from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.ticker import Ticker
@@ -41,6 +41,8 @@ ALONE: Mapping[str, Any] = {
     "owner": None,
 }
 """What a node says that has nothing to do with others."""
+KNOWN_WHEN_CLOSED = frozenset({"aggregated", "filtered", "kernel_drops", "lost_in_crash"})
+"""Accounts that an interval has when it is closed."""
 OVERDUE_INTERVALS = 3
 OVERDUE_SLACK_S = 5.0
 
@@ -173,7 +175,7 @@ class Node:
         accounts = by_listener(self._engine.open_accounts())
         return {
             "start_ms": self._ticker.start_ms,
-            "listeners": {name: accounts_as_dict(each) for name, each in accounts.items()},
+            "listeners": {name: _glance(each) for name, each in accounts.items()},
         }
 
     def _last_flush(self) -> dict[str, Any] | None:
@@ -189,3 +191,9 @@ class Node:
             "events": store.events,
             "checks": store.checks,
         }
+
+
+def _glance(accounts: Accounts) -> dict[str, Any]:
+    """The accounts of an open interval, without what is 0 until it closes, whatever there is."""
+    shown = accounts_as_dict(accounts)
+    return {name: shown[name] for name in shown if name not in KNOWN_WHEN_CLOSED}

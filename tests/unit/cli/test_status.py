@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 from uuid import UUID
 
@@ -200,3 +201,45 @@ def test_somebody_else_answers(node: Node, pages: dict[str, Any]) -> None:
     result = status(node)
     assert result.exit_code == 1
     assert "is no veneurpy" in result.output
+
+
+@pytest.fixture
+def shouter() -> Iterator[str]:
+    """The address of one who answers each connection with a line that is not HTTP."""
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1000)
+            self.request.sendall(b"220 mail.example ready\r\n")
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+ASKING = [["status"], ["top"], ["ring", "show"]]
+
+
+@pytest.mark.parametrize("command", ASKING)
+def test_who_answers_speaks_no_http(shouter: str, command: list[str]) -> None:
+    """An answer that is not HTTP is one line that names the address, whichever command asks."""
+    result = CliRunner().invoke(main, [*command, "--address", shouter])
+
+    assert result.exit_code == 1
+    assert 1 == len(result.output.strip().splitlines())
+    assert result.output.startswith("Error: ")
+    assert f"http://{shouter}" in result.output
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:http", "[::1", "web 1:8127"])
+@pytest.mark.parametrize("command", ASKING)
+def test_an_address_that_is_none(command: list[str], address: str) -> None:
+    """What cannot be an address is not looked for, and the message says which one it is."""
+    result = CliRunner().invoke(main, [*command, "--address", address])
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert f"http://{address}" in result.output

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import os
 import socket
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -125,7 +126,7 @@ async def test_lines_by_http(transports: Rig) -> None:
     listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
     app = web.Application()
     app.router.add_post("/", listener.handle)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, auto_decompress=False)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -150,7 +151,8 @@ async def posted(
     app = web.Application()
     app.router.add_post("/", listener.handle)
     # As the admin listener has it: a log of tracebacks would keep the engine.
-    runner = web.AppRunner(app, logger=mishap_logger(lambda event: None))
+    logger = mishap_logger(lambda event: None)
+    runner = web.AppRunner(app, auto_decompress=False, logger=logger)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     reader, writer = await asyncio.open_connection(*runner.addresses[0])
@@ -200,6 +202,66 @@ async def test_a_body_that_cannot_be_read(transports: Rig) -> None:
     async with posted(listener, b"Content-Encoding: gzip\r\n") as send:
         await send(gzip.compress(b"a:1|c\n")[:12] + b"no gzip" * 9)
         assert 400 == await send(b"")
+    closed = {"listener": listener.name, "reason": "bad_body"}
+    assert 1 == transports.telemetry.value(STREAM_CLOSED, **closed)
+
+
+LINES = b"".join(b"a:%d|c\n" % i for i in range(1000))
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+COMPRESSED = [
+    pytest.param("gzip", gzip.compress(LINES), id="gzip"),
+    pytest.param("X-GZIP", gzip.compress(LINES[:3000]) + gzip.compress(LINES[3000:]), id="members"),
+    pytest.param("deflate", zlib.compress(LINES), id="zlib"),
+    pytest.param("deflate", raw_deflate(LINES), id="raw deflate"),
+]
+
+
+@pytest.mark.parametrize("piece_bytes", [1 << 20, 100])
+@pytest.mark.parametrize(("encoding", "body"), COMPRESSED)
+async def test_a_compressed_body(
+    transports: Rig, encoding: str, body: bytes, piece_bytes: int
+) -> None:
+    """All of it counts, however it is packed and in whatever pieces it comes."""
+    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
+    await listener.start(transports.engine)
+    async with posted(listener, b"Content-Encoding: %s\r\n" % encoding.encode()) as send:
+        for start in range(0, len(body), piece_bytes):
+            await send(body[start : start + piece_bytes])
+        assert 202 == await send(b"")
+    assert 1000 == transports.close_interval().accepted
+
+
+@pytest.mark.parametrize("missing_bytes", [1, 8, 9, 500])
+@pytest.mark.parametrize(("encoding", "body"), COMPRESSED)
+async def test_a_compressed_body_that_was_cut_off(
+    transports: Rig, encoding: str, body: bytes, missing_bytes: int
+) -> None:
+    """It is refused, and half a line at its end is none."""
+    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
+    await listener.start(transports.engine)
+    async with posted(listener, b"Content-Encoding: %s\r\n" % encoding.encode()) as send:
+        await send(body[:-missing_bytes])
+        assert 400 == await send(b"")
+    accounts = transports.close_interval()
+    assert accounts.lines == accounts.accepted <= 1000
+    closed = {"listener": listener.name, "reason": "bad_body"}
+    assert 1 == transports.telemetry.value(STREAM_CLOSED, **closed)
+
+
+async def test_an_encoding_that_is_not_known(transports: Rig) -> None:
+    """What is in it is not read as lines: the sender is told which are known."""
+    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
+    await listener.start(transports.engine)
+    async with posted(listener, b"Content-Encoding: zstd\r\n") as send:
+        await send(b"a:1|c\n")
+        assert 415 == await send(b"")
+    assert 0 == transports.close_interval().lines
     closed = {"listener": listener.name, "reason": "bad_body"}
     assert 1 == transports.telemetry.value(STREAM_CLOSED, **closed)
 

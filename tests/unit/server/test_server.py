@@ -82,6 +82,16 @@ class Rig:
             for datagram in datagrams:
                 sender.sendto(datagram, ("127.0.0.1", port))
 
+    async def received(self, lines: int) -> None:
+        """Waits, in real time, until so many lines are in the open interval."""
+        async with asyncio.timeout(10):
+            while self._open_lines() < lines:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+    def _open_lines(self) -> int:
+        accounts = self.server.node.status()["open_interval"]["listeners"].values()
+        return sum(each["lines"] for each in accounts)
+
     async def flushed(self, intervals: int) -> None:
         """Waits, in real time, until so many intervals are through: a thread closes them."""
         async with asyncio.timeout(10):
@@ -173,6 +183,16 @@ async def test_the_status_shows_what_matters(rig: Rig) -> None:
     assert b"veneurpy_points_total 1.0\n" in rig.server.node.exposition()
     assert rig.server.node.config()["hostname"] == "web1"
     assert rig.server.node.ledger()["total"]["holds"]
+
+
+async def test_an_open_interval_shows_only_what_is_known_of_it(rig: Rig) -> None:
+    """What is counted at its close is left out: a 0 would deny what there is."""
+    rig.send(b"hits:1|c\nhits:x|c")
+    await rig.received(2)
+    (shown,) = rig.server.node.status()["open_interval"]["listeners"].values()
+    assert (1, 2, 1, 1) == tuple(shown[key] for key in ("datagrams", "lines", "accepted", "values"))
+    assert shown["rejected"]["bad_value"] == 1
+    assert not {"aggregated", "filtered", "kernel_drops", "lost_in_crash"} & set(shown)
 
 
 async def test_a_clock_that_was_set_back_is_told(rig: Rig) -> None:
