@@ -172,6 +172,11 @@ cdef void _take_scalar(const Arena* a, const Entry* e, Series* s, int reader) no
         s.reader = -1 if a.imported else reader
 
 
+cdef inline bint _retags(const Rewrite* r) noexcept nogil:
+    """May it leave other tags than were sent."""
+    return r != NULL and r.n_removed + r.n_stripped + r.n_added > 0
+
+
 cdef u64 _merge_entry(Merge* m, const Arena* a, Entry* e, int reader, const Rewrite* r) noexcept nogil:
     """Returns the series' index + 1."""
     cdef Series wanted
@@ -203,7 +208,7 @@ cdef u64 _merge_entry(Merge* m, const Arena* a, Entry* e, int reader, const Rewr
     if r != NULL:
         wanted.name = r.name.data
         wanted.name_len = <u16>r.name.size
-    if r != NULL or n_extend or not e.flags & ENTRY_CANONICAL:
+    if _retags(r) or n_extend or not e.flags & ENTRY_CANONICAL:
         normal = normal_tags(m, cut(wanted.tags, e.tags_len, 0, e.tags_len), n_extend, r)
         wanted.tags = normal.tags.data
         wanted.tags_len = <u32>normal.tags.size

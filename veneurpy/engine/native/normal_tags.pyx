@@ -7,7 +7,7 @@ from veneurpy.engine.native.intern cimport INTERN_FAILED, intern
 from veneurpy.engine.native.merge cimport Pool
 from veneurpy.engine.native.meter cimport meter_free, meter_malloc
 from veneurpy.engine.native.rewriting cimport removes
-from veneurpy.engine.native.slice cimport cut, equal, find, next_part, sort_slices
+from veneurpy.engine.native.slice cimport compare, cut, equal, find, next_part, sort_slices
 from veneurpy.engine.native.tags cimport PLAIN, SINK_ONLY, SINK_WORD, TagWord, tag_word
 
 cdef enum:
@@ -68,12 +68,22 @@ cdef bint _is_implicit(const Merge* m, Slice tag) noexcept nogil:
     return False
 
 
+cdef bint _ascend(const Slice* s, Py_ssize_t n) noexcept nogil:
+    """Are they sorted and distinct, as most clients send them."""
+    cdef Py_ssize_t i
+    for i in range(1, n):
+        if compare(s[i - 1], s[i]) >= 0:
+            return False
+    return True
+
+
 cdef Slice _join(Merge* m, Slice* s, Py_ssize_t n) noexcept nogil:
     """Sorted, distinct, joined by ',' in a text of the merge's."""
     cdef Slice out
     cdef Py_ssize_t i, total = 0
     cdef u8* at
-    sort_slices(s, n)
+    if not _ascend(s, n):
+        sort_slices(s, n)
     for i in range(n):
         total += s[i].size + 1
     out.size = 0
@@ -152,7 +162,7 @@ cdef NormalTags normal_tags(Merge* m, Slice tags, int n_extend, const Rewrite* r
     """The normal form of tags as sent, rewritten, so many implicit tags applied: all, or none."""
     cdef NormalTags out
     cdef Slice rest = tags, tag
-    cdef Py_ssize_t n = 0
+    cdef Py_ssize_t n = 0, sent = 0, kept
     cdef TagWord word
     cdef bint sinks = False
     cdef int i
@@ -163,17 +173,22 @@ cdef NormalTags normal_tags(Merge* m, Slice tags, int n_extend, const Rewrite* r
         return out
     while rest.size >= 0:
         tag = next_part(&rest, c',')
+        sent += 1
         word = tag_word(tag)
         sinks = sinks or word == SINK_ONLY
         if tag.size and word == PLAIN and not (n_extend and _is_implicit(m, tag)):
             if r == NULL or not removes(m.rewrites, r, tag):
                 m.split[n] = tag
                 n += 1
+    kept = n
     if r != NULL:
         n = _add_tags(m, r, n_extend, n)
     for i in range(n_extend):
         m.split[n] = m.extend[i]
         n += 1
+    if kept == sent == n and _ascend(m.split, n):
+        out.tags = tags
+        return out
     out.tags = _join(m, m.split, n)
     if sinks:
         out.sinks = _sink_set(m, tags)
