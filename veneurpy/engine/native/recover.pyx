@@ -22,6 +22,7 @@ from veneurpy.engine.native.entries cimport entry_flags
 from veneurpy.engine.native.hash cimport hash_mark, hash_pair
 from veneurpy.engine.native.hll cimport HLL_REGISTERS, hll_dense_add, hll_exact_insert
 from veneurpy.engine.native.pair cimport pair_count, pair_is_sound
+from veneurpy.engine.native.scope cimport SCOPES
 from veneurpy.engine.native.slice cimport cut
 from veneurpy.engine.native.store cimport GROUP
 from veneurpy.engine.native.tdigest cimport Centroid
@@ -70,7 +71,7 @@ cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
     if at + sizeof(Entry) > a.header.lo_used:
         return False
     e = entry_at(a, at)
-    if e.type >= SERIES_TYPES or e.flags & SCOPE_MASK == SCOPE_MASK:
+    if e.type >= SERIES_TYPES or e.flags & SCOPE_MASK >= SCOPES:
         return False
     h = entry_bytes(e.type, e.name_len, e.tags_len, e.flags & ENTRY_TIMESTAMP != 0)
     if e.name_len == 0 or <u64>e.size16 << 4 != h or at + h > a.header.lo_used:
