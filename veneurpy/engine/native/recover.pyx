@@ -17,7 +17,7 @@ from veneurpy.engine.native.blocks cimport (
 )
 from veneurpy.engine.native.changes cimport changes_salvage
 from veneurpy.engine.native.check cimport hash_check
-from veneurpy.engine.native.compat cimport batch_fetched, i64, map_file, munmap, u8, u32, u64
+from veneurpy.engine.native.compat cimport batch_fetched, empty, i64, map_file, munmap, u8, u32, u64
 from veneurpy.engine.native.entries cimport entry_flags
 from veneurpy.engine.native.hash cimport hash_mark, hash_pair
 from veneurpy.engine.native.hll cimport HLL_REGISTERS, hll_dense_add, hll_exact_insert
@@ -45,6 +45,7 @@ cdef void salvage_close(Arena* a) noexcept nogil:
     free(a.salvaged)
     a.salvaged = NULL
     if a.base != NULL:
+        empty(a.base, a.size)
         munmap(a.base, a.size)
         a.base = NULL
 
