@@ -210,3 +210,17 @@ def _counter_sums(outcome: Outcome) -> dict[str, float]:
         if row.series_type is MetricType.COUNTER:
             sums[row.name] += row.value
     return sums
+
+
+@engine_kinds
+@pytest.mark.parametrize("most", [0, 1000])
+def test_two_tags_explode(kind: EngineKind, most: int) -> None:
+    """What remains without the worst tag is folded where another one has all its values as well."""
+    budget = Budget(max_series=most, max_values=100, on_overflow=Overflow.DROP_TAG)
+    traffic = [Datagram(b"a:1|c|#k:%d,l:%d" % (i, -i)) for i in range(2000)]
+    outcome = run(kind, traffic, PLAN, EngineOptions(budgets=(budget,)))
+    values = {tag for row in outcome.rows for tag in row.tags if tag.startswith("l:")}
+
+    assert 2000 == sum(row.value for row in outcome.rows)
+    # Those from before the values were counted, a quarter of the bound, come on top.
+    assert 100 <= len(values) <= 125

@@ -100,6 +100,27 @@ def test_policies(kind: EngineKind, policy: Overflow) -> None:
 
 
 @engine_kinds
+@pytest.mark.parametrize("policy", [Overflow.FOLD, Overflow.DROP_TAG])
+def test_made_up_names(kind: EngineKind, policy: Overflow) -> None:
+    """A client beyond its bound may begin so many series again that stand for others."""
+    options = EngineOptions(max_series_per_client=10, budgets=(Budget(on_overflow=policy),))
+    engine = open_engine(kind, options, start_ms=START_MS)
+    reader = engine.open_reader("x")
+    for i in range(500):
+        reader.feed(b"made.up.%d:1|c|#id:%d" % (i, i), client="10.0.0.1")
+    reader.feed(b"made.up.15:1|c|#id:x", client="10.0.0.1")
+    reader.feed(b"honest:1|c", client="10.0.0.2")
+    outcome = close_interval(engine, PLAN)
+    engine.close()
+    accounts = outcome.total
+
+    assert 10 + 10 + 1 == outcome.series
+    assert 10 + 1 == accounts.folded
+    assert 500 - 20 == accounts.values_rejected["over_budget"]
+    assert [] == broken_equations(accounts)
+
+
+@engine_kinds
 def test_more_clients_than_fit(kind: EngineKind) -> None:
     """Those that find the table full share one account, which no budget bounds; nothing is lost."""
     options = EngineOptions(max_series_per_client=1)

@@ -240,3 +240,23 @@ def test_what_is_half_gone_is_passed_over(tmp_path: Path) -> None:
     assert [] == list(engine.recovered())
     engine.close()
     assert ["lock"] == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("store_max_bytes", [1 << 36, 1 << 40])
+def test_a_store_larger_than_offsets_can_tell(store_max_bytes: int, tmp_path: Path) -> None:
+    """However much memory is granted, an arena is no larger than can be addressed and recovered."""
+    engine = open_engine(
+        "native", options(tmp_path, store_max_bytes=store_max_bytes), start_ms=START_MS
+    )
+    engine.open_reader("udp").feed(b"c:1|c\nt:1:2:3|ms\ns:a|s", now_ns=NOW_NS)
+    engine.close(leave_arenas=True)
+    assert {True} == {path.stat().st_size < 1 << 36 for path in tmp_path.glob("*.arena")}
+
+    successor = open_engine(
+        "native", options(tmp_path, store_max_bytes=store_max_bytes), start_ms=START_MS + 1
+    )
+    (interval,) = successor.recovered()
+    assert [] == successor.unreadable
+    assert 3 == interval.series
+    interval.release()
+    successor.close()

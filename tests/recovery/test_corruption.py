@@ -241,6 +241,17 @@ def test_no_byte_of_a_header_is_believed_blindly(
         assert abs(ours.lines - theirs.lines) <= theirs.bytes, f"byte {at}"
 
 
+def test_a_search_for_entries_ends(whole: bytes, tmp_path: Path) -> None:
+    """What looks like a long entry every 16 bytes is given up after so much work, and that said."""
+    units = (_low_end(whole) - HEADER) // 32
+    fake = struct.pack("<QHHBBH", 1, 16 * units - 32, 0, 0, 0, units)
+    content = bytearray(whole)
+    content[HEADER : HEADER + 16 * units] = fake * units
+    found = recover(tmp_path, [bytes(content)])
+    assert found.broken > 0
+    assert [] == found.rows
+
+
 def test_an_arena_under_preparation_is_removed_in_silence(whole: bytes, tmp_path: Path) -> None:
     """A death while an arena is made or emptied is nothing to complain of."""
     free = whole[:8] + FREE + bytes(4) + whole[16:]

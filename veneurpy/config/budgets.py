@@ -6,7 +6,7 @@ from veneurpy.config.model import Config
 from veneurpy.config.quantity import format_size
 from veneurpy.config.report import Report
 
-READER_BYTES = 1 << 20
+READER_BYTES = 2 << 20
 """What the stores of one reader take at least."""
 
 

@@ -83,9 +83,12 @@ class NameCount:
         budget = self.budget
         if budget.max_series and self.admitted >= budget.max_series:
             return True
-        if not budget.max_values or not self.is_watched:
-            return False
-        return any(
+        return self.is_watched and self.refuses(spelling)
+
+    def refuses(self, spelling: bytes) -> bool:
+        """Whether a tag's key has as many values as it may, and not surely this one."""
+        budget = self.budget
+        return budget.max_values > 0 and any(
             (values := self.keys.get(key)) is not None
             and values.distinct >= budget.max_values
             and not values.knows(value)
@@ -120,6 +123,7 @@ class Placer:
         self._store = store
         self._budgets = [(budget.prefix.encode(), budget) for budget in budgets]
         self._client_series = max_series_per_client
+        self._is_client_over = False
 
     def place(self, key: SeriesKey, spelling: bytes, samples: int) -> Place:
         """Where `samples` values of a series go whose tags were spelled so."""
@@ -148,6 +152,7 @@ class Placer:
             return Place(series)
         if client is not None and is_client_over:
             client.over += samples
+        self._is_client_over = is_client_over
         place = self._place_excess(name, key, is_full=not is_over)
         if is_watched:
             name.folded += samples * place.is_folded
@@ -172,12 +177,28 @@ class Placer:
             return None
         reduced = key._replace(tags=tags)
         series = self._store.series.get(reduced)
-        most = name.budget.max_series
-        if series is None and (not most or name.reduced < most):
-            series = self._store.find(reduced)
+        if series is None and self._may_reduce(name, reduced):
+            series = self._stand_in(reduced, is_folded=False)
             if series is not None:
                 name.reduced += 1
                 name.spellings[_own_spelling(reduced)] = reduced
+        return series
+
+    def _may_reduce(self, name: NameCount, reduced: SeriesKey) -> bool:
+        most = name.budget.max_series
+        if most and name.reduced >= most:
+            return False
+        return not name.refuses(_own_spelling(reduced)[2]) and self._may_stand_in()
+
+    def _may_stand_in(self) -> bool:
+        """Whether the client may begin another series that stands for others."""
+        client = self.client
+        return client is None or not self._is_client_over or client.stand_ins < self._client_series
+
+    def _stand_in(self, key: SeriesKey, *, is_folded: bool) -> Series | None:
+        series = self._store.find(key, reserved=is_folded)
+        if series is not None and self.client is not None and self._is_client_over:
+            self.client.stand_ins += 1
         return series
 
     def _folded(self, name: NameCount, key: SeriesKey) -> Place:
@@ -185,11 +206,13 @@ class Placer:
         folded = key._replace(tags=(FOLDED_TAG.encode(),))
         spelling = _own_spelling(folded)
         if spelling not in name.spellings:
+            if not self._may_stand_in():
+                return Place(None, reason="over_budget")
             if folded.sinks and name.is_watched:
                 if name.sink_folds >= MOST_SINK_FOLDS:
                     return Place(None, reason="over_budget")
                 name.sink_folds += 1
-            if self._store.find(folded, reserved=True) is None:
+            if self._stand_in(folded, is_folded=True) is None:
                 return Place(None, reason="store_full")
             name.spellings[spelling] = folded
         return Place(self._store.series[folded], is_folded=True)

@@ -37,6 +37,8 @@ class ClientCount:
     samples: int = 0
     folded: int = 0
     rejected: int = 0
+    stand_ins: int = 0
+    """Folded and reduced series that it began beyond its bound."""
     over: int = 0
     made: list[tuple[SeriesKey, bytes]] = field(default_factory=list)
     """Each series that it was the first to send, and how it spelled the tags."""

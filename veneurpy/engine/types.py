@@ -224,7 +224,8 @@ class EngineOptions:
     """The first whose prefix a name begins with is the name's; the last one's prefix is empty."""
     max_series_per_client: int = 0
     """What one client may be the first to send in one interval of one reader; 0: no bound. Beyond
-    it a new series is treated as one beyond its name's budget."""
+    it a new series is treated as one beyond its name's budget; of series that stand for those it
+    may begin so many again, for it can make up names."""
     origin_tags: tuple[OriginTag, ...] = ()
     """Tags that metric lines get of where they come from, as if their sender had written them."""
     proc_dir: str = "/proc"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from veneurpy.ports import Clock
 
 NS_PER_MS = 1_000_000
+FARTHEST_AHEAD_MS = 3_600_000
+"""An interval that begins farther ahead is of a clock that was wrong, not of one set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class Timeline:
         self._anchor_ms, self._anchor_s, self.ahead_ms = wall_ms, now_s, 0
         return wall_ms
 
+    def go_on_from(self, time_ms: int) -> None:
+        """It has been that late already: what the wall clock lacks of it, it was set back by."""
+        self._anchor_ms = time_ms
+        self._anchor_s = self._clock.monotonic()
+
 
 class Ticker:
     """Yields consecutive pieces of time: each starts where the one before ended."""
@@ -68,14 +75,26 @@ class Ticker:
         """How far the points' time is ahead of a wall clock that was set back; 0 as a rule."""
         return self._timeline.ahead_ms
 
-    def resume(self, start_ms: int) -> None:
-        """Goes on with an interval that began earlier, in a process before this one."""
-        self._started_s -= (self._start_ms - start_ms) / 1000
+    def resume(self, start_ms: int, last_ms: int) -> None:
+        """Goes on with an interval that began in a process before this one.
+
+        `last_ms` is when that process saw it last. The wall clock may have been set back since:
+        then time goes on from there.
+        """
+        now_ms = self._start_ms
+        if start_ms > now_ms:
+            now_ms = min(max(start_ms, last_ms), self.end_of(start_ms))
+            self._timeline.go_on_from(now_ms)
+        self._started_s -= (now_ms - start_ms) / 1000
         self._start_ms = start_ms
 
     def is_current(self, start_ms: int) -> bool:
-        """Whether an interval that began then is not over yet."""
-        return start_ms <= self._start_ms < self.end_of(start_ms)
+        """Whether an interval that began then is not over yet.
+
+        One that is yet to begin has begun before the clock was set back: to go on with it is not to
+        give the sinks its time again.
+        """
+        return start_ms - FARTHEST_AHEAD_MS <= self._start_ms < self.end_of(start_ms)
 
     def end_of(self, start_ms: int) -> int:
         """When an interval that began then is to be closed."""

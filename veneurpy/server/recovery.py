@@ -96,7 +96,7 @@ class Recovery:
                 )
         if current is not None:
             self._engine.resume(current)
-            self._ticker.resume(current.start_ms)
+            self._ticker.resume(current.start_ms, current.end_ms)
         recovered = Recovered(
             total.intervals, total.series, total.samples, total.lost, current is not None
         )

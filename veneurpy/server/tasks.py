@@ -12,7 +12,7 @@ from veneurpy.systemd import Notifier
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.metrics import LOOP_LAG, LOOP_LAG_MAX
 
-LAG_PERIOD_S = 0.1
+LAG_PERIOD_S = 0.25
 
 
 async def flush_for_ever(

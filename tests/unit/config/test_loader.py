@@ -70,7 +70,7 @@ WRONG = {
     ),
     "store for so many readers": (
         "num_readers: 128\nstore_max_bytes: 16MiB",
-        "4:18: store_max_bytes: 128 readers (num_readers for each listener) need at least 128MiB",
+        "4:18: store_max_bytes: 128 readers (num_readers for each listener) need at least 256MiB",
         "",
     ),
     "http without an address": (

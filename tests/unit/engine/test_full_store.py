@@ -104,6 +104,29 @@ def test_attack() -> None:
     assert 1000 + 1 + 1 + 1 == outcome.series
 
 
+def test_budgets_leave_the_reserve_alone() -> None:
+    """What is folded for a budget takes nothing of what is kept for when the store is full."""
+    budgets = (Budget("early", max_series=1), *UNBOUNDED)
+    engine = open_engine(
+        "native", EngineOptions(store_max_bytes=1 << 24, budgets=budgets), start_ms=START_MS
+    )
+    reader = engine.open_reader("x")
+    for i in range(4_000):
+        reader.feed(b"early%d:1|c|#i:1\nearly%d:1|c|#i:2" % (i, i))
+    for i in range(1_000):
+        reader.feed(b"late%d:1|c" % i)
+    for i in range(800):
+        reader.feed(b"\n".join(b"fill:1|c|#i:%d.%d" % (i, j) for j in range(100)))
+    for i in range(1_000):
+        reader.feed(b"late%d:1|c|#new" % i)
+    outcome = close_interval(engine, PLAN)
+    engine.close()
+
+    assert outcome.total.folded > 4_000 + 1_000
+    assert 0 == outcome.total.values_rejected["store_full"]
+    assert 2_000 == sum(row.value for row in outcome.rows if row.name.startswith("late"))
+
+
 def _fill(type_: bytes, series: int, rounds: int) -> tuple[Outcome, int]:
     """So many series of the name `a`, each with one value a round, in an arena of two megabytes."""
     options = EngineOptions(store_max_bytes=1 << 22, budgets=UNBOUNDED)

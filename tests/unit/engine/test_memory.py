@@ -11,6 +11,7 @@ import pytest
 
 from tests.descriptors import limited
 from tests.engines import START_MS, close_interval, needs_native, rows
+from veneurpy.config.budgets import READER_BYTES
 from veneurpy.engine import (
     Budget,
     Columns,
@@ -318,4 +319,20 @@ def test_an_interval_ends_without_a_descriptor() -> None:
     engine.open_reader("r").feed(b"a:1|c")
     with limited(share_taken=1):
         assert 1 == close_interval(engine, Plan()).total.accepted
+    engine.close()
+
+
+@pytest.mark.parametrize("readers", [8, 16, 64])
+def test_the_least_store_has_room_for_its_readers(readers: int) -> None:
+    """With as little as the configuration allows for so many readers, the bound holds."""
+    size = max(16 * MIB, readers * READER_BYTES)
+    options = EngineOptions(store_max_bytes=size, capture_bytes=8 * MIB)
+    engine = open_engine("native", options, start_ms=START_MS)
+    opened = [engine.open_reader(f"reader {i}") for i in range(readers)]
+    for interval in range(3):
+        for reader in opened:
+            for i in range(100):
+                reader.feed(b"a%d:1|c|#i:%d" % (i % 7, i))
+        close_interval(engine, PLAN)
+        assert engine.memory.peak <= size, f"interval {interval}"
     engine.close()

@@ -219,6 +219,44 @@ async def test_an_interval_that_is_over_is_published_under_its_start(world: Worl
     await life.die()
 
 
+@pytest.mark.parametrize("back_s", [0.5, 7, 35, 300])
+async def test_a_clock_set_back_between_lives(back_s: float, world: World) -> None:
+    """No time is published twice: the successor goes on where the one before it was."""
+    life = await born(world)
+    for value in (1, 2, 3):
+        life.feed(value)
+        await life.flush()
+    life.feed(4)
+    await life.die()
+    world.clock.jump(-back_s)
+    life = await born(world)
+    assert life.recovered
+    for value in (5, 6, 7):
+        life.feed(value)
+        await world.clock.run(2 * INTERVAL_S)
+        await life.flusher.flush(await life.ticker.wait())
+        await life.deliver()
+    published = world.published("safe")
+    assert {1} == {len(values) for values in published.values()}
+    assert 28.0 == sum(value for values in published.values() for value in values)
+    assert sorted(published) == list(published)
+    await life.die()
+
+
+async def test_a_time_far_ahead_is_not_gone_on_with(world: World) -> None:
+    """A clock that was wrong by more than an hour, and is right now, is believed."""
+    world.clock.jump(7200)
+    life = await born(world)
+    life.feed(1)
+    await life.die()
+    world.clock.jump(-7200)
+    life = await born(world)
+    assert life.recovered
+    assert not life.recovered.resumed
+    assert world.clock.now_ns() // 10**6 == life.ticker.start_ms
+    await life.die()
+
+
 async def test_what_was_committed_is_not_published_again(world: World) -> None:
     """However often a process dies after it."""
     life = await born(world)

@@ -227,6 +227,12 @@ cdef struct Arena:
     Reserve reserve
 
 
+cdef inline u64 arena_span(u64 bytes_) noexcept nogil:
+    """The address space of an arena that may take so many bytes: an offset / 16 has 32 bits."""
+    cdef u64 most = (<u64>1 << 36) - 4096
+    return bytes_ if bytes_ < most else most
+
+
 cdef inline u64 entry_bytes(int type_, u64 name_len, u64 tags_len, bint has_timestamp) noexcept nogil:
     """The size of an entry: a gauge has two times, a T is 8 bytes of the key."""
     cdef u64 size = sizeof(Entry) + name_len + tags_len

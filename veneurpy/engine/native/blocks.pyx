@@ -12,7 +12,7 @@ from veneurpy.engine.native.hll cimport (
     HLL_REGISTERS, hll_dense_add, hll_dense_from_exact, hll_exact_contains, hll_exact_insert, hll_exact_rehash,
 )
 from veneurpy.engine.native.sort cimport (
-    Centroid, td_merge_centroids, td_merge_values, td_sort_centroids, td_sort_doubles,
+    SORT_PADDING, Centroid, td_merge_centroids, td_merge_values, td_sort_centroids, td_sort_doubles,
 )
 from veneurpy.engine.native.tdigest cimport td_capacity, td_compress
 
@@ -37,8 +37,8 @@ cdef bint scratch_open(Scratch* s, double compression) noexcept nogil:
     s.compression = compression
     s.capacity = td_capacity(compression)
     most = tail + s.capacity
-    s.values = <double*>malloc(tail * sizeof(double))
-    s.more_values = <double*>malloc(tail * sizeof(double))
+    s.values = <double*>malloc((most + SORT_PADDING) * sizeof(double))
+    s.more_values = <double*>malloc((tail + SORT_PADDING) * sizeof(double))
     s.pairs = <Centroid*>malloc(tail * sizeof(Centroid))
     s.more_pairs = <Centroid*>malloc(tail * sizeof(Centroid))
     s.merged = <Centroid*>malloc(most * sizeof(Centroid))
@@ -173,7 +173,8 @@ cdef void _digest_into(Arena* a, Entry* e, Block* old, Block* b, u32 n, bint pai
         totals_clear(totals)
         merged = _merge_tail(old, n, NULL, 0, s, totals)
     b.kind = DIGEST_WEIGHTED if pairs else DIGEST
-    b.used = <u16>td_compress(s.merged, merged, s.compression, block_centroids(b), most)
+    # The sorted tail is merged: its place is free.
+    b.used = <u16>td_compress(s.merged, merged, s.compression, block_centroids(b), most, s.values)
     b.tail = <u32>(digest_overhead() + 16 * b.used)
     b.capacity = <u32>((bytes_ - b.tail) // (16 if pairs else 8))
     _publish(e, block_reference(a, b), 0)

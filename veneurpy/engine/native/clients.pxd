@@ -27,6 +27,7 @@ cdef struct Client:
     u64 datagrams
     u64 samples
     u64 series                          # made in this interval
+    u64 stand_ins                       # folded and reduced series that it began beyond its bound
     u64 over                            # values of series that were one too many
     u64 folded
     u64 rejected                        # lines and values

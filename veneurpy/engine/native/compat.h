@@ -10,6 +10,8 @@
 #include <linux/filter.h>
 #include <locale.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -19,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -142,6 +145,9 @@ static inline void vnp_copy_line(void *to, const void *from, size_t n) {
 /* Both halves of an aligned pair in one store, so that no death of the process can tear them. */
 static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi);
 
+/* What is sorted at once: some vectors. */
+#define VNP_COLUMNS 8
+
 #if defined(__SSE2__)
 #include <immintrin.h>
 static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi) {
@@ -235,6 +241,15 @@ __attribute__((target("avx2"))) static inline void vnp_scan_avx2(const uint8_t *
     VNP_SCAN(vnp_marks64_avx2);
 }
 
+/* Puts the lower of each of VNP_COLUMNS pairs into `low`, the higher into `high`. No NaN, no -0.0. */
+static inline void vnp_order_rows(double *low, double *high) {
+    for (int i = 0; i < VNP_COLUMNS; i += 2) {
+        __m128d a = _mm_loadu_pd(low + i), b = _mm_loadu_pd(high + i);
+        _mm_storeu_pd(low + i, _mm_min_pd(a, b));
+        _mm_storeu_pd(high + i, _mm_max_pd(a, b));
+    }
+}
+
 /* Bit i of colons: p[i] is ':'; bit i of ends: p[i] is '|' or LF. Fills size / 64 + 1 words of each. */
 static inline void vnp_scan(const uint8_t *p, size_t size, uint64_t *colons, uint64_t *ends) {
     if (__builtin_cpu_supports("avx2"))
@@ -257,6 +272,13 @@ static inline void vnp_store_pair(void *dst, uint64_t lo, uint64_t hi) {
 #endif
 static inline int vnp_equal16(const uint8_t *a, const uint8_t *b) { return memcmp(a, b, 16) == 0; }
 
+static inline void vnp_order_rows(double *low, double *high) {
+    for (int i = 0; i < VNP_COLUMNS; i++) {
+        double a = low[i], b = high[i];
+        low[i] = a < b ? a : b;
+        high[i] = a < b ? b : a;
+    }
+}
 static inline void vnp_scan(const uint8_t *p, size_t size, uint64_t *colons, uint64_t *ends) {
     memset(colons, 0, 8 * (size / 64 + 1));
     memset(ends, 0, 8 * (size / 64 + 1));
@@ -443,9 +465,29 @@ static inline int vnp_refuse_new(int fd) {
 /* From now on senders get EPIPE; what is queued can still be read. */
 static inline void vnp_refuse_senders(int fd) { shutdown(fd, SHUT_RD); }
 
-static inline int vnp_receive_timeout(int fd, int64_t ns) {
-    struct timeval t = {ns / 1000000000, (ns % 1000000000) / 1000};
-    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) == 0 ? 0 : errno;
+/* A timer for each wait takes a part of a datagram's time that shows: who waits is woken by a signal instead. */
+static inline int vnp_wait_for_ever(int fd) {
+    struct timeval never = {0, 0};
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof never) == 0 ? 0 : errno;
+}
+
+static inline void vnp_woken(int signal) { (void)signal; }
+
+/* The thread for vnp_wake, which may interrupt its system calls from now on. By default the signal does nothing. */
+static inline uint64_t vnp_wakeable(void) {
+    struct sigaction action = {.sa_handler = vnp_woken};
+    sigset_t urgent;
+    sigemptyset(&urgent);
+    sigaddset(&urgent, SIGURG);
+    sigaction(SIGURG, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &urgent, NULL);
+    return (uint64_t)syscall(SYS_gettid);
+}
+
+/* Ends the system call that the thread waits in; if it is about to begin one, the next call of this does. */
+static inline void vnp_wake(uint64_t thread) {
+    if (thread)
+        syscall(SYS_tgkill, getpid(), (pid_t)thread, SIGURG);
 }
 
 /* A batch of datagram buffers and what recvmmsg needs around them. The messages lie in a page of the caller's: where
@@ -520,10 +562,11 @@ static inline int vnp_batch_fetched(const void *page) {
     return n;
 }
 
-/* Datagrams received, or -errno. With MSG_WAITFORONE one wake-up takes all that is queued. */
+/* Datagrams received, or -errno. With MSG_WAITFORONE one wake-up takes all that is queued. The library's call would make
+   the thread cancellable and back. */
 static inline int vnp_batch_receive(vnp_batch *b, int fd, int block) {
-    int n = recvmmsg(fd, b->messages, VNP_BATCH, block ? MSG_WAITFORONE : MSG_DONTWAIT, NULL);
-    return n < 0 ? -errno : n;
+    long n = syscall(SYS_recvmmsg, fd, b->messages, VNP_BATCH, block ? MSG_WAITFORONE : MSG_DONTWAIT, NULL);
+    return n < 0 ? -errno : (int)n;
 }
 /* Whether the next batch is to say who sent what: the kernel then copies an address for each datagram. */
 static inline void vnp_batch_name(vnp_batch *b, int named) {

@@ -24,6 +24,8 @@ cdef extern from "compat.h" nogil:
     bint brief_number "vnp_brief_number"(const u8*, int, u32*, int*)
     void copy_line "vnp_copy_line"(void*, const void*, size_t)
     void scan_bytes "vnp_scan"(const u8*, size_t, u64*, u64*)
+    void order_rows "vnp_order_rows"(double*, double*)
+    int COLUMNS "VNP_COLUMNS"
     bint move_mark "vnp_move_mark"(u64*, u64, u64)
     u64 add_fetch "vnp_add_fetch"(u64*, i64)
     int bell_new "vnp_bell_new"()
@@ -52,7 +54,9 @@ cdef extern from "compat.h" nogil:
     int refuse_new "vnp_refuse_new"(int)
     bint is_unix "vnp_is_unix"(int)
     void refuse_senders "vnp_refuse_senders"(int)
-    int receive_timeout "vnp_receive_timeout"(int, i64)
+    int wait_for_ever "vnp_wait_for_ever"(int)
+    u64 wakeable "vnp_wakeable"()
+    void wake "vnp_wake"(u64)
 
     int BATCH "VNP_BATCH"
     ctypedef struct Batch "vnp_batch":

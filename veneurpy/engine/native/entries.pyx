@@ -177,13 +177,6 @@ cdef u64 _flush_bytes(const Arena* a, const Item* it, TagFacts facts, const Name
     return total
 
 
-cdef bint _room_at_flush(Arena* a, u64 flush_bytes, bint folded) noexcept nogil:
-    if folded and a.reserve.flush >= flush_bytes:
-        a.reserve.flush -= flush_bytes
-        return True
-    return arena_weigh(a, flush_bytes)
-
-
 cdef bint _room_in_table(Arena* a, bint folded) noexcept nogil:
     """Room for two slots; a table that cannot grow keeps some for folded series."""
     cdef u64 size
@@ -195,18 +188,32 @@ cdef bint _room_in_table(Arena* a, bint folded) noexcept nogil:
     return True
 
 
-cdef bint _room_for_entry(Arena* a, u64 size, u64 flush_bytes, bint folded) noexcept nogil:
+cdef bint _room_for_new(Arena* a, u64 size, u64 flush_bytes) noexcept nogil:
     """A new series leaves alone what is kept for folded ones, and what known ones may grow into."""
     cdef bint room
-    if folded:
-        return arena_room_low(a, size) and _room_at_flush(a, flush_bytes, True)
     a.flush_bytes += a.reserve.growth
-    room = _room_at_flush(a, flush_bytes, False)
+    room = arena_weigh(a, flush_bytes)
     if room and not arena_room_low(a, size + a.reserve.entries):
         a.flush_bytes -= flush_bytes
         room = False
     a.flush_bytes -= a.reserve.growth
     return room
+
+
+cdef bint _room_for_folded(Arena* a, u64 size, u64 flush_bytes) noexcept nogil:
+    """What is kept for folded series is for a full store: those that a budget asks for before do not use it up."""
+    if _room_for_new(a, size, flush_bytes):
+        return True
+    if not arena_room_low(a, size):
+        return False
+    if a.reserve.flush >= flush_bytes:
+        a.reserve.flush -= flush_bytes
+        return True
+    return arena_weigh(a, flush_bytes)
+
+
+cdef inline bint _room_for_entry(Arena* a, u64 size, u64 flush_bytes, bint folded) noexcept nogil:
+    return _room_for_folded(a, size, flush_bytes) if folded else _room_for_new(a, size, flush_bytes)
 
 
 cdef void _add_form_slot(Arena* a, Former* f, const Item* it, u64 at) noexcept nogil:

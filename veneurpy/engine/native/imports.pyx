@@ -3,7 +3,7 @@
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport (
     COUNTER, DIGEST_CLASS, ENTRY_CANONICAL, GAUGE, LAST_SET_CLASS, SET, Arena, ArenaName, Block, Entry, Header,
-    arena_begin, arena_close, arena_open, arena_room_low, arena_take_high, block_at, block_free, block_new,
+    arena_begin, arena_close, arena_open, arena_room_low, arena_span, arena_take_high, block_at, block_free, block_new,
     block_reference, class_bytes, entry_at, entry_bytes, entry_key, set_class_after, table_step,
 )
 from veneurpy.engine.native.blocks cimport (
@@ -56,7 +56,7 @@ cdef bint imports_open(Imports* im, double compression, u64 digest_bytes, u64 li
     im.epoch = 1
     if not scratch_open(&im.scratch, compression) or not tagger_open(&im.tagger):
         return False
-    if arena_open(&im.arena, NULL, -1, limit, digest_bytes) != 0:
+    if arena_open(&im.arena, NULL, -1, arena_span(limit), digest_bytes) != 0:
         return False
     im.arena.imported = True
     return arena_begin(&im.arena, limit, &name, key) == 0

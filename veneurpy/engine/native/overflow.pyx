@@ -22,6 +22,7 @@ cdef struct Case:
     Name* entry
     u32 spellings
     Watch* watch
+    bint client_over                    # a series of its own is not the client's to begin
 
 
 cdef Case _case_of(Store* s, const Item* it) noexcept nogil:
@@ -32,6 +33,7 @@ cdef Case _case_of(Store* s, const Item* it) noexcept nogil:
     k.entry = name_find(s.arena, it.name_hash, k.name)
     k.spellings = k.entry.spellings if k.entry != NULL else 0
     k.watch = NULL
+    k.client_over = False
     if k.entry != NULL and k.spellings >= k.rule.watch_from:
         k.watch = watch_open(s.arena, k.entry)
     return k
@@ -47,6 +49,28 @@ cdef bint _is_over(const Arena* a, const Case* k) noexcept nogil:
         return True
     return (k.rule.max_values != 0 and k.watch != NULL
             and watch_refuses(a, k.watch, k.tags, k.rule.max_values))
+
+
+cdef inline bint _may_stand_in(const Store* s, const Case* k) noexcept nogil:
+    """Beyond its bound a client may begin so many folded or reduced series again: it can make up names."""
+    return not k.client_over or s.client.stand_ins < s.client_series
+
+
+cdef Entry* _stand_in(Store* s, const Case* k, const Item* it, bint folded) noexcept nogil:
+    """A new series that stands for others; NULL when the store is full."""
+    cdef Entry* e = entry_write(s.arena, &s.former, it, k.entry, folded)
+    if e != NULL and k.client_over:
+        s.client.stand_ins += 1
+    return e
+
+
+cdef bint _may_reduce(const Store* s, const Case* k, Slice tags) noexcept nogil:
+    """May another series be made by leaving a tag out: not where what remains has too many values as well."""
+    if k.rule.max_series != 0 and k.watch.reduced >= k.rule.max_series:
+        return False
+    if k.rule.max_values != 0 and watch_refuses(s.arena, k.watch, tags, k.rule.max_values):
+        return False
+    return _may_stand_in(s, k)
 
 
 cdef Entry* _admit(Store* s, Case* k, const Item* it) noexcept nogil:
@@ -81,9 +105,9 @@ cdef Entry* _reduce(Store* s, Case* k, const Item* it, const Form* whole) noexce
     if not form_make(&s.former, FORM_REDUCED, k.tags, &key, &form) or form.text.size == whole.text.size:
         return NULL
     e = entry_of_form(a, &s.former, it, form.text)
-    if e == NULL and (k.rule.max_series == 0 or k.watch.reduced < k.rule.max_series):
+    if e == NULL and _may_reduce(s, k, form.text):
         respell(a, &reduced, it, form.text)
-        e = entry_write(a, &s.former, &reduced, k.entry, False)
+        e = _stand_in(s, k, &reduced, False)
         if e != NULL:
             k.watch.reduced += 1
     return e
@@ -101,13 +125,16 @@ cdef Entry* _fold(Store* s, const Case* k, const Item* it, const Form* form, int
     e = find_spelling(a, &folded)
     if e != NULL:
         return e
+    if not _may_stand_in(s, k):
+        reason[0] = VALUE_OVER_BUDGET
+        return NULL
     if form.has_sinks and k.watch != NULL:
         # Any client can make up sinks.
         if k.watch.sink_folds >= MOST_SINK_FOLDS:
             reason[0] = VALUE_OVER_BUDGET
             return NULL
         k.watch.sink_folds += 1
-    return entry_write(a, &s.former, &folded, k.entry, True)
+    return _stand_in(s, k, &folded, True)
 
 
 cdef void _place_excess(Store* s, Case* k, const Item* it, bint full, Place* p) noexcept nogil:
@@ -120,7 +147,7 @@ cdef void _place_excess(Store* s, Case* k, const Item* it, bint full, Place* p) 
     p.entry = entry_of_form(s.arena, &s.former, it, form.text)
     if p.entry != NULL:
         return
-    if not full and _is_client_over(s):
+    if k.client_over:
         s.client.over += it.n
     if k.watch != NULL:
         watch_take(s.arena, k.watch, k.tags, k.rule.max_values)
@@ -142,7 +169,9 @@ cdef Place place_new(Store* s, const Item* it) noexcept nogil:
     """A spelling that is not in the store; its name and tags are text."""
     cdef Case k = _case_of(s, it)
     cdef Place p
-    cdef bint over = _is_client_over(s) or _is_over(s.arena, &k)
+    cdef bint over
+    k.client_over = _is_client_over(s)
+    over = k.client_over or _is_over(s.arena, &k)
     memset(&p, 0, sizeof(Place))
     if not over:
         p.entry = _admit(s, &k, it)

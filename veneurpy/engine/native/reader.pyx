@@ -8,22 +8,18 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from veneurpy.engine.native.arena cimport ARENA_FREE, TOO_LONG, Header, arena_close
 from veneurpy.engine.native.compat cimport (
-    MEM_QUEUED, i64, is_unix, load_acquire, meminfo, realtime_ns, refuse_new, refuse_senders, sleep_ns, store_release,
+    MEM_QUEUED, i64, is_unix, load_acquire, meminfo, realtime_ns, refuse_new, refuse_senders, store_release,
     u8, u64,
 )
 from veneurpy.engine.native.origin cimport ORIGIN_ROOM, Sender, origins_close, origins_open
 from veneurpy.engine.native.parser cimport parser_close, parser_open
 from veneurpy.engine.native.receiver cimport (
-    BUSY_BUCKETS, RUNNING, SWAP_ASKED, receiver_attach, receiver_detach, receiver_run, receiver_swap, receiver_take,
+    BUSY_BUCKETS, RUNNING, SWAP_ASKED, receiver_attach, receiver_detach, receiver_run, receiver_swap, receiver_take, receiver_wake,
 )
 from veneurpy.engine.native.ring cimport ring_close, ring_open, ring_read
 from veneurpy.engine.native.store cimport store_begin, store_close, store_open
 
 from veneurpy.engine import types
-
-cdef enum:
-    WAIT_NS = 100_000                   # between two looks at a reader that is to swap
-
 
 # The meter must be there when the memory goes, also in a cycle that is collected.
 @cython.no_gc_clear
@@ -100,7 +96,7 @@ cdef class NativeReader:
         cdef Arena* a = self.idle()
         cdef int fd = -1
         if a.base == NULL and self._sharing.dir is not None:
-            fd, path = self._sharing.dir.create(self._sharing.options.store_max_bytes)
+            fd, path = self._sharing.dir.create(self._sharing.arena_bytes)
             self._files.append((fd, path))
         self._sharing.begin(a, fd, self._number, self.listener, self._keeps_gauges)
         return a
@@ -174,6 +170,9 @@ cdef class NativeReader:
 
     cdef u32 _end(self, bint drains):
         cdef u32 words[9]
+        with nogil:
+            while load_acquire(&self._r.state) == RUNNING:
+                receiver_wake(self._r)
         self._thread.join()
         with self._lock:
             if self._r.fd >= 0:
@@ -199,7 +198,7 @@ cdef class NativeReader:
                 self._r.spare = spare
                 store_release(&self._r.asked, SWAP_ASKED)
                 while load_acquire(&self._r.state) == RUNNING and load_acquire(&self._r.asked) == SWAP_ASKED:
-                    sleep_ns(WAIT_NS)
+                    receiver_wake(self._r)
                 if load_acquire(&self._r.asked) == SWAP_ASKED:
                     receiver_swap(self._r)
         return self._r.closed

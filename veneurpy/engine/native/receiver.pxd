@@ -29,6 +29,7 @@ cdef struct Receiver:
     Ring ring                           # what came last, for captures
     u64 asked                           # atomic: SWAP_ASKED until the reader has swapped
     u64 state                           # atomic: ReceiverState
+    u64 thread                          # atomic: for `wake`, once it runs
     u64 stop_at_ns                      # atomic: 0, or when draining must end (CLOCK_REALTIME)
     int fd
     bint all_clients                    # look at every batch's senders, not at one batch in SAMPLED
@@ -47,6 +48,7 @@ cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept no
 cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint truncated, i64 now_ns, const u8* client,
                         u64 client_size, const Sender* sender) noexcept nogil
 cdef void receiver_run(Receiver* r) noexcept nogil
+cdef void receiver_wake(Receiver* r) noexcept nogil
 cdef void receiver_swap(Receiver* r) noexcept nogil
 cdef u32 receiver_new_drops(Receiver* r) noexcept nogil
 cdef void receiver_detach(Receiver* r) noexcept nogil

@@ -8,7 +8,8 @@ from veneurpy.engine.native.clients cimport IP4, IP6, TEXT, Client, client_of, c
 from veneurpy.engine.native.compat cimport (
     MEM_DROPS, barrier, batch_ask_credentials, batch_clear, batch_credentials, batch_cut, batch_data, batch_len,
     batch_move, batch_name, batch_new, batch_receive, batch_sender, clz64, i64, is_unix, load_acquire, meminfo,
-    realtime_ns, receive_buffer, receive_timeout, sleep_ns, store_release, u8, u32, u64, unlikely,
+    realtime_ns, receive_buffer, sleep_ns, store_release, u8, u32, u64, unlikely,
+    wait_for_ever, wake, wakeable,
 )
 from veneurpy.engine.native.origin cimport NAME_BYTES, Sender, origin_name, origin_take
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
@@ -16,7 +17,7 @@ from veneurpy.engine.native.ring cimport ring_take, ring_take_batch
 from veneurpy.engine.native.store cimport Store, store_begin
 
 cdef enum:
-    IDLE_WAKE_NS = 20_000_000           # how long an idle reader may keep a rotation waiting
+    WAKE_AGAIN_NS = 100_000
     ERROR_PAUSE_NS = 1_000_000
     NAP_NS = 1_000_000
     SHORTEST_NAP_NS = 100_000
@@ -44,7 +45,7 @@ cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept no
         return False
     batch_ask_credentials(r.batch, fd)
     _receive_into(r, r.arena)
-    receive_timeout(fd, IDLE_WAKE_NS)
+    wait_for_ever(fd)
     # A quarter of the buffer may fill up during a nap; the rest is for the unexpected.
     # A Unix socket queues a few datagrams only, and then its senders wait.
     r.most_asleep = 0.0 if is_unix(fd) else receive_buffer(fd) / DATAGRAM_BYTES / 4
@@ -237,12 +238,19 @@ cdef void receiver_take(Receiver* r, const u8* data, Py_ssize_t size, bint trunc
     _take_snapshot(r.arena)
 
 
+cdef void receiver_wake(Receiver* r) noexcept nogil:
+    """Has the reader look at what it is asked; to be called again until it has, since it may just begin to wait."""
+    wake(load_acquire(&r.thread))
+    sleep_ns(WAKE_AGAIN_NS)
+
+
 cdef void receiver_run(Receiver* r) noexcept nogil:
     """Receives until it is told to stop, then what is still queued. Runs on a thread of its own."""
     cdef int n
     cdef i64 start_ns
     cdef u64 stop_at
     cdef bint draining = False, is_named, was_named = False
+    store_release(&r.thread, wakeable())
     while True:
         stop_at = load_acquire(&r.stop_at_ns)
         if stop_at != 0:

@@ -34,6 +34,7 @@ cdef enum:
     LARGEST_BATCH = 64                  # datagrams that are read and not yet applied
     LARGEST_DATAGRAM = 1 << 20          # the stretch of a stream that is fed at once, too
     MOST_SINCE = SNAPSHOT_EVERY + LARGEST_BATCH
+    MOST_IN_VAIN = 8                    # times what there is
     SEEK_DATA = 3
     SEEK_HOLE = 4
 
@@ -63,19 +64,26 @@ cdef inline u8 _tag_flags(const Entry* e) noexcept nogil:
     return <u8>(e.flags & ~ENTRY_CHANGED) if e.type == GAUGE else e.flags
 
 
-cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
-    """Does a whole entry stand at `at`, its key as its hash says."""
+cdef bint _looks_like_entry(const Arena* a, u64 at) noexcept nogil:
+    """Does a whole entry stand at `at`, as far as its lengths say."""
     cdef Entry* e
-    cdef u8* key
-    cdef u64 h
-    cdef i64 timestamp
+    cdef u64 size
     if at + sizeof(Entry) > a.header.lo_used:
         return False
     e = entry_at(a, at)
     if e.type >= SERIES_TYPES or e.flags & SCOPE_MASK >= SCOPES:
         return False
-    h = entry_bytes(e.type, e.name_len, e.tags_len, e.flags & ENTRY_TIMESTAMP != 0)
-    if e.name_len == 0 or <u64>e.size16 << 4 != h or at + h > a.header.lo_used:
+    size = entry_bytes(e.type, e.name_len, e.tags_len, e.flags & ENTRY_TIMESTAMP != 0)
+    return e.name_len != 0 and <u64>e.size16 << 4 == size and at + size <= a.header.lo_used
+
+
+cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
+    """Does a whole entry stand at `at`, its key as its hash says."""
+    cdef Entry* e = entry_at(a, at)
+    cdef u8* key
+    cdef u64 h
+    cdef i64 timestamp
+    if not _looks_like_entry(a, at):
         return False
     key = entry_key(e)
     h = hash_pair(&a.header.identity.key, key, e.name_len, key + e.name_len, e.tags_len)
@@ -222,7 +230,7 @@ cdef bint _has_free_slot(const Arena* a, Block* b) noexcept nogil:
 cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
     """Lists the sound entries, and counts anew what the header says of them."""
     cdef Header* h = a.header
-    cdef u64 at = HEADER_BYTES, missing = 0
+    cdef u64 at = HEADER_BYTES, missing = 0, vain = 0
     cdef u64 before = out.broken
     cdef bint lost = False
     cdef Entry* e
@@ -231,8 +239,11 @@ cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
         missing += h.entries[i]
     memset(h.entries, 0, sizeof(h.entries))
     h.irregular = 0
-    while at + sizeof(Entry) <= h.lo_used:
+    # Bytes that look like an entry at every step would have each key hashed again, all but its first bytes.
+    while at + sizeof(Entry) <= h.lo_used and vain <= MOST_IN_VAIN * h.lo_used:
         if not _is_entry(a, at):
+            if _looks_like_entry(a, at):
+                vain += <u64>entry_at(a, at).size16 << 4
             # The next sound entry is found by its hash; a stretch of unreadable bytes counts once.
             out.broken += not lost
             lost = True

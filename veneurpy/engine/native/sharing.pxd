@@ -17,6 +17,7 @@ cdef class Sharing:
     cdef ArenaName name                 # and what its arenas are named
     cdef u64 limit                      # of each arena that is about to begin
     cdef u64 digest_bytes
+    cdef u64 arena_bytes                # the address space of each arena, and the length of its file
     cdef i64 gauge_ttl_ns
     cdef int bell
     cdef Weights _weights

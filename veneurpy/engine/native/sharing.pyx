@@ -3,7 +3,7 @@
 import os
 
 from libc.string cimport memcpy, memset
-from veneurpy.engine.native.arena cimport NAME_KEEPS_GAUGES, RESERVE_STEP, arena_begin, arena_open
+from veneurpy.engine.native.arena cimport NAME_KEEPS_GAUGES, RESERVE_STEP, arena_begin, arena_open, arena_span
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.carry cimport carried_limit
 from veneurpy.engine.native.clients cimport clients_begin
@@ -38,6 +38,7 @@ cdef class Sharing:
                                     options.compression, options.rewriter)
         self.rules = CompiledRules(options)
         self.digest_bytes = digest_block_bytes(options.compression)
+        self.arena_bytes = arena_span(options.store_max_bytes)
         self._weigh()
 
     cdef _weigh(self):
@@ -71,7 +72,7 @@ cdef class Sharing:
     cdef begin(self, Arena* a, int fd, u32 reader, str listener, bint keeps_gauges):
         """Makes an arena empty, named after the open interval. One that is not there yet is mapped, from `fd` if any.
         """
-        cdef u64 size = self.options.store_max_bytes
+        cdef u64 size = self.arena_bytes
         cdef int failed = 0
         cdef ArenaName name = self.name
         cdef bytes raw = listener.encode()[:sizeof(name.listener) - 1]
@@ -90,17 +91,16 @@ cdef class Sharing:
                 names_begin(a)
                 clients_begin(a)
         if failed:
-            raise MemoryError(f"store_max_bytes {size} leaves no room for a store")
+            raise MemoryError(f"store_max_bytes {self.options.store_max_bytes} leaves no room for a store")
         a.bell = self.bell
 
     cdef CarriedArena open_carried(self, const ArenaName* name):
         """An arena that gauges are carried into; the name says of which interval."""
         cdef CarriedArena arena
-        cdef u64 size = self.options.store_max_bytes
-        fd, path = (-1, None) if self.dir is None else self.dir.create(size)
+        fd, path = (-1, None) if self.dir is None else self.dir.create(self.arena_bytes)
         try:
-            arena = CarriedArena(self.meter, size, self.digest_bytes, fd, path)
-            arena.begin(name, &self.context.key, &self._weights, carried_limit(size))
+            arena = CarriedArena(self.meter, self.arena_bytes, self.digest_bytes, fd, path)
+            arena.begin(name, &self.context.key, &self._weights, carried_limit(self.options.store_max_bytes))
             return arena
         except MemoryError:
             if fd >= 0:

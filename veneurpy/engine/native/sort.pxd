@@ -9,7 +9,11 @@ cdef struct Centroid:
     double weight
 
 
-# Sorts ascending, -0.0 before 0.0, into `out`, which may be `values`. `out` and `scratch` hold n values.
+cdef enum:
+    SORT_PADDING = 7                    # whole rows are sorted
+
+# Sorts ascending into `out`, which may be `values`; -0.0 comes out as 0.0. `out` and `scratch` hold n + SORT_PADDING
+# values.
 cdef void td_sort_doubles(const double* values, Py_ssize_t n, double* out, double* scratch) noexcept nogil
 
 # Sorts by mean, equal means by weight. `scratch` holds n centroids.

@@ -1,8 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """Sorting and merging samples and centroids (see the header for the contract)."""
 
+from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memcpy
+from veneurpy.engine.native.compat cimport COLUMNS, order_rows
 
 
 cdef extern from *:
@@ -14,7 +16,6 @@ cdef extern from *:
 
 
 cdef enum:
-    LEAF = 8
     FEW = 12
 
 
@@ -23,89 +24,95 @@ cdef inline td_key _flip(td_key bits) noexcept nogil:
     return bits ^ ((bits >> 63) & INT64_MAX)
 
 
-cdef inline void _order(td_key* k, int i, int j) noexcept nogil:
-    cdef td_key low = k[i] if k[i] < k[j] else k[j]
-    cdef td_key high = k[j] if k[i] < k[j] else k[i]
-    k[i] = low
-    k[j] = high
+cdef void _sort_columns(double* grid, Py_ssize_t rows) noexcept nogil:
+    """Each of the columns by itself: Batcher's odd-even merge sort, whose steps no value decides on."""
+    cdef Py_ssize_t merged = 1, apart, start, i
+    cdef int twice = 1                  # log2(2 * merged)
+    while merged < rows:
+        apart = merged
+        while apart >= 1:
+            start = apart % merged
+            while start + apart < rows:
+                for i in range(start, min(start + apart, rows - apart)):
+                    if i >> twice == (i + apart) >> twice:
+                        order_rows(grid + COLUMNS * i, grid + COLUMNS * (i + apart))
+                start += 2 * apart
+            apart //= 2
+        merged *= 2
+        twice += 1
 
 
-cdef void _sort_leaf(td_key* keys, Py_ssize_t n, td_key* out) noexcept nogil:
-    """Sorts at most 8 keys with a network of 19 comparators: no branch depends on a value."""
-    cdef td_key k[LEAF]
+# What is left of two sorted runs, which are taken from both ends.
+cdef struct Runs:
+    const td_key* left
+    const td_key* left_end
+    const td_key* right
+    const td_key* right_end
+
+
+cdef inline Runs _halves(const td_key* a, Py_ssize_t half) noexcept nogil:
+    cdef Runs r
+    r.left = a
+    r.left_end = a + half - 1
+    r.right = a + half
+    r.right_end = a + 2 * half - 1
+    return r
+
+
+cdef inline void _take_ends(Runs* r, td_key* first, td_key* last) noexcept nogil:
+    """Takes the lowest and the highest; no branch depends on a value."""
+    cdef td_key a = r.left[0], b = r.right[0]
+    cdef Py_ssize_t is_left = a <= b
+    first[0] = a if is_left else b
+    r.left += is_left
+    r.right += 1 - is_left
+    a = r.left_end[0]
+    b = r.right_end[0]
+    is_left = a > b
+    last[0] = a if is_left else b
+    r.left_end -= is_left
+    r.right_end -= 1 - is_left
+
+
+cdef void _merge_halves(const td_key* a, Py_ssize_t half, td_key* out) noexcept nogil:
+    """Merges the sorted a[:half] and a[half:2 * half]: as many are taken from each end, so that no run is used up."""
+    cdef Runs runs = _halves(a, half)
     cdef Py_ssize_t i
-    for i in range(LEAF):
-        k[i] = INT64_MAX
-    memcpy(k, keys, n * sizeof(td_key))
-    _order(k, 0, 2)
-    _order(k, 1, 3)
-    _order(k, 4, 6)
-    _order(k, 5, 7)
-    _order(k, 0, 4)
-    _order(k, 1, 5)
-    _order(k, 2, 6)
-    _order(k, 3, 7)
-    _order(k, 0, 1)
-    _order(k, 2, 3)
-    _order(k, 4, 5)
-    _order(k, 6, 7)
-    _order(k, 2, 4)
-    _order(k, 3, 5)
-    _order(k, 1, 4)
-    _order(k, 3, 6)
-    _order(k, 1, 2)
-    _order(k, 3, 4)
-    _order(k, 5, 6)
-    memcpy(out, k, n * sizeof(td_key))
-
-
-cdef void _merge_halves(const td_key* a, Py_ssize_t n, td_key* out) noexcept nogil:
-    """Merges the sorted halves a[:n // 2] and a[n // 2:] from both ends at once, without branches.
-
-    Each end takes n // 2 keys, so neither can run out of either half.
-    """
-    cdef Py_ssize_t half = n // 2
-    cdef const td_key* left = a
-    cdef const td_key* right = a + half
-    cdef const td_key* left_end = a + half - 1
-    cdef const td_key* right_end = a + n - 1
-    cdef Py_ssize_t i, take
     for i in range(half):
-        take = left[0] <= right[0]
-        out[i] = left[0] if take else right[0]
-        left += take
-        right += 1 - take
-        take = left_end[0] > right_end[0]
-        out[n - 1 - i] = left_end[0] if take else right_end[0]
-        left_end -= take
-        right_end -= 1 - take
-    if n & 1:
-        out[half] = left[0] if left <= left_end else right[0]
+        _take_ends(&runs, out + i, out + 2 * half - 1 - i)
 
 
-cdef void _sort_keys(td_key* keys, Py_ssize_t n, td_key* scratch, bint to_scratch) noexcept nogil:
-    """Sorts keys[:n] into scratch or in place; either way both arrays are overwritten."""
-    cdef Py_ssize_t half = n // 2
-    if n <= LEAF:
-        _sort_leaf(keys, n, scratch if to_scratch else keys)
-        return
-    _sort_keys(keys, half, scratch, not to_scratch)
-    _sort_keys(keys + half, n - half, scratch + half, not to_scratch)
-    if to_scratch:
-        _merge_halves(keys, n, scratch)
-    else:
-        _merge_halves(scratch, n, keys)
+cdef void _merge_quarters(const td_key* a, Py_ssize_t quarter, td_key* out) noexcept nogil:
+    """Makes two sorted runs of four. Each step of a merge waits for the one before: two merges wait together."""
+    cdef Runs lower = _halves(a, quarter)
+    cdef Runs upper = _halves(a + 2 * quarter, quarter)
+    cdef td_key* end = out + 2 * quarter - 1
+    cdef Py_ssize_t i
+    for i in range(quarter):
+        _take_ends(&lower, out + i, end - i)
+        _take_ends(&upper, out + 2 * quarter + i, end + 2 * quarter - i)
 
 
 cdef void td_sort_doubles(const double* values, Py_ssize_t n, double* out, double* scratch) noexcept nogil:
-    cdef const td_key* bits = <const td_key*>values
+    """As rows of a grid: its columns are sorted all at once, and merged."""
+    cdef Py_ssize_t rows = (n + COLUMNS - 1) // COLUMNS, i, column
+    cdef const td_key* grid = <const td_key*>scratch
     cdef td_key* keys = <td_key*>out
-    cdef Py_ssize_t i
+    cdef td_key* other = <td_key*>scratch
     for i in range(n):
-        keys[i] = _flip(bits[i])
-    _sort_keys(keys, n, <td_key*>scratch, False)
+        scratch[i] = values[i] + 0.0    # what is -0.0 is 0.0 from now on: the columns' order cannot tell them apart
+    for i in range(n, rows * COLUMNS):
+        scratch[i] = INFINITY
+    _sort_columns(scratch, rows)
+    for i in range(rows):
+        for column in range(COLUMNS):
+            keys[column * rows + i] = _flip(grid[COLUMNS * i + column])
+    _merge_quarters(keys, rows, other)
+    _merge_quarters(keys + 4 * rows, rows, other + 4 * rows)
+    _merge_quarters(other, 2 * rows, keys)
+    _merge_halves(keys, 4 * rows, other)
     for i in range(n):
-        keys[i] = _flip(keys[i])
+        keys[i] = _flip(other[i])
 
 
 cdef inline bint _before(const Centroid* a, const Centroid* b) noexcept nogil:

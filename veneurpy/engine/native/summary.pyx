@@ -19,7 +19,7 @@ from veneurpy.engine.native.imported cimport (
 from veneurpy.engine.native.merge cimport WIRE_HOST, Merge, Part, Series
 from veneurpy.engine.native.meter cimport Meter, meter_free, meter_malloc
 from veneurpy.engine.native.scope cimport MIXED
-from veneurpy.engine.native.sort cimport Centroid, td_sort_centroids, td_sort_doubles
+from veneurpy.engine.native.sort cimport SORT_PADDING, Centroid, td_sort_centroids, td_sort_doubles
 from veneurpy.engine.native.tdigest cimport td_capacity, td_compress, td_quantiles
 
 cdef enum:
@@ -59,8 +59,8 @@ cdef bint _reserve(Workspace* w, u64 n) noexcept nogil:
     w.capacity = n
     w.pairs = <Centroid*>meter_malloc(w.meter, w.capacity * sizeof(Centroid))
     w.more_pairs = <Centroid*>meter_malloc(w.meter, w.capacity * sizeof(Centroid))
-    w.values = <double*>meter_malloc(w.meter, w.capacity * sizeof(double))
-    w.more_values = <double*>meter_malloc(w.meter, w.capacity * sizeof(double))
+    w.values = <double*>meter_malloc(w.meter, (w.capacity + SORT_PADDING) * sizeof(double))
+    w.more_values = <double*>meter_malloc(w.meter, (w.capacity + SORT_PADDING) * sizeof(double))
     if w.pairs == NULL or w.more_pairs == NULL or w.values == NULL or w.more_values == NULL:
         w.capacity = 0
         return False
@@ -96,7 +96,8 @@ cdef u64 _condense(Workspace* w, u64 n) noexcept nogil:
     """Makes a digest of what w.pairs has; its new length."""
     cdef Centroid* pairs = w.pairs
     td_sort_centroids(pairs, <Py_ssize_t>n, w.more_pairs)
-    n = <u64>td_compress(pairs, <Py_ssize_t>n, w.compression, w.more_pairs, td_capacity(w.compression))
+    n = <u64>td_compress(pairs, <Py_ssize_t>n, w.compression, w.more_pairs, td_capacity(w.compression),
+                         w.values)
     w.pairs = w.more_pairs
     w.more_pairs = pairs
     return n

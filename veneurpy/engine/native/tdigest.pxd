@@ -13,9 +13,9 @@ cdef int td_capacity(double compression) noexcept nogil
 # Compresses an ascending array into at most `cap` centroids of `out`, which must not overlap it, and
 # returns how many. The sum of the weights is kept. The outermost compression / 8 on each side stay as
 # they are: the smallest and the largest samples of all are never folded, however often they are merged.
-# A `cap` below td_capacity only costs accuracy; it is at least 4.
+# A `cap` below td_capacity only costs accuracy; it is at least 4. `scratch` holds n + 1 numbers.
 cdef int td_compress(
-    const Centroid* sorted_in, Py_ssize_t n, double compression, Centroid* out, int cap
+    const Centroid* sorted_in, Py_ssize_t n, double compression, Centroid* out, int cap, double* scratch
 ) noexcept nogil
 
 # Computes the quantiles `qs` (ascending, in [0, 1]) of an ascending array: within [low, high] and

@@ -5,8 +5,11 @@
 from collections.abc import Iterable
 
 from libc.math cimport INFINITY, NAN, isfinite
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memmove
-from veneurpy.engine.native.sort cimport td_merge_centroids, td_merge_values, td_sort_centroids, td_sort_doubles
+from veneurpy.engine.native.sort cimport (
+    SORT_PADDING, td_merge_centroids, td_merge_values, td_sort_centroids, td_sort_doubles,
+)
 
 
 cdef struct Knot:
@@ -57,72 +60,99 @@ cdef inline Centroid _centroid(double first, double offset, double weight, doubl
     return centroid
 
 
+# A centroid in the making: the items from `first` on whose first three quarters are before the end.
+cdef struct Fold:
+    double first
+    double end                          # in weight before it
+    double weight
+    double offset                       # sum of weight * (mean - first); never negative, so nothing cancels
+    Py_ssize_t items
+
+
+cdef inline bint _fits(const Fold* f, const Centroid* item, double before) noexcept nogil:
+    """To ask for all of an item strands single samples between full centroids, for half makes widths differ a lot."""
+    return before + 0.75 * item.weight <= f.end
+
+
+cdef inline void _add(Fold* f, const Centroid* item, double weight) noexcept nogil:
+    f.weight += weight
+    f.offset += weight * (item.mean - f.first)
+
+
+cdef inline void _add_four(Fold* f, const Centroid* items, const double* before) noexcept nogil:
+    """Those of the next four that fit, which nobody can foretell: all are added, the others with the weight 0."""
+    cdef int64_t bits, fits
+    cdef double weight
+    cdef int i
+    for i in range(4):
+        fits = _fits(f, items + i, before[i])
+        memcpy(&bits, &items[i].weight, sizeof(int64_t))
+        bits &= -fits
+        memcpy(&weight, &bits, sizeof(int64_t))
+        _add(f, items + i, weight)
+        f.items += fits
+
+
 cdef int _compress(
-    const Centroid* items, Py_ssize_t n, double total, double scale, Py_ssize_t kept, Centroid* out, int cap
+    const Centroid* items, Py_ssize_t n, const double* before, double scale, Py_ssize_t kept, Centroid* out, int cap
 ) noexcept nogil:
     """Folds neighbours greedily but for the `kept` on each side; -1 when that takes more than `cap` centroids.
 
     A centroid is as wide as is allowed in its middle. Where that is, the width of the one before the last tells well
-    enough, and is there when it is asked for. An item is folded in when three quarters of it are before the end: to ask
-    for all of it leaves single samples stranded between full centroids, to ask for half makes centroids of very
-    different widths.
+    enough, and is there when it is asked for.
     """
     cdef Widths widths = _widths(scale)
-    cdef double first = items[kept].mean, weight = items[kept].weight
-    cdef double offset = 0.0  # sum of weight * (mean - first); never negative, so nothing cancels
-    cdef double inverse = 1.0 / total, share, at = 0.0, half, older, next_, end
-    cdef Py_ssize_t count = kept, i
+    cdef double inverse = 1.0 / before[n], half, older, next_
+    cdef Py_ssize_t count = kept, i = kept, end = n - kept
+    cdef Fold f
     memcpy(out, items, kept * sizeof(Centroid))
-    for i in range(kept):
-        at += items[i].weight * inverse
-    half = _half_width(at - 0.5, &widths)
+    half = _half_width(before[kept] * inverse - 0.5, &widths)
     older = half
-    end = at + 2.0 * half
-    at += weight * inverse
-    for i in range(kept + 1, n - kept):
-        share = items[i].weight * inverse
-        if at + 0.75 * share <= end:
-            at += share
-            weight += items[i].weight
-            offset += items[i].weight * (items[i].mean - first)
-            continue
-        if count + 1 + kept == cap:
+    while i < end:
+        if count + kept == cap:
             return -1
-        out[count] = _centroid(first, offset, weight, items[i - 1].mean)
-        count += 1
-        next_ = _half_width(at - 0.5 + older, &widths)
+        f.first = items[i].mean
+        f.end = before[i] + 2.0 * half * before[n]
+        f.weight = items[i].weight
+        f.offset = 0.0
+        f.items = 1
+        next_ = _half_width(before[i] * inverse - 0.5 + 3.0 * older, &widths)
         older = half
         half = next_
-        end = at + 2.0 * half
-        at += share
-        first = items[i].mean
-        weight = items[i].weight
-        offset = 0.0
-    out[count] = _centroid(first, offset, weight, items[n - kept - 1].mean)
-    memcpy(out + count + 1, items + n - kept, kept * sizeof(Centroid))
-    return <int>(count + 1 + kept)
+        if i + 4 < end:
+            _add_four(&f, items + i + 1, before + i + 1)
+        while i + f.items < end and _fits(&f, items + i + f.items, before[i + f.items]):
+            _add(&f, items + i + f.items, items[i + f.items].weight)
+            f.items += 1
+        i += f.items
+        out[count] = _centroid(f.first, f.offset, f.weight, items[i - 1].mean)
+        count += 1
+    memcpy(out + count, items + end, kept * sizeof(Centroid))
+    return <int>(count + kept)
 
 
-cdef double _weight_of(const Centroid* c, Py_ssize_t n) noexcept nogil:
-    """In four sums, none of which waits for another."""
-    cdef double first = 0.0, second = 0.0, third = 0.0, fourth = 0.0
+cdef void _weigh(const Centroid* c, Py_ssize_t n, double* before) noexcept nogil:
+    """The weight before each item, and all of it; four items wait once for those before them."""
+    cdef double done = 0.0, two
     cdef Py_ssize_t i = 0
     while i + 4 <= n:
-        first += c[i].weight
-        second += c[i + 1].weight
-        third += c[i + 2].weight
-        fourth += c[i + 3].weight
+        two = c[i].weight + c[i + 1].weight
+        before[i] = done
+        before[i + 1] = done + c[i].weight
+        before[i + 2] = done + two
+        before[i + 3] = done + (two + c[i + 2].weight)
+        done += two + (c[i + 2].weight + c[i + 3].weight)
         i += 4
     while i < n:
-        first += c[i].weight
+        before[i] = done
+        done += c[i].weight
         i += 1
-    return first + second + (third + fourth)
+    before[n] = done
 
 
 cdef int td_compress(
-    const Centroid* sorted_in, Py_ssize_t n, double compression, Centroid* out, int cap
+    const Centroid* sorted_in, Py_ssize_t n, double compression, Centroid* out, int cap, double* scratch
 ) noexcept nogil:
-    cdef double total = _weight_of(sorted_in, n)
     cdef double scale = 9.3 / compression
     cdef Py_ssize_t kept = <Py_ssize_t>(compression / 8.0)
     cdef Py_ssize_t most = ((n if n < cap else cap) - 1) // 2
@@ -130,11 +160,12 @@ cdef int td_compress(
     if n <= 0:
         return 0
     kept = kept if kept < most else most
-    count = _compress(sorted_in, n, total, scale, kept, out, cap)
+    _weigh(sorted_in, n, scratch)
+    count = _compress(sorted_in, n, scratch, scale, kept, out, cap)
     # On ordinary data once is enough. This ends: from a scale of 1 / 0.005 on everything fits one centroid.
     while count < 0:
         scale *= 1.1
-        count = _compress(sorted_in, n, total, scale, kept, out, cap)
+        count = _compress(sorted_in, n, scratch, scale, kept, out, cap)
     return count
 
 
@@ -256,7 +287,7 @@ cdef class TDigest:
     cdef readonly double weight
     cdef readonly double reciprocal_sum
     cdef readonly long long count
-    cdef double _values[RAW]
+    cdef double _values[RAW + SORT_PADDING]
     cdef Centroid _pairs[RAW]
     cdef Centroid _centroids[MAX_CAPACITY]
     cdef Py_ssize_t _n_values
@@ -299,6 +330,7 @@ cdef class TDigest:
         cdef Centroid theirs[MAX_CAPACITY + 2 * RAW]
         cdef Centroid mine[MAX_CAPACITY + 2 * RAW]
         cdef Centroid both[2 * (MAX_CAPACITY + 2 * RAW)]
+        cdef double before[2 * (MAX_CAPACITY + 2 * RAW) + 1]
         cdef Py_ssize_t n
         cdef bint exact
         if other.weight == 0.0:
@@ -321,7 +353,7 @@ cdef class TDigest:
             return
         self._n_pairs = 0
         self._n_centroids = td_compress(
-            both, n, self.compression, self._centroids, td_capacity(self.compression)
+            both, n, self.compression, self._centroids, td_capacity(self.compression), before
         )
 
     def quantile(self, q: float) -> float:
@@ -377,7 +409,7 @@ cdef class TDigest:
     cdef Py_ssize_t _collect(self, Centroid* out) noexcept nogil:
         """Writes everything, ascending, and returns how many."""
         cdef Centroid scratch[MAX_CAPACITY + RAW]
-        cdef double doubles[RAW]
+        cdef double doubles[RAW + SORT_PADDING]
         cdef Py_ssize_t n
         td_sort_doubles(self._values, self._n_values, self._values, doubles)
         if self._n_pairs == 0:
@@ -388,9 +420,10 @@ cdef class TDigest:
 
     cdef void _compact(self) noexcept nogil:
         cdef Centroid merged[MAX_CAPACITY + 2 * RAW]
+        cdef double before[MAX_CAPACITY + 2 * RAW + 1]
         cdef Py_ssize_t n = self._collect(merged)
         self._n_centroids = td_compress(
-            merged, n, self.compression, self._centroids, td_capacity(self.compression)
+            merged, n, self.compression, self._centroids, td_capacity(self.compression), before
         )
         self._n_values = 0
         self._n_pairs = 0

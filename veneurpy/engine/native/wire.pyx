@@ -309,7 +309,8 @@ cdef bint _write_histogram(Wire* w, const Merge* m, Payload* p, Piece* y, Worksp
     centroids = space.pairs
     exact = g.exact and n <= EXACT_SAMPLES
     if not exact and n > <u64>td_capacity(w.compression):
-        n = <u64>td_compress(space.pairs, <Py_ssize_t>n, w.compression, y.centroids, td_capacity(w.compression))
+        n = <u64>td_compress(space.pairs, <Py_ssize_t>n, w.compression, y.centroids, td_capacity(w.compression),
+                             space.values)
         centroids = y.centroids
     if not _room(p, _most_bytes(m, y.series, CENTROID_BYTES * n + 3 * MOMENTS_BYTES)):
         return False
