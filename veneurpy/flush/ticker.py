@@ -8,7 +8,7 @@ from veneurpy.ports import Clock
 
 NS_PER_MS = 1_000_000
 FARTHEST_AHEAD_MS = 3_600_000
-"""An interval that begins farther ahead is of a clock that was wrong, not of one set back."""
+"""What is farther ahead is of a clock that was wrong, not of one set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,16 @@ class Ticker:
         then time goes on from there.
         """
         now_ms = self._start_ms
-        if start_ms > now_ms:
+        if start_ms >= now_ms:
             now_ms = min(max(start_ms, last_ms), self.end_of(start_ms))
             self._timeline.go_on_from(now_ms)
         self._started_s -= (now_ms - start_ms) / 1000
         self._start_ms = start_ms
+
+    def go_on_after(self, end_ms: int) -> None:
+        """Begins not before the end of the last interval of a process before this one."""
+        if end_ms > self._start_ms:
+            self.resume(end_ms, end_ms)
 
     def is_current(self, start_ms: int) -> bool:
         """Whether an interval that began then is not over yet.

@@ -173,6 +173,8 @@ class Server:
         late = new_late_points(self.config)
         await self._start_sinks(late)
         self._ticker = Ticker(self.clock, interval_s=self.config.interval)
+        if self._durable is not None:
+            await self._durable.go_on(self._ticker)
         self._engine = new_engine(self.config, self._open_engine, self._ticker.start_ms)
         await self._assemble(self._engine, late)
         await self._recover()

@@ -12,6 +12,7 @@ from veneurpy.engine.unkept import unkept_in
 from veneurpy.flush.keeper import Keeper, position_of
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
+from veneurpy.flush.ticker import FARTHEST_AHEAD_MS, Ticker
 from veneurpy.ports import Clock, Positioned, Sink
 from veneurpy.spool import Spare, Spool, StateLock
 from veneurpy.telemetry import Telemetry
@@ -82,6 +83,10 @@ class Durable:
             labels = {"sink": owed.sink, "fate": "given_up", "reason": "no_such_sink"}
             self._telemetry.add(metric, owed.rows, **labels)
             self._telemetry.emit(RowsLost(owed.sink, "given_up", "no_such_sink", owed.rows))
+
+    async def go_on(self, ticker: Ticker) -> None:
+        """Before the first interval begins: it is not to have a time that was published before."""
+        ticker.go_on_after(await self.spool.published_until(ticker.start_ms + FARTHEST_AHEAD_MS))
 
     def status(self) -> dict[str, int]:
         """Plain data for the status page."""

@@ -206,6 +206,14 @@ class Database:
         query = "SELECT 1 FROM encoded WHERE uuid = ?"
         return {uuid for uuid in uuids if self._db.execute(query, (uuid.bytes,)).fetchone()}
 
+    def published_until(self, before_ms: int) -> int:
+        """The last end of an interval that was committed within a day, if not after `before_ms`.
+
+        0 if there is none.
+        """
+        query = "SELECT max(at_ms) FROM encoded WHERE at_ms <= ?"
+        return int(self._db.execute(query, (before_ms,)).fetchone()[0] or 0)
+
     def owed(self) -> list[Owed]:
         """All that is owed, the oldest interval first."""
         query = (

@@ -43,6 +43,10 @@ class Pair:
         """Those that were committed, whatever became of them since."""
         return {uuid for each in self.all for uuid in each.encoded(uuids)}
 
+    def published_until(self, before_ms: int) -> int:
+        """The last end of an interval that was committed, if not after `before_ms`; or 0."""
+        return max(each.published_until(before_ms) for each in self.all)
+
     def forwarded(self, uuids: Collection[UUID]) -> set[UUID]:
         """Those whose batches were kept, whatever became of them since."""
         return {uuid for each in self.all for uuid in FORWARD.forwarded(each.connection, uuids)}

@@ -203,6 +203,10 @@ class Spool:
         """Those that were committed within the last day, by this process or one before."""
         return await self._ask("read", lambda _: self._pair.encoded(uuids), set())
 
+    async def published_until(self, before_ms: int) -> int:
+        """The last end of an interval that was committed, if not after `before_ms`; or 0."""
+        return await self._ask("read", lambda _: self._pair.published_until(before_ms), 0)
+
     async def forwarded(self, uuids: Collection[UUID]) -> set[UUID]:
         """Those whose batches were kept within the last day, by this process or one before."""
         return await self._ask("read", lambda _: self._pair.forwarded(uuids), set())

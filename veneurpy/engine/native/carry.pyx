@@ -13,14 +13,12 @@ from veneurpy.engine.native.entries cimport entry_flags
 from veneurpy.engine.native.hash cimport hash_mark, hash_pair
 from veneurpy.engine.native.merge cimport Series
 from veneurpy.engine.native.pair cimport counted
+from veneurpy.engine.native.scope cimport GLOBAL, LOCAL
 from veneurpy.engine.native.slice cimport Slice, cut, next_part
 from veneurpy.engine.native.weight cimport carried_flush
 
 cdef enum:
     LONGEST_KEY = 65_535                # bytes of a name, and of tags
-    # The numbers of engine.types.Scope.
-    LOCAL = 1
-    GLOBAL = 2
 
 
 cdef Slice _word(int scope) noexcept nogil:

@@ -513,7 +513,7 @@ typedef struct {
 
 static inline vnp_batch *vnp_batch_new(size_t datagram_bytes) {
     /* Not a power of two: the beginnings of all buffers would share a few sets of the cache. */
-    size_t stride = (datagram_bytes / 4096 + 1) * 4096 + 192;
+    size_t stride = (datagram_bytes + 4095) / 4096 * 4096 + 192;
     vnp_batch *b = (vnp_batch *)calloc(1, sizeof(vnp_batch) + stride * VNP_BATCH);
     if (!b)
         return NULL;

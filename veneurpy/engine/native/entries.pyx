@@ -17,6 +17,7 @@ from veneurpy.engine.native.names cimport Name
 from veneurpy.engine.native.pair cimport counted
 from veneurpy.engine.native.reserve cimport Reserve
 from veneurpy.engine.native.rewriting cimport Chosen, Rewrite
+from veneurpy.engine.native.scope cimport GLOBAL, LOCAL, MIXED
 from veneurpy.engine.native.slice cimport Slice, cut, equal, next_part, same_bytes
 from veneurpy.engine.native.table cimport slot_of, slot_offset, table_home, table_limit, table_put
 from veneurpy.engine.native.tag_patterns cimport Choice
@@ -117,7 +118,7 @@ cdef Entry* entry_of_form(const Arena* a, Former* f, const Item* it, Slice text)
 
 
 cdef u8 _flags(TagFacts facts, bint has_timestamp) noexcept nogil:
-    cdef u8 flags = 1 if facts.local else (2 if facts.global_ else 0)
+    cdef u8 flags = LOCAL if facts.local else GLOBAL if facts.global_ else MIXED
     if facts.canonical:
         flags |= ENTRY_CANONICAL
     if facts.local and facts.global_:

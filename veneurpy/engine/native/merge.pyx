@@ -15,6 +15,7 @@ from veneurpy.engine.native.normal_tags cimport NormalTags, normal_tags, texts_f
 from veneurpy.engine.native.pair cimport pair_count
 from veneurpy.engine.native.rewriting cimport Rewrite, rewrite_of
 from veneurpy.engine.native.samples cimport samples_of
+from veneurpy.engine.native.scope cimport GLOBAL, LOCAL, MIXED
 from veneurpy.engine.native.slice cimport Slice, compare, cut
 from veneurpy.engine.native.table cimport table_home
 
@@ -22,10 +23,6 @@ cdef enum:
     PIECE = 1024                        # series
     MARK_SINKS = 1 << 9
     MARK_TIMESTAMP = 1 << 8
-    # The numbers of engine.types.Scope.
-    MIXED = 0
-    LOCAL = 1
-    GLOBAL = 2
 
 
 cdef bint merge_open(Merge* m, Meter* meter, MergeUse use, const HashKey* key, Slice* extend, int n_extend

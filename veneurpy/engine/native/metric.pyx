@@ -7,15 +7,12 @@ from veneurpy.engine.native.metric_value cimport (
     COUNTER_FIELD, GAUGE_FIELD, HISTOGRAM_FIELD, SET_FIELD, value_key, value_read,
 )
 from veneurpy.engine.native.protobuf cimport BYTES, PB_FIELD, PB_MALFORMED, VARINT, Field, pb_next
+from veneurpy.engine.native.scope cimport GLOBAL, LOCAL, SCOPES
 from veneurpy.engine.native.slice cimport cut
 from veneurpy.engine.native.tagger cimport (
     LONGEST_KEY, SINK_FIELD, tagger_begin, tagger_sink, tagger_tag, tagger_text,
 )
 from veneurpy.engine.native.utf8 cimport is_text
-
-cdef enum:
-    LOCAL = 1
-    GLOBAL = 2
 
 cdef enum:
     # Keys of fields: number << 3 | wire type.
@@ -85,7 +82,7 @@ cdef int metric_read(Tagger* t, Slice message, bint foreign, Metric* out) noexce
     reason = tagger_text(t, message, &out.tags, &out.has_sinks)
     if reason != METRIC_GOOD:
         return reason
-    if raw.scope > GLOBAL or (foreign and raw.scope == LOCAL):
+    if raw.scope >= SCOPES or (foreign and raw.scope == LOCAL):
         return METRIC_BAD_SCOPE
     out.scope = GLOBAL if foreign and (out.type == COUNTER or out.type == GAUGE) else <u8>raw.scope
     if raw.value_key != value_key(out.type):

@@ -11,6 +11,7 @@ from veneurpy.engine.native.intern cimport (
 )
 from veneurpy.engine.native.merge cimport Merge, Series, merge_next
 from veneurpy.engine.native.meter cimport Meter, meter_free, meter_malloc, meter_realloc
+from veneurpy.engine.native.scope cimport MIXED
 from veneurpy.engine.native.slice cimport Slice, cut
 from veneurpy.engine.native.summary cimport Workspace, set_value, summarise, workspace_close, workspace_open
 
@@ -193,7 +194,7 @@ cdef bint _histogram_rows(Points* out, NameUse* use, u32 tag, const Series* s, c
     if not _name_outputs(out, use, s, plan):
         return False
     for i in range(plan.n):
-        if plan.mixed_median_only and s.scope == 0 and plan.outputs[i].statistic == QUANTILE:
+        if plan.mixed_median_only and s.scope == MIXED and plan.outputs[i].statistic == QUANTILE:
             continue
         if _statistic(&y, w.quantiles, &plan.outputs[i], &value):
             _row(out, use.first_output + i, tag, plan.outputs[i].point_type, s, start_ms, value)

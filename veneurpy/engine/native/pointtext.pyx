@@ -4,6 +4,7 @@ from libc.stdlib cimport free, malloc
 from veneurpy.engine.native.buffer cimport buffer_view
 from veneurpy.engine.native.compat cimport i64, u8, u32
 from veneurpy.engine.native.digits cimport write_integer, write_number
+from veneurpy.engine.native.scope cimport SCOPES
 from veneurpy.engine.native.slice cimport Slice, cut, next_part
 from veneurpy.engine.native.text cimport Text, text_byte, text_bytes, text_free, text_put, text_reserve
 from veneurpy.engine.native.view cimport ColumnsView, is_timed, row_at, string_at
@@ -15,7 +16,6 @@ cdef enum:
     ESCAPED = 6
     LINE_EXTRA = 256                    # numbers, words and punctuation of a line, generously
     TYPES = 3
-    SCOPES = 3
     DONE = 0
     NO_MEMORY = 1
     BAD_ROW = 2

@@ -17,11 +17,12 @@ from veneurpy.engine.native.blocks cimport (
 )
 from veneurpy.engine.native.changes cimport changes_salvage
 from veneurpy.engine.native.check cimport hash_check
-from veneurpy.engine.native.compat cimport batch_fetched, i64, map_file, munmap, u8, u32, u64
+from veneurpy.engine.native.compat cimport batch_fetched, empty, i64, map_file, munmap, u8, u32, u64
 from veneurpy.engine.native.entries cimport entry_flags
 from veneurpy.engine.native.hash cimport hash_mark, hash_pair
 from veneurpy.engine.native.hll cimport HLL_REGISTERS, hll_dense_add, hll_exact_insert
 from veneurpy.engine.native.pair cimport pair_count, pair_is_sound
+from veneurpy.engine.native.scope cimport SCOPES
 from veneurpy.engine.native.slice cimport cut
 from veneurpy.engine.native.store cimport GROUP
 from veneurpy.engine.native.tdigest cimport Centroid
@@ -45,6 +46,7 @@ cdef void salvage_close(Arena* a) noexcept nogil:
     free(a.salvaged)
     a.salvaged = NULL
     if a.base != NULL:
+        empty(a.base, a.size)
         munmap(a.base, a.size)
         a.base = NULL
 
@@ -69,7 +71,7 @@ cdef bint _looks_like_entry(const Arena* a, u64 at) noexcept nogil:
     if at + sizeof(Entry) > a.header.lo_used:
         return False
     e = entry_at(a, at)
-    if e.type >= SERIES_TYPES or e.flags & SCOPE_MASK == SCOPE_MASK:
+    if e.type >= SERIES_TYPES or e.flags & SCOPE_MASK >= SCOPES:
         return False
     size = entry_bytes(e.type, e.name_len, e.tags_len, e.flags & ENTRY_TIMESTAMP != 0)
     return e.name_len != 0 and <u64>e.size16 << 4 == size and at + size <= a.header.lo_used

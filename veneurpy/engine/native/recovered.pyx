@@ -2,7 +2,7 @@
 """Arenas that outlived their process."""
 import os
 
-from veneurpy.engine.native.arena cimport ARENA_CLOSED, is_carried
+from veneurpy.engine.native.arena cimport ARENA_CLOSED, Arena, is_carried
 from veneurpy.engine.native.compat cimport u8, u64
 from veneurpy.engine.native.recover cimport salvage, salvage_close
 
@@ -58,5 +58,10 @@ cdef class RecoveredFile:
 
     def discard(self):
         """Unmaps the file and removes it."""
-        salvage_close(&self.arena)
+        cdef Arena gone = self.arena
+        self.arena.base = NULL
+        self.arena.salvaged = NULL
+        # A large one takes its time, which is no other thread's.
+        with nogil:
+            salvage_close(&gone)
         os.unlink(self.path)

@@ -18,6 +18,7 @@ from veneurpy.engine.native.imported cimport (
 )
 from veneurpy.engine.native.merge cimport WIRE_HOST, Merge, Part, Series
 from veneurpy.engine.native.meter cimport Meter, meter_free, meter_malloc
+from veneurpy.engine.native.scope cimport MIXED
 from veneurpy.engine.native.sort cimport SORT_PADDING, Centroid, td_sort_centroids, td_sort_doubles
 from veneurpy.engine.native.tdigest cimport td_capacity, td_compress, td_quantiles
 
@@ -104,7 +105,7 @@ cdef u64 _condense(Workspace* w, u64 n) noexcept nogil:
 
 cdef void _publish_part(const Merge* m, const Part* p, const Totals* all_, Totals* published) noexcept nogil:
     """Of mixed series hosts publish their own samples' aggregates."""
-    cdef bint mixed = p.entry.flags & SCOPE_MASK == 0
+    cdef bint mixed = p.entry.flags & SCOPE_MASK == MIXED
     if p.arena.imported:
         if mixed:
             all_ = entry_totals(p.entry) + 1

@@ -13,6 +13,7 @@ from veneurpy.engine.native.owners cimport Owners, owner_of
 from veneurpy.engine.native.protobuf cimport (
     BYTES, VARINT, put_bytes, put_double, put_field, put_fixed, put_number, put_varint, varint_size,
 )
+from veneurpy.engine.native.scope cimport MIXED
 from veneurpy.engine.native.slice cimport Slice, cut, next_part
 from veneurpy.engine.native.sort cimport Centroid
 from veneurpy.engine.native.summary cimport (
@@ -21,7 +22,6 @@ from veneurpy.engine.native.summary cimport (
 from veneurpy.engine.native.tdigest cimport td_capacity, td_compress
 
 cdef enum:
-    MIXED = 0
     HEAD_BYTES = 256                    # an entry's fields but for its name, tags and sketch
     CENTROID_BYTES = 20                 # with its key and length
     MEMBER_BYTES = 14                   # of a small set: a key and a hash
