@@ -14,12 +14,14 @@ from veneurpy.engine.native.compat cimport (
 from veneurpy.engine.native.origin cimport ORIGIN_ROOM, Sender, origins_close, origins_open
 from veneurpy.engine.native.parser cimport parser_close, parser_open
 from veneurpy.engine.native.receiver cimport (
-    BUSY_BUCKETS, RUNNING, SWAP_ASKED, receiver_attach, receiver_detach, receiver_run, receiver_swap, receiver_take, receiver_wake,
+    BUSY_BUCKETS, RUNNING, SWAP_ASKED, receiver_attach, receiver_detach, receiver_run, receiver_swap, receiver_take,
+    receiver_wake,
 )
 from veneurpy.engine.native.ring cimport ring_close, ring_open, ring_read
 from veneurpy.engine.native.store cimport store_begin, store_close, store_open
 
 from veneurpy.engine import types
+
 
 # The meter must be there when the memory goes, also in a cycle that is collected.
 @cython.no_gc_clear
