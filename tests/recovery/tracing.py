@@ -12,6 +12,8 @@ PEEKTEXT, POKETEXT, POKEUSER, CONT, SINGLESTEP, GETREGS = 1, 4, 6, 7, 9, 12
 REGISTERS, RIP, RSP = 27, 16, 19  # of 8 bytes, in struct user_regs_struct
 BREAKPOINT = 0xCC
 STOPPED = 0x7F  # of a status that waitpid returns
+WOKEN = STOPPED | signal.SIGURG << 8
+"""The status of a reader that is asked for a rotation: it does not wait while it is traced."""
 
 _ptrace = ctypes.CDLL(None, use_errno=True).ptrace
 _ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -76,9 +78,11 @@ class Tracee:
 
     def _go(self, how: int) -> bool:
         """False when the child has ended, well."""
-        if _ptrace(how, self._pid, None, None) < 0:
-            raise OSError(ctypes.get_errno(), f"{self!r} cannot be continued")
-        _, status = os.waitpid(self._pid, 0)
+        status = WOKEN
+        while status == WOKEN:
+            if _ptrace(how, self._pid, None, None) < 0:
+                raise OSError(ctypes.get_errno(), f"{self!r} cannot be continued")
+            _, status = os.waitpid(self._pid, 0)
         if os.WIFEXITED(status):
             self._process.returncode = os.WEXITSTATUS(status)
             assert self._process.returncode == 0

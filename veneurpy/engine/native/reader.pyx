@@ -22,6 +22,9 @@ from veneurpy.engine.native.store cimport store_begin, store_close, store_open
 
 from veneurpy.engine import types
 
+JOIN_S = 0.001
+"""Between two wakes of a reader that is to end."""
+
 
 # The meter must be there when the memory goes, also in a cycle that is collected.
 @cython.no_gc_clear
@@ -172,9 +175,10 @@ cdef class NativeReader:
 
     cdef u32 _end(self, bint drains):
         cdef u32 words[9]
-        with nogil:
-            while load_acquire(&self._r.state) == RUNNING:
+        while self._thread.is_alive():
+            with nogil:
                 receiver_wake(self._r)
+            self._thread.join(JOIN_S)
         self._thread.join()
         with self._lock:
             if self._r.fd >= 0:
