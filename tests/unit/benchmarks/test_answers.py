@@ -35,5 +35,5 @@ def test_ratios_pair_the_rounds() -> None:
 def test_one_drop_is_a_drop(lost: float) -> None:
     """A single datagram lost in a single window misses the target."""
     figure = none_dropped({"a": [0.0, 0.0], "b": [0.0, lost], "peer": [9.0, 9.0]}, ["a", "b"])
-    assert figure.rounds == (0.0, lost)
+    assert figure.rounds == (0.0, 0.0, 0.0, lost)
     assert figure.met is (lost == 0)
