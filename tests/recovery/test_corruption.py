@@ -241,6 +241,18 @@ def test_no_byte_of_a_header_is_believed_blindly(
         assert abs(ours.lines - theirs.lines) <= theirs.bytes, f"byte {at}"
 
 
+def test_no_offset_of_a_header_is_followed_round(
+    whole: bytes, expected: Found, tmp_path: Path
+) -> None:
+    """One so large that a sum with it begins anew at 0 leads nowhere, whatever it is of."""
+    used = len(whole[:HEADER].rstrip(b"\0"))
+    for at in range(0, used, 8):
+        content = bytearray(whole)
+        content[at : at + 8] = struct.pack("<Q", 2**64 - 16)
+        found = recover(tmp_path, [bytes(content)])
+        assert found.broken or found.unreadable or expected.rows == found.rows, f"word at {at}"
+
+
 def test_a_search_for_entries_ends(whole: bytes, tmp_path: Path) -> None:
     """What looks like a long entry every 16 bytes is given up after so much work, and that said."""
     units = (_low_end(whole) - HEADER) // 32

@@ -208,7 +208,7 @@ cdef bint changes_salvage(Arena* a) noexcept nogil:
     a.header.changes = 0
     _note_all(a, 0)
     while at:
-        if at & 15 or at <= before or at < a.hi_ready or at + sizeof(Change) > a.size:
+        if at & 15 or at <= before or at < a.hi_ready or at > a.size - sizeof(Change):
             break
         c = <Change*>(a.base + at)
         if c.check != _check(c) or not isfinite(c.value):

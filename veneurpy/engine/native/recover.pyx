@@ -68,7 +68,7 @@ cdef bint _looks_like_entry(const Arena* a, u64 at) noexcept nogil:
     """Does a whole entry stand at `at`, as far as its lengths say."""
     cdef Entry* e
     cdef u64 size
-    if at + sizeof(Entry) > a.header.lo_used:
+    if at > a.header.lo_used or a.header.lo_used - at < sizeof(Entry):
         return False
     e = entry_at(a, at)
     if e.type >= SERIES_TYPES or e.flags & SCOPE_MASK >= SCOPES:
@@ -79,12 +79,13 @@ cdef bint _looks_like_entry(const Arena* a, u64 at) noexcept nogil:
 
 cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
     """Does a whole entry stand at `at`, its key as its hash says."""
-    cdef Entry* e = entry_at(a, at)
+    cdef Entry* e
     cdef u8* key
     cdef u64 h
     cdef i64 timestamp
     if not _looks_like_entry(a, at):
         return False
+    e = entry_at(a, at)
     key = entry_key(e)
     h = hash_pair(&a.header.identity.key, key, e.name_len, key + e.name_len, e.tags_len)
     h ^= hash_mark(&a.header.identity.key, e.type)
@@ -272,7 +273,7 @@ cdef void _salvage_side_log(Arena* a, Salvage* out) noexcept nogil:
     cdef u64 at = link[0], before = HEADER_BYTES - 1
     cdef SideRecord* record
     while at:
-        if at & 15 or at <= before or at < a.hi_ready or at + sizeof(SideRecord) > a.size:
+        if at & 15 or at <= before or at < a.hi_ready or at > a.size - sizeof(SideRecord):
             break
         record = <SideRecord*>(a.base + at)
         if record.size > a.size - at - sizeof(SideRecord):
