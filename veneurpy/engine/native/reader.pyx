@@ -22,8 +22,8 @@ from veneurpy.engine.native.store cimport store_begin, store_close, store_open
 
 from veneurpy.engine import types
 
-JOIN_S = 0.001
-"""Between two wakes of a reader that is to end."""
+# Between two wakes of a reader that is to end.
+cdef double JOIN_S = 0.001
 
 
 # The meter must be there when the memory goes, also in a cycle that is collected.
