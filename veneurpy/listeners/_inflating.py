@@ -31,16 +31,18 @@ class Body:
         if self._is_plain:
             yield data
             return
-        while data:
+        is_full = False
+        while data or is_full:  # some may wait inside though all of `data` is taken
             if self._inflater is None:
                 self._inflater = zlib.decompressobj(self._window(data[0]))
             try:
                 piece = self._inflater.decompress(data, most_bytes)
             except zlib.error as exc:
                 raise BadBody(f"it is no {self._encoding}: {exc}") from exc
-            data = self._inflater.unconsumed_tail
+            data, is_full = self._inflater.unconsumed_tail, len(piece) == most_bytes
             if self._inflater.eof:  # another member may follow
-                data, self._inflater = self._inflater.unused_data, None
+                data, is_full = self._inflater.unused_data, False
+                self._inflater = None
             yield piece
 
     def finish(self) -> None:

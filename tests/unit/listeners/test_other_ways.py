@@ -7,7 +7,7 @@ import gzip
 import os
 import socket
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tests.unit.listeners.rig import KINDS, Rig, connect
 from veneurpy import systemd
 from veneurpy.console.mishaps import mishap_logger
 from veneurpy.errors import ListenError
+from veneurpy.listeners._cutting import READ_BYTES
 from veneurpy.listeners.http import HttpListener
 from veneurpy.listeners.stdin import StdinListener
 from veneurpy.telemetry.metrics import STREAM_CLOSED
@@ -197,13 +198,9 @@ async def test_what_comes_after_the_stop_is_refused(transports: Rig) -> None:
 
 async def test_a_body_that_cannot_be_read(transports: Rig) -> None:
     """The sender is told, and it is counted; what was read of it counts."""
-    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
-    await listener.start(transports.engine)
-    async with posted(listener, b"Content-Encoding: gzip\r\n") as send:
-        await send(gzip.compress(b"a:1|c\n")[:12] + b"no gzip" * 9)
-        assert 400 == await send(b"")
-    closed = {"listener": listener.name, "reason": "bad_body"}
-    assert 1 == transports.telemetry.value(STREAM_CLOSED, **closed)
+    body = gzip.compress(b"a:1|c\n")[:12] + b"no gzip" * 9
+    assert 400 == await answer_to(transports, "gzip", [body])
+    assert 1 == bad_bodies(transports)
 
 
 LINES = b"".join(b"a:%d|c\n" % i for i in range(1000))
@@ -222,19 +219,37 @@ COMPRESSED = [
 ]
 
 
+async def answer_to(transports: Rig, encoding: str, pieces: Iterable[bytes]) -> int:
+    """What a body in an encoding is answered with that comes in such pieces."""
+    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
+    await listener.start(transports.engine)
+    async with posted(listener, b"Content-Encoding: %s\r\n" % encoding.encode()) as send:
+        for piece in pieces:
+            await send(piece)
+        return await send(b"")
+
+
+def bad_bodies(transports: Rig) -> float:
+    return transports.telemetry.value(STREAM_CLOSED, listener=HttpListener.name, reason="bad_body")
+
+
 @pytest.mark.parametrize("piece_bytes", [1 << 20, 100])
 @pytest.mark.parametrize(("encoding", "body"), COMPRESSED)
 async def test_a_compressed_body(
     transports: Rig, encoding: str, body: bytes, piece_bytes: int
 ) -> None:
     """All of it counts, however it is packed and in whatever pieces it comes."""
-    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
-    await listener.start(transports.engine)
-    async with posted(listener, b"Content-Encoding: %s\r\n" % encoding.encode()) as send:
-        for start in range(0, len(body), piece_bytes):
-            await send(body[start : start + piece_bytes])
-        assert 202 == await send(b"")
+    pieces = [body[i : i + piece_bytes] for i in range(0, len(body), piece_bytes)]
+    assert 202 == await answer_to(transports, encoding, pieces)
     assert 1000 == transports.close_interval().accepted
+
+
+@pytest.mark.parametrize("more", [1, 20, 40])
+async def test_what_a_decompressor_holds_back_is_asked_for(transports: Rig, more: int) -> None:
+    """A body may end within what is more than one piece when it is decompressed."""
+    lines = b"a:1|c\n" * (READ_BYTES // 6 + more)
+    assert 202 == await answer_to(transports, "deflate", [raw_deflate(lines)])
+    assert lines.count(b"\n") == transports.close_interval().accepted
 
 
 @pytest.mark.parametrize("missing_bytes", [1, 8, 9, 500])
@@ -243,27 +258,17 @@ async def test_a_compressed_body_that_was_cut_off(
     transports: Rig, encoding: str, body: bytes, missing_bytes: int
 ) -> None:
     """It is refused, and half a line at its end is none."""
-    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
-    await listener.start(transports.engine)
-    async with posted(listener, b"Content-Encoding: %s\r\n" % encoding.encode()) as send:
-        await send(body[:-missing_bytes])
-        assert 400 == await send(b"")
+    assert 400 == await answer_to(transports, encoding, [body[:-missing_bytes]])
     accounts = transports.close_interval()
     assert accounts.lines == accounts.accepted <= 1000
-    closed = {"listener": listener.name, "reason": "bad_body"}
-    assert 1 == transports.telemetry.value(STREAM_CLOSED, **closed)
+    assert 1 == bad_bodies(transports)
 
 
 async def test_an_encoding_that_is_not_known(transports: Rig) -> None:
     """What is in it is not read as lines: the sender is told which are known."""
-    listener = HttpListener(max_line_bytes=100, telemetry=transports.telemetry)
-    await listener.start(transports.engine)
-    async with posted(listener, b"Content-Encoding: zstd\r\n") as send:
-        await send(b"a:1|c\n")
-        assert 415 == await send(b"")
+    assert 415 == await answer_to(transports, "zstd", [b"a:1|c\n"])
     assert 0 == transports.close_interval().lines
-    closed = {"listener": listener.name, "reason": "bad_body"}
-    assert 1 == transports.telemetry.value(STREAM_CLOSED, **closed)
+    assert 1 == bad_bodies(transports)
 
 
 async def test_http_is_listened_to_once(transports: Rig) -> None:
