@@ -9,7 +9,7 @@ from libc.string cimport memset
 from veneurpy.engine.native.arena cimport ARENA_FREE, TOO_LONG, Header, arena_close
 from veneurpy.engine.native.compat cimport (
     MEM_QUEUED, i64, is_unix, load_acquire, meminfo, realtime_ns, refuse_new, refuse_senders, store_release,
-    u8, u64,
+    u8, u64, wakeable,
 )
 from veneurpy.engine.native.origin cimport ORIGIN_ROOM, Sender, origins_close, origins_open
 from veneurpy.engine.native.parser cimport parser_close, parser_open
@@ -155,6 +155,7 @@ cdef class NativeReader:
 
     def _run(self):
         with nogil:
+            store_release(&self._r.thread, wakeable())
             receiver_run(self._r)
 
     def stop(self, double timeout_s):

@@ -9,7 +9,7 @@ from veneurpy.engine.native.compat cimport (
     MEM_DROPS, barrier, batch_ask_credentials, batch_clear, batch_credentials, batch_cut, batch_data, batch_len,
     batch_move, batch_name, batch_new, batch_receive, batch_sender, clz64, i64, is_unix, load_acquire, meminfo,
     realtime_ns, receive_buffer, sleep_ns, store_release, u8, u32, u64, unlikely,
-    wait_for_ever, wake, wakeable,
+    wait_for_ever, wake,
 )
 from veneurpy.engine.native.origin cimport NAME_BYTES, Sender, origin_name, origin_take
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
@@ -250,7 +250,6 @@ cdef void receiver_run(Receiver* r) noexcept nogil:
     cdef i64 start_ns
     cdef u64 stop_at
     cdef bint draining = False, is_named, was_named = False
-    store_release(&r.thread, wakeable())
     while True:
         stop_at = load_acquire(&r.stop_at_ns)
         if stop_at != 0:

@@ -10,7 +10,7 @@ cdef struct Centroid:
 
 
 cdef enum:
-    SORT_PADDING = 7                    # whole rows are sorted
+    SORT_PADDING = 7                    # COLUMNS - 1: whole rows are sorted
 
 # Sorts ascending into `out`, which may be `values`; -0.0 comes out as 0.0. `out` and `scratch` hold n + SORT_PADDING
 # values.
