@@ -18,6 +18,7 @@ from benchmarks import machine, report
 from benchmarks.answers import Answer
 from benchmarks.questions import (
     columns_to_text,
+    digest,
     event_loop,
     filtering,
     forward,
@@ -38,6 +39,7 @@ from benchmarks.questions import (
 
 QUESTIONS: dict[str, Callable[[int], Answer]] = {
     "in_memory": in_memory.measure,
+    "digest": digest.measure,
     "readers": readers.measure,
     "udp_cpu": udp_cpu.measure,
     "udp_rates": udp_rates.measure,

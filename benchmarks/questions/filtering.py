@@ -39,7 +39,7 @@ CASES = {
 METHOD = f"""\
 {SERIES:,} counters of 100 names and four tags, one of them of each series alone, are fed and the
 interval is closed: CPU time of the thread that asks for its accounts and its columns, for each
-series, less that of an engine without filters in the same round; scaled to a machine on which
+series, less that of an engine without filters just before; scaled to a machine on which
 `c_loop` takes 20 M lines/s. Each of the series has a new name in the end. The last of {INTERVALS}
 intervals, in which names and tags are known."""
 
@@ -79,9 +79,9 @@ def measure(rounds: int) -> Answer:
         lines = Path(folder, "lines")
         write_lines(Load(mix="counters"), lines, 1_000_000)
         for _ in range(rounds):
-            scale = c_loop_rate(lines, series=1000, work="counters") / REFERENCE_RATE
-            plain_s = _spent_s(None, traffic)
             for what, (filters, _) in CASES.items():
+                scale = c_loop_rate(lines, series=1000, work="counters") / REFERENCE_RATE
+                plain_s = _spent_s(None, traffic)
                 config = parse_config(f"filters: {filters}").config
                 rewriter = FilterRewriter(filters_of(config.filters))
                 more_s = _spent_s(rewriter, traffic) - plain_s

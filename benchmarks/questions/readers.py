@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +15,8 @@ from benchmarks.feeding import check_accounts, chunks_of, native_engine, rotate
 from benchmarks.load import Load, Sent, write_lines
 
 LINES = 1_000_000
-PASSES = 4
+PASSES = 3
+TURNS = 3
 
 CASES = (
     ("counters, 1,000 series", Load(mix="counters")),
@@ -22,37 +25,47 @@ CASES = (
 
 METHOD = f"""\
 {LINES:,} lines are fed {PASSES} times, after a pass that is not timed, by one thread to one
-reader, and then to two readers of a fresh engine by a thread each, in pieces of 60 kB for which
-the GIL is released. Lines per second of wall time: it needs two idle cores."""
+reader, and then to two readers of another engine by a thread each, in pieces of 60 kB for which
+the GIL is released; {TURNS} times a round. Lines per second of wall time: it needs two idle cores."""
 
 
-def rate(readers: int, chunks: list[bytes], written: Sent) -> float:
-    """Lines/s of so many readers at once, by the clock on the wall."""
+@contextmanager
+def reading(readers: int, chunks: list[bytes], written: Sent) -> Iterator[Callable[[], float]]:
+    """Yields what feeds so many readers at once; it returns lines/s by the clock on the wall."""
+    passes = 0
     with native_engine(readers) as engine:
         feeds = [engine.open_reader("bench").feed for _ in range(readers)]
-        for feed in feeds:
+
+        def take(times: int) -> float:
+            nonlocal passes
+            passes += times
+            return readers * written.lines * times / _fed_s(feeds, chunks, times)
+
+        take(1)
+        yield lambda: take(PASSES)
+        interval = rotate(engine)
+        check_accounts(interval, [written] * passes)
+        interval.release()
+
+
+def _fed_s(feeds: list[Callable[[bytes], None]], chunks: list[bytes], passes: int) -> float:
+    """Seconds that a thread for each reader takes from the start of all to the end of the last."""
+    start = threading.Barrier(len(feeds) + 1)
+
+    def run(feed: Callable[[bytes], None]) -> None:
+        start.wait()
+        for _ in range(passes):
             for chunk in chunks:
                 feed(chunk)
-        start = threading.Barrier(readers + 1)
 
-        def run(reader: int) -> None:
-            start.wait()
-            for _ in range(PASSES):
-                for chunk in chunks:
-                    feeds[reader](chunk)
-
-        threads = [threading.Thread(target=run, args=(reader,)) for reader in range(readers)]
-        for thread in threads:
-            thread.start()
-        start.wait()
-        start_s = time.perf_counter()
-        for thread in threads:
-            thread.join()
-        used_s = time.perf_counter() - start_s
-        interval = rotate(engine)
-        check_accounts(interval, [written] * (1 + PASSES))
-        interval.release()
-    return readers * written.lines * PASSES / used_s
+    threads = [threading.Thread(target=run, args=(feed,)) for feed in feeds]
+    for thread in threads:
+        thread.start()
+    start.wait()
+    start_s = time.perf_counter()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - start_s
 
 
 def measure(rounds: int) -> Answer:
@@ -64,8 +77,10 @@ def measure(rounds: int) -> Answer:
             for what, load in CASES:
                 written = write_lines(load, lines, LINES)
                 chunks = chunks_of(lines)
-                for readers in (1, 2):
-                    rates[f"{what}, {readers} readers"].append(rate(readers, chunks, written))
+                with reading(1, chunks, written) as one, reading(2, chunks, written) as two:
+                    for _ in range(TURNS):
+                        rates[f"{what}, 1 readers"].append(one())
+                        rates[f"{what}, 2 readers"].append(two())
     figures = [
         ratios(
             what,
