@@ -24,9 +24,9 @@ Written by `make bench`; every figure on this page is of one run, {when}.
 
 Machine: {machine}.
 
-A figure is the median of its rounds ({rounds}; of all turns, where a round has several), in which what is compared ran by turns; "from … to"
-are the extremes of the rounds; "always" is a target of every round. The speed of a shared machine
-moves while one looks: compare ratios, not absolute figures.
+A figure is the median of its rounds ({rounds}; of all turns, where a round has several), in which
+what is compared ran by turns; "from … to" are the extremes; "always" is a target of all of them.
+The speed of a shared machine moves while one looks: compare ratios, not absolute figures.
 [benchmarks/README.md](../benchmarks/README.md) tells the method and its limits.
 
 ## Targets

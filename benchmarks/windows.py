@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -44,11 +44,11 @@ class Windows:
     taken: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Lines a second that the receiver took."""
 
-    def warm(self, receivers: Iterable[Receiving], load: Load, rate: float) -> None:
+    def warm(self, receivers: Collection[tuple[Receiving, Load]], rate: float) -> None:
         """Fills some intervals of theirs before anything is measured."""
         for _ in range(WARM_INTERVALS):
             self._wait_for_quiet()
-            for receiver in receivers:
+            for receiver, load in receivers:
                 _fill(receiver, load, rate, seconds=self.window_s)
             time.sleep(self.interval_s - time.time() % self.interval_s)
 

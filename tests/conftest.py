@@ -1,4 +1,4 @@
-"""What all tests share: with FORBID_SKIPS set, a skipped test is a failed one."""
+"""What all tests share: with FORBID_SKIPS set, a skipped test is a failed one; none is timed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

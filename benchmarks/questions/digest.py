@@ -16,9 +16,9 @@ TURNS = 5
 
 METHOD = f"""\
 The time of a timer's sample less that of a counter's, over 1,000 series. Of each an engine is fed
-{LINES:,} lines as above: {INTERVALS} intervals and a pass that are not timed, then {PASSES} passes by
-turns with the other and with `c_loop`, {TURNS} times a round; scaled to a machine on which `c_loop`
-takes 50 ns a line."""
+{LINES:,} lines as above: {INTERVALS} intervals and a pass that are not timed, then {PASSES} passes
+by turns with the other and with `c_loop`, {TURNS} times a round; scaled to a machine on which
+`c_loop` takes 50 ns a line."""
 
 
 def _engine(load: Load, lines: Path) -> AbstractContextManager[Turn]:

@@ -26,7 +26,8 @@ CASES = (
 METHOD = f"""\
 {LINES:,} lines are fed {PASSES} times, after a pass that is not timed, by one thread to one
 reader, and then to two readers of another engine by a thread each, in pieces of 60 kB for which
-the GIL is released; {TURNS} times a round. Lines per second of wall time: it needs two idle cores."""
+the GIL is released; {TURNS} times a round. Lines per second of wall time: it needs two idle
+cores."""
 
 
 @contextmanager

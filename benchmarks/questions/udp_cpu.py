@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from benchmarks.answers import Answer, Figure, Target, none_dropped, ratios
 from benchmarks.charts import Bar, Chart
@@ -21,6 +21,8 @@ PACKED = 20
 INTERVAL_S = 20
 
 Mode = Literal["blocking", "coalescing"]
+Running = tuple[Mode, int]
+"""How a daemon receives, and how many series it gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class Case:
     def name(self) -> str:
         """In the tables."""
         return f"{self.mode}: {self.what}"
+
+    @property
+    def daemon(self) -> Running:
+        """Which takes it. A store begins as large as it was: one for each number of series."""
+        return self.mode, self.load.series
 
     @property
     def is_gathering(self) -> bool:
@@ -72,29 +79,34 @@ METHOD = f"""\
 {PACKED_RATE:,}/s of {PACKED} metrics each, some 1,400 bytes. The receiver runs all the time;
 after {WARM_S:g} s of load its CPU time (user and system, all threads) is read, a window of
 {WINDOW_S:g} s is sent, and the CPU time is read again when the socket is empty. That is divided
-by the datagrams sent less those that the kernel dropped. The daemon has one reader, `blackhole`
-as its sink, an interval of {INTERVAL_S} s (none ends in a window: what a flush takes is told in
-"Interval to columns"), {WARM_INTERVALS} of which have been filled before, and its HTTP listener
-open; "blocking" is one with `coalesce: false`. Every receiver asks for a socket buffer of
-{RCVBUF_BYTES >> 20} MiB. `bare` is a blocking recvmmsg loop that only counts; each case is
-measured twice a round (those closest to their targets six times), just after a window of `bare`
-with the same load or just before one; one that gathers likewise beside `bare_coalesced`.
+by the datagrams sent less those that the kernel dropped. The daemon, one for each number of
+series, has one reader, `blackhole` as its sink, an interval of {INTERVAL_S} s (none ends in a
+window: what a flush takes is told in "Interval to columns"), {WARM_INTERVALS} of which have been
+filled before, and its HTTP listener open; "blocking" is one with `coalesce: false`. Every receiver
+asks for a socket buffer of {RCVBUF_BYTES >> 20} MiB. `bare` is a blocking recvmmsg loop that only
+counts; each case is measured twice a round (those closest to their targets six times), just after a
+window of `bare` with the same load or just before one; one that gathers likewise beside
+`bare_coalesced`.
 `bare_coalesced` sleeps 1 ms after a batch that was not full."""
 
-SETTINGS = {
-    "interval": f"{INTERVAL_S}s",
-    "num_readers": 1,
-    "metric_sinks": [{"kind": "blackhole", "name": "blackhole"}],
-}
+
+def settings_of(mode: Mode) -> dict[str, Any]:
+    """The configuration of a daemon that receives so."""
+    return {
+        "interval": f"{INTERVAL_S}s",
+        "num_readers": 1,
+        "coalesce": mode == "coalescing",
+        "metric_sinks": [{"kind": "blackhole", "name": "blackhole"}],
+    }
 
 
 def measure(rounds: int) -> Answer:
     """Answers it."""
     windows = Windows(interval_s=INTERVAL_S)
     with ExitStack() as stack:
-        daemons: dict[Mode, Receiving] = {
-            "blocking": stack.enter_context(running_daemon({**SETTINGS, "coalesce": False})),
-            "coalescing": stack.enter_context(running_daemon(SETTINGS)),
+        daemons: dict[Running, Receiving] = {
+            (mode, series): stack.enter_context(running_daemon(settings_of(mode)))
+            for mode, series in dict.fromkeys(case.daemon for case in CASES)
         }
         counting = stack.enter_context(bare())
         gathering = stack.enter_context(bare(sleep_us=1000))
@@ -104,14 +116,18 @@ def measure(rounds: int) -> Answer:
             "Python, asyncio, only counting": stack.enter_context(python_counter("asyncio")),
             "Python, uvloop, only counting": stack.enter_context(python_counter("uvloop")),
         }
-        windows.warm(daemons.values(), PACKED_MANY, PACKED_RATE)
+        loads = (
+            (daemon, Load(series=series, lines_each=PACKED))
+            for (_, series), daemon in daemons.items()
+        )
+        windows.warm(tuple(loads), PACKED_RATE)
         for _ in range(rounds):
             for case in CASES:
                 beside = [("bare", counting)]
                 if case.is_gathering:
                     beside.append(("bare_coalesced", gathering))
                 takes = [(f"{name} beside {case.name}", receiver) for name, receiver in beside]
-                takes.insert(1, (case.name, daemons[case.mode]))
+                takes.insert(1, (case.name, daemons[case.daemon]))
                 for name, receiver in (takes + takes[::-1]) * case.turns:
                     windows.take(name, receiver, case.load, case.rate)
             for name, receiver in others.items():

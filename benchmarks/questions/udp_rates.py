@@ -8,11 +8,14 @@ from benchmarks.answers import Answer, Figure, Target, none_dropped, ratios
 from benchmarks.charts import Bar, Chart
 from benchmarks.daemon import running_daemon
 from benchmarks.load import Load
-from benchmarks.questions.udp_cpu import INTERVAL_S, PACKED_COUNTERS, PACKED_MANY, SETTINGS
+from benchmarks.questions.udp_cpu import INTERVAL_S, PACKED_COUNTERS, PACKED_MANY, Mode, settings_of
 from benchmarks.windows import WINDOW_S, Windows
 
-RATES = (5_000, 10_000, 25_000, 50_000, 100_000, 200_000)
+LOW_RATES = (5_000, 10_000)
+"""A window has few datagrams then: it is taken twice a round."""
+RATES = (*LOW_RATES, 25_000, 50_000, 100_000, 200_000)
 FLAT_OUT = 0
+MODES: tuple[Mode, ...] = ("blocking", "coalescing")
 RCVBUF_BYTES = 16 << 20
 """As high rates need: what the kernel holds while a shared machine lets the reader wait."""
 MIX = Load()
@@ -26,7 +29,7 @@ As above, in windows of {WINDOW_S:g} s: the mix over 1,000 series, one metric a 
 daemon with `coalesce: false` and immediately after to one that lets datagrams gather, at rates
 from {RATES[0]:,}/s to all that one core of the load generator can send. Below that a datagram
 costs a wake-up whatever one does. Then datagrams of 20 metrics, as many as one core can send,
-which must all be taken. Both daemons ask for a socket buffer of {RCVBUF_BYTES >> 20} MiB."""
+which a third daemon must all take. Each asks for a socket buffer of {RCVBUF_BYTES >> 20} MiB."""
 
 
 def label(rate: int) -> str:
@@ -37,16 +40,19 @@ def label(rate: int) -> str:
 def measure(rounds: int) -> Answer:
     """Answers it."""
     windows = Windows(interval_s=INTERVAL_S)
+    more = {"read_buffer_size_bytes": RCVBUF_BYTES}
     with ExitStack() as stack:
-        settings = {**SETTINGS, "read_buffer_size_bytes": RCVBUF_BYTES}
-        blocking = stack.enter_context(running_daemon({**settings, "coalesce": False}))
-        coalescing = stack.enter_context(running_daemon(settings))
+        daemons = {
+            mode: stack.enter_context(running_daemon({**settings_of(mode), **more}))
+            for mode in MODES
+        }
+        packed = stack.enter_context(running_daemon({**settings_of("coalescing"), **more}))
         for _ in range(rounds):
             for rate in (*RATES, FLAT_OUT):
-                windows.take(f"blocking, {label(rate)}", blocking, MIX, rate)
-                windows.take(f"coalescing, {label(rate)}", coalescing, MIX, rate)
+                for mode in MODES + (MODES[::-1] if rate in LOW_RATES else ()):
+                    windows.take(f"{mode}, {label(rate)}", daemons[mode], MIX, rate)
             for what, load in PACKED.items():
-                windows.take(what, coalescing, load, FLAT_OUT)
+                windows.take(what, packed, load, FLAT_OUT)
     return Answer("UDP at any rate", METHOD, figures_of(windows), (chart(windows),))
 
 
@@ -79,7 +85,7 @@ def chart(windows: Windows) -> Chart:
     """Pairs of bars, a pair a rate."""
     bars = []
     for rate in (*RATES, FLAT_OUT):
-        for mode in ("blocking", "coalescing"):
+        for mode in MODES:
             name = f"{mode}, {label(rate)}"
             cost = Figure(name, "", tuple(windows.cpu_us[name])).value
             bars.append(Bar(name, cost, mode == "coalescing"))

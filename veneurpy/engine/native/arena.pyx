@@ -20,6 +20,11 @@ cdef enum:
     SWEEP_AT_ONCE = 1024
     TRIM_AT_ONCE = 1 << 20
 
+# An end of so many bytes is worth a huge page, in an arena that may take some of them.
+cdef enum:
+    ROUND_FROM = 1 << 16
+    ROUND_FROM_LIMIT = 1 << 26
+
 # When a table grows, in sixteenths of what it may hold.
 cdef enum:
     RESERVE_AT = 11                     # the next one's memory is put behind the arena
@@ -183,6 +188,16 @@ cdef void _forget_huge(Arena* a) noexcept nogil:
     a.huge_high = ((first + a.size) & ~<u64>(HUGE_PAGE - 1)) - first
 
 
+cdef void _fill_first(Arena* a) noexcept nogil:
+    """Rounds what either end has up to a huge page. Half of one is ready in front of the reader anyway."""
+    if a.limit < ROUND_FROM_LIMIT:
+        return
+    if a.header.lo_used >= ROUND_FROM and a.huge_low < HUGE_PAGE:
+        _raise_low(a, a.huge_low + HUGE_PAGE)
+    if a.size - a.header.hi_used >= ROUND_FROM and a.size - a.huge_high < HUGE_PAGE:
+        _lower_high(a, a.huge_high - HUGE_PAGE)
+
+
 cdef bint arena_collapse(Arena* a) noexcept nogil:
     """Moves a page's worth of an arena that nobody uses into a huge page, so that it is addressed faster.
 
@@ -192,6 +207,7 @@ cdef bint arena_collapse(Arena* a) noexcept nogil:
     cdef u64 first = <u64><size_t>a.base, low, high
     if a.fd >= 0:
         return False
+    _fill_first(a)
     # Addresses are aligned, offsets are not.
     low = ((first + a.lo_ready) & ~<u64>(HUGE_PAGE - 1)) - first
     if a.lo_ready >= HUGE_PAGE and low > a.huge_low:

@@ -361,11 +361,20 @@ static inline void vnp_give_back_large(void) {
 #endif
 }
 
-/* Address space without memory behind it; NULL on failure. */
+/* Address space without memory behind it, from the beginning of a huge page if it is as large; NULL on failure. */
 static inline void *vnp_map(size_t bytes) {
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t spare = bytes < VNP_HUGE_PAGE ? 0 : VNP_HUGE_PAGE;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    char *p = (char *)mmap(NULL, bytes + spare, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
+    if (spare) {
+        size_t before = -(uintptr_t)p % VNP_HUGE_PAGE;
+        if (before)
+            munmap(p, before);
+        munmap(p + before + bytes, spare - before);
+        p += before;
+    }
 #ifdef MADV_NOHUGEPAGE
     madvise(p, bytes, MADV_NOHUGEPAGE);
 #endif

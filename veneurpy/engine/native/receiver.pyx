@@ -13,7 +13,7 @@ from veneurpy.engine.native.compat cimport (
 )
 from veneurpy.engine.native.origin cimport NAME_BYTES, Sender, origin_name, origin_take
 from veneurpy.engine.native.parser cimport parse_datagram, parser_flush
-from veneurpy.engine.native.ring cimport ring_take, ring_take_batch
+from veneurpy.engine.native.ring cimport ring_fetch, ring_take, ring_take_batch
 from veneurpy.engine.native.store cimport Store, store_begin
 
 cdef enum:
@@ -150,6 +150,8 @@ cdef void _take_by_client(Receiver* r, int n) noexcept nogil:
 cdef void _take_batch(Receiver* r, int n, i64 start_ns) noexcept nogil:
     """What came at `start_ns`. One clock serves all: to read one takes a part of a datagram's time that shows."""
     cdef int i
+    cdef Py_ssize_t size
+    cdef u64 ahead = 0
     cdef Header* h = r.arena.header
     r.parser.now_ns = start_ns
     h.last_ns = r.parser.now_ns
@@ -157,7 +159,10 @@ cdef void _take_batch(Receiver* r, int n, i64 start_ns) noexcept nogil:
         _take_by_client(r, n)
     else:
         for i in range(n):
-            parse_datagram(&r.parser, batch_data(r.batch, i), <Py_ssize_t>batch_len(r.batch, i), batch_cut(r.batch, i))
+            size = <Py_ssize_t>batch_len(r.batch, i)
+            ahead += sizeof(u32) + <u64>size
+            ring_fetch(&r.ring, ahead)
+            parse_datagram(&r.parser, batch_data(r.batch, i), size, batch_cut(r.batch, i))
         parser_flush(&r.parser)
     ring_take_batch(&r.ring, r.batch, n, r.parser.now_ns)
     r.batches += 1

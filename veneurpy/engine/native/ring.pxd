@@ -7,7 +7,7 @@ A block holds what was received at once:
 Positions only grow; a byte lies at its position modulo the size. What lies from `tail` to `head` is whole blocks. The
 writer moves `tail` before it overwrites, so a copy is good from where `tail` is after it was made.
 """
-from veneurpy.engine.native.compat cimport Batch, i64, u8, u64
+from veneurpy.engine.native.compat cimport Batch, i64, prefetch, u8, u64
 from veneurpy.engine.native.meter cimport Meter
 
 cdef struct Ring:
@@ -16,6 +16,12 @@ cdef struct Ring:
     u64 tail                            # atomic: where the oldest block begins
     u64 head                            # atomic: where the newest one ends
     u64 lap                             # the writer's: the multiple of the size that `head` has reached
+
+
+cdef inline void ring_fetch(const Ring* r, u64 ahead) noexcept nogil:
+    """Has the line come that will be written so many bytes from here: the ring is larger than the caches."""
+    if r.base != NULL:
+        prefetch(r.base + (r.head - r.lap) + ahead)
 
 
 cdef bint ring_open(Ring* r, Meter* meter, u64 size) noexcept nogil
