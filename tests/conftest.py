@@ -1,4 +1,8 @@
-"""What all tests share: with FORBID_SKIPS set, a skipped test is a failed one; none is timed."""
+"""What all tests share: with FORBID_SKIPS set, a skipped test is a failed one.
+
+HYPOTHESIS_PROFILE=long looks for counterexamples more than a hundred times as far; "brief" is for
+builds that are many times slower.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,18 @@ import os
 from collections.abc import Generator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile(
+    "default",
+    max_examples=60,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("long", settings.get_profile("default"), max_examples=10_000)
+settings.register_profile("brief", settings.get_profile("default"), max_examples=20)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
