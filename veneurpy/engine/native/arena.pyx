@@ -205,8 +205,6 @@ cdef bint arena_collapse(Arena* a) noexcept nogil:
     before it is used, huge pages would make the reader wait: to fill one takes milliseconds on some machines.
     """
     cdef u64 first = <u64><size_t>a.base, low, high
-    if a.fd >= 0:
-        return False
     _fill_first(a)
     # Addresses are aligned, offsets are not.
     low = ((first + a.lo_ready) & ~<u64>(HUGE_PAGE - 1)) - first

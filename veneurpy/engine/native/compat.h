@@ -363,6 +363,7 @@ static inline void vnp_give_back_large(void) {
 
 /* Address space without memory behind it, from the beginning of a huge page if it is as large; NULL on failure. */
 static inline void *vnp_map(size_t bytes) {
+    bytes = (bytes + 4095) & ~(size_t)4095;
     size_t spare = bytes < VNP_HUGE_PAGE ? 0 : VNP_HUGE_PAGE;
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     char *p = (char *)mmap(NULL, bytes + spare, PROT_READ | PROT_WRITE, flags, -1, 0);
@@ -421,8 +422,13 @@ static inline void vnp_empty(void *p, size_t bytes) {
 
 /* A file's bytes; `shared` writes through to it. NULL on failure. */
 static inline void *vnp_map_file(int fd, size_t bytes, int shared) {
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE, fd, 0);
-    return p == MAP_FAILED ? NULL : p;
+    int flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE | MAP_FIXED;
+    void *p = vnp_map(bytes);
+    if (p && mmap(p, bytes, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED) {
+        munmap(p, bytes);
+        return NULL;
+    }
+    return p;
 }
 
 /* Room in the file for a range, so that no store into its mapping can end in SIGBUS; 0, or an errno. */
