@@ -10,6 +10,7 @@ from veneurpy.config.place import Path
 from veneurpy.config.quantity import format_duration
 from veneurpy.config.repeater import with_repeaters
 from veneurpy.config.report import Report
+from veneurpy.config.veneur_older import OLDER_KEYS, translate_older
 from veneurpy.config.veneur_proxy import PROXY_IGNORED, PROXY_KEYS, translate_proxy
 
 NOT_YET = "not supported by this version"
@@ -105,7 +106,8 @@ def top_keys() -> list[str]:
 
 def translate(data: dict[str, Any], report: Report) -> dict[str, Any]:
     """Reads what is Veneur's and returns what is left for the model; `data` stays as it is."""
-    left = dict(data)
+    left = {k: v for k, v in data.items() if k not in OLDER_KEYS or _says_something(v)}
+    translate_older(left, report)
     translate_proxy(left, report)
     _warn_of_new_meaning(left, report)
     ignored = {**IGNORED, **PROXY_IGNORED}
