@@ -1,4 +1,4 @@
-"""Fakes and builders for tests: ours, and those of whoever writes a sink or a listener."""
+"""Fakes and builders for tests: ours, and those of whoever writes a sink."""
 
 from __future__ import annotations
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks.bench import QUESTIONS
 from veneurpy.cli import COMMANDS
 from veneurpy.console.http import admin_app
 from veneurpy.engine import IGNORED_FIELDS, LINE_REASONS, VALUE_REASONS
-from veneurpy.telemetry import describe
+from veneurpy.listeners.http import PATH as INGEST
+from veneurpy.telemetry import describe, events
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
@@ -23,9 +27,15 @@ GENERATED = {
     "docs/accuracy.md",
     "docs/attack.md",
     "docs/chaos.md",
+    "docs/hostile.md",
     "docs/kills.md",
     "docs/performance.md",
     "docs/soak.md",
+}
+OF_OTHERS = {
+    *("dns_config", "enable_truncate"),  # Consul's
+    *("api_hits_total", "t_99percentile", "t_count_total", "t_max"),  # examples of series
+    "veneurpy_prometheus_collisions_total",  # made of two words
 }
 
 page_by_page = pytest.mark.parametrize(
@@ -69,7 +79,10 @@ def test_every_http_page_is_listed() -> None:
     class View:
         """Nothing is asked of it."""
 
-    app = admin_app(View(), {})  # type: ignore[arg-type]
+    async def page(_: Any) -> Any:
+        """Nor is anything said."""
+
+    app = admin_app(View(), {}, {INGEST: page}, page)  # type: ignore[arg-type]
     served = {resource.canonical for resource in app.router.resources()} - {"/"}
     assert set() == {path for path in served if f"`{path}`" not in OPERATING}
 
@@ -136,3 +149,41 @@ def test_no_path_of_somebodys_machine() -> None:
         if elsewhere.search(line)
     ]
     assert [] == found
+
+
+@cache
+def words_of_the_package() -> frozenset[str]:
+    """Every name, and every word of every text, in the package and in what comes with it."""
+    patterns = ("veneurpy/**/*.py*", "config/*.yaml", "benchmarks/**/*.py", "tests/*.py")
+    places = [path for pattern in patterns for path in ROOT.glob(pattern) if path.suffix != ".pyc"]
+    found = {word for path in places for word in re.findall(r"[a-z0-9_]+", path.read_text())}
+    logged = {re.sub(r"(?<=.)([A-Z])", r"_\1", name).lower() for name in dir(events)}
+    return frozenset({*found, *logged, *(name for name, *_ in describe())})
+
+
+@page_by_page
+def test_words_exist(page: Path) -> None:
+    """Every key, event, metric, field and reason between backquotes is one that the code has."""
+    spoken = set(re.findall(r"`([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(?:\{[^`]*\})?`", page.read_text()))
+    assert set() == spoken - words_of_the_package() - OF_OTHERS
+
+
+def test_native_modules_are_explained() -> None:
+    """ARCHITECTURE.md has each native module in its list, and none that is not there."""
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    (listed,) = re.findall(r"^      slice scan .*?(?=\n\n)", page, re.MULTILINE | re.DOTALL)
+    named = {
+        word
+        for line in listed.splitlines()
+        for word in re.split(r" {2,}", line[6:])[0].split()
+        if not line.startswith(" " * 7)
+    }
+    native = (ROOT / "veneurpy" / "engine" / "native").glob("*.p[yx][xd]")
+    assert {path.stem for path in native} - {"compat"} == named - {"compat.h"}
+
+
+def test_questions_are_explained() -> None:
+    """benchmarks/README.md has each question of `make bench` in its table."""
+    page = (ROOT / "benchmarks" / "README.md").read_text()
+    table = page.split("## Questions")[1].split("\n## ")[0]
+    assert list(QUESTIONS) == re.findall(r"^\| `(\w+)` \| \S", table, re.MULTILINE)

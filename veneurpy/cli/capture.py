@@ -50,14 +50,14 @@ def _duration(_ctx: click.Context, _param: click.Parameter, text: str | None) ->
 def capture(
     address: str, last: float | None, next_: float | None, output: Path | None, is_compressed: bool
 ) -> None:
-    """Write what a running node has received to a file, in the format of Datadog's Agent.
+    """Write what a running node has received to a file.
 
     \b
     veneurpy capture --last 30s -o before.dog
     veneurpy capture --next 10s -o after.dog
 
-    With neither --last nor --next: all that the node still has. The file holds what clients sent:
-    it is readable for its owner alone.
+    With neither --last nor --next: all that the node still has. The file has the format of
+    Datadog's Agent; it holds what clients sent, and is readable for its owner alone.
     """
     asked = {name: f"{s}s" for name, s in (("last", last), ("next", next_)) if s is not None}
     base = address if "://" in address else f"http://{address}"

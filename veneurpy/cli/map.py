@@ -45,9 +45,10 @@ class _Rules:
     "-t", "--type", "type_", type=click.Choice(list(TYPES)), default="c", show_default=True
 )
 def map_(names: tuple[str, ...], file: Path | None, rules: Path | None, type_: str) -> None:
-    """Show what each NAME becomes by `filters` and `name_mapping`, and what of them says so.
+    """Show what names become by `filters` and `name_mapping`.
 
-    A NAME with tags is a series: 'NAME|#TAG,TAG'. Without them it says which filters ask for tags.
+    And which of them says so. A NAME with tags is a series: 'NAME|#TAG,TAG'. Without them it says
+    which filters ask for tags.
     """
     try:
         found = _rules(file, rules)

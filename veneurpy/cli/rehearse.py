@@ -31,10 +31,10 @@ DIFFERENT, FAILED = 1, 2
 )
 @click.option("-n", "most", type=click.IntRange(1), default=100, show_default=True, help="Lines.")
 def rehearse(file: Path, new: Path, old: Path | None, most: int) -> None:
-    """Put the capture FILE through two configurations, and show what differs.
+    """Put a capture FILE through two configurations.
 
-    Nothing is listened on, nothing is sent and no file is touched. Exits with 0 if both publish the
-    same, with 1 if not, with 2 if it cannot be told.
+    Shows what they would publish differently. Nothing is listened on, nothing is sent and no file
+    is touched. Exits with 0 if both publish the same, with 1 if not, with 2 if it cannot be told.
     """
     try:
         configs = [_config(old), _config(new)]

@@ -11,13 +11,15 @@ from veneurpy.capture.dogfile import CaptureError, CaptureFile
 from veneurpy.capture.sending import Sender, Sent
 from veneurpy.capture.sending import replay as send_all
 from veneurpy.config.listen import ListenUrl, parse_listen_url
+from veneurpy.config.wrong import Wrong
 
 
 def _url(_ctx: click.Context, _param: click.Parameter, text: str) -> ListenUrl:
     try:
         return parse_listen_url(text)
-    except ValueError as exc:
-        raise click.BadParameter(str(exc)) from exc
+    except Wrong as exc:
+        hint = f": did you mean {exc.suggestion}?" if exc.suggestion else ""
+        raise click.BadParameter(f"{exc}{hint}") from exc
 
 
 def _speed(_ctx: click.Context, _param: click.Parameter, text: str) -> float | None:
@@ -74,7 +76,9 @@ def replay(
     tls_certificate: Path | None,
     tls_key: Path | None,
 ) -> None:
-    """Send what is in the capture FILE, of veneurpy or of Datadog's Agent, and end.
+    """Send what is in a capture FILE, and end.
+
+    It may be one of veneurpy or of Datadog's Agent.
 
     \b
     veneurpy replay before.dog --to udp://127.0.0.1:8125

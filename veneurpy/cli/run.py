@@ -41,7 +41,10 @@ def run(
     http: str | None,
     engine: str | None,
 ) -> None:
-    """Runs the daemon until SIGTERM or SIGINT; then everything received is flushed."""
+    """Run the daemon.
+
+    Until SIGTERM or SIGINT; then everything received is flushed, or left to the next process.
+    """
     overrides = {
         "interval": interval,
         "statsd_listen_addresses": list(listen) or None,

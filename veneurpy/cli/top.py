@@ -14,6 +14,8 @@ FIGURES = {
     "clients": ("datagrams", "samples", "series", "new", "bytes", "folded", "rejected", "over"),
 }
 
+ESTIMATED = "estimates: of datagrams one batch in 64 is looked at (max_series_per_client is 0)"
+
 
 @click.command()
 @click.option("--address", default=DEFAULT_ADDRESS, show_default=True, help="Its http_address.")
@@ -22,7 +24,7 @@ FIGURES = {
 @click.option("-n", "count", type=click.IntRange(1, 200), default=10, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="As the API has it.")
 def top(address: str, of: str | None, by: str, count: int, as_json: bool) -> None:
-    """Show which metric names, or clients, a running node's last interval was about.
+    """Show which names, or clients, the last interval was about.
 
     `new` are series that the interval before did not have, `values` those of the tag that has most
     of them, `folded` and `rejected` values beyond a budget. A client's `series` are those that it
@@ -42,6 +44,8 @@ def top(address: str, of: str | None, by: str, count: int, as_json: bool) -> Non
     click.echo("".join(f"{figure:>11}" for figure in FIGURES[of]) + heading)
     for line in lines:
         click.echo(line)
+    if answer.get("estimated"):
+        click.echo(ESTIMATED)
 
 
 def _line(top: dict[str, object], figures: Sequence[str]) -> str:

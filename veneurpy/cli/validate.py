@@ -14,9 +14,10 @@ from veneurpy.errors import ConfigError
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def validate(file: Path) -> None:
-    """Check the configuration FILE, with the environment as it is, and start nothing.
+    """Check the configuration FILE, and start nothing.
 
-    Exits with 0 if FILE can be run and with 1 if not; mistakes and warnings go to stderr.
+    The environment counts as it is. Exits with 0 if FILE can be run and with 1 if not; mistakes
+    and warnings go to stderr.
     """
     try:
         loaded = load_config(file, environ=os.environ)

@@ -49,6 +49,9 @@ def parse_host_port(text: str) -> HostPort:
     """Takes `host:port`, `:port` or `[ipv6]:port` apart. Raises Wrong."""
     match = _HOST_PORT.fullmatch(text)
     if match is None:
+        if url := re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://([^/]*)(/.*)?", text):
+            mended = url[1] if _HOST_PORT.fullmatch(url[1]) else ""
+            raise Wrong(f'expected "host:port" and not a URL, found {shown(text)}', mended)
         if text.count(":") > 1 and "[" not in text:
             mended = "[{}]{}{}".format(*text.rpartition(":"))
             raise Wrong(f'an IPv6 address needs brackets: "{text}"', mended)
@@ -92,8 +95,6 @@ def parse_http_address(value: object) -> HostPort | None:
         raise Wrong(
             'an HTTP address of this form is not supported by this version: write "host:port"'
         )
-    if url := re.fullmatch(r"https?://([^/]+)/?", text):
-        raise Wrong(f'expected "host:port" and not a URL, found {shown(value)}', url[1])
     if text.isdecimal():
         raise Wrong(f'expected "host:port", found {shown(value)}', f"127.0.0.1:{text}")
     return parse_host_port(text)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from veneurpy.config.place import Path, dotted, is_secret
+from veneurpy.config.quantity import format_size
 from veneurpy.config.report import Report
 from veneurpy.config.veneur import top_keys
 from veneurpy.config.wrong import Wrong, shown
@@ -90,7 +91,9 @@ def _what(detail: ErrorDetails, *, secret: bool) -> tuple[str, str]:
         return f"expected {_EXPECTED[kind]}, found {found}", suggestion
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"expected {words} {context[key]}, found {found}", ""
+        is_size = isinstance(detail["input"], str) and isinstance(context[key], int)
+        bound = format_size(context[key]) if is_size else context[key]
+        return f"expected {words} {bound}, found {found}", ""
     if kind in ("literal_error", "enum"):
         return _choice(context, detail["input"], found)
     message = detail["msg"]

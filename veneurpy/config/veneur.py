@@ -10,6 +10,7 @@ from veneurpy.config.place import Path
 from veneurpy.config.quantity import format_duration
 from veneurpy.config.repeater import with_repeaters
 from veneurpy.config.report import Report
+from veneurpy.config.veneur_older import OLDER_KEYS, translate_older
 from veneurpy.config.veneur_proxy import PROXY_IGNORED, PROXY_KEYS, translate_proxy
 
 NOT_YET = "not supported by this version"
@@ -34,7 +35,7 @@ IGNORED: Mapping[str, str] = {
     "span_channel_capacity": "spans are not received",
     "span_sinks": "spans are not received, so none reach these sinks",
     "ssf_listen_addresses": "no SSF listens there: spans and samples sent to it are lost",
-    "tags_exclude": "no sink of this version excludes tags: all of them are published",
+    "tags_exclude": "all of them are published: write `filters` with `strip_tags`, for all sinks",
     "trace_max_length_bytes": "spans are not received",
     "veneur_metrics_scopes": "the node's own metrics have no scope",
 }
@@ -105,7 +106,8 @@ def top_keys() -> list[str]:
 
 def translate(data: dict[str, Any], report: Report) -> dict[str, Any]:
     """Reads what is Veneur's and returns what is left for the model; `data` stays as it is."""
-    left = dict(data)
+    left = {k: v for k, v in data.items() if k not in OLDER_KEYS or _says_something(v)}
+    translate_older(left, report)
     translate_proxy(left, report)
     _warn_of_new_meaning(left, report)
     ignored = {**IGNORED, **PROXY_IGNORED}
@@ -190,7 +192,10 @@ def _without_refused_keys(entries: Any, report: Report) -> Any:
         if isinstance(entry, dict):
             for key in (key for key in REFUSED_SINK_KEYS if _says_something(entry.get(key))):
                 place = report.places.of(("metric_sinks", index, key), key=True)
-                report.mistake(place, f'"{key}" of a sink is {NOT_YET}')
+                what = f'"{key}" of a sink is {NOT_YET}'
+                if key in ("add_tags", "strip_tags"):
+                    what += f": `filters` have `{key}`, for all sinks"
+                report.mistake(place, what)
             entry = {key: value for key, value in entry.items() if key not in REFUSED_SINK_KEYS}
         kept.append(entry)
     return kept

@@ -120,9 +120,8 @@ def admin_app(
     if taken := sorted({"/", *routes} & set(extra_routes)):
         raise ConfigError(f"a sink wants to serve {', '.join(taken)}, which veneurpy itself serves")
     routes |= extra_routes
-    listing = "".join(f"{path}\n" for path in sorted(routes))
     app = web.Application(middlewares=[_plain_errors])
-    app.router.add_get("/", _text_page(f"veneurpy {veneurpy.__version__}\n\n{listing}"))
+    app.router.add_get("/", _listing)
     for path, handler in routes.items():
         app.router.add_get(path, handler)
     for path, handler in ingest.items():
@@ -181,11 +180,11 @@ def _json_page(request: web.Request, data: dict[str, Any]) -> web.Response:
     return web.Response(text=f"{text}\n", content_type="application/json")
 
 
-def _text_page(text: str) -> Handler:
-    async def page(request: web.Request) -> web.Response:
-        return web.Response(text=text)
-
-    return page
+async def _listing(request: web.Request) -> web.Response:
+    """What there is, the pages of the ring and of whoever takes lines included."""
+    paths = {resource.canonical for resource in request.app.router.resources()} - {"/"}
+    listed = "".join(f"{path}\n" for path in sorted(paths))
+    return web.Response(text=f"veneurpy {veneurpy.__version__}\n\n{listed}")
 
 
 @web.middleware

@@ -133,9 +133,15 @@ def _sink_rows(ledger: Page) -> Iterator[Sequence[str]]:
 
 
 def _sink_errors(status: Page) -> Iterator[str]:
-    errors = [f"{s['name']}: {s['last_error']}" for s in status["sinks"] if s["last_error"]]
+    # An older daemon may be asked, which does not say whether it is over.
+    errors = [
+        f"last error of {sink['name']}{'' if sink.get('failing', True) else ', which is over'}: "
+        f"{sink['last_error']}"
+        for sink in status["sinks"]
+        if sink["last_error"]
+    ]
     if errors:
-        yield "last error of " + "\nlast error of ".join(errors)
+        yield "\n".join(errors)
 
 
 def _verdict(ledger: Page) -> str:

@@ -60,6 +60,7 @@ class Lane:
         self._news = asyncio.Event()
         self._last_error = ""
         self._last_success_ms: int | None = None
+        self._is_failing = False
 
     def __repr__(self) -> str:
         return f"Lane({self.name!r}, waiting={len(self._queue)}, pending={self.pending_rows})"
@@ -154,6 +155,7 @@ class Lane:
             "pending_points": points,
             "pending_events_and_checks": others,
             "last_error": self._last_error,
+            "failing": self._is_failing,
             "last_success_ms": self._last_success_ms,
         }
 
@@ -260,6 +262,7 @@ class Lane:
         if result.total == call.rows:
             if result.confirmed:
                 self._last_success_ms = self._clock.now_ns() // 1_000_000
+                self._is_failing = False
             self._settle(job, call, result, "sink")
             return
         self._failed("bug", call, f"accounts for {result.total} of {call.rows} rows")
@@ -284,6 +287,7 @@ class Lane:
 
     def _failed(self, kind: FailureKind, call: Call, error: str) -> None:
         self._last_error = error[:500]
+        self._is_failing = True
         self._telemetry.emit(SinkFailed(self.name, kind, call.rows, self._last_error))
 
     def _unsure_result(self, rows: int) -> FlushResult:

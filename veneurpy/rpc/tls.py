@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -41,7 +42,7 @@ class _Reloaded:
         try:
             self._context = build(files)
         except (OSError, ValueError) as exc:
-            raise ConfigError(f"the TLS certificate or key cannot be used: {exc}") from exc
+            raise ConfigError(str(exc)) from exc
 
     def context(self) -> ssl.SSLContext:
         """The context for a new connection. Reads files: call it off the event loop."""
@@ -91,16 +92,18 @@ def _server_context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     _load_pair(context, files)
     if files.authority:
-        cafile, cadata = _authority(files.authority)
-        context.load_verify_locations(cafile=cafile, cadata=cadata)
+        with _speaking_of(files.authority):
+            cafile, cadata = _authority(files.authority)
+            context.load_verify_locations(cafile=cafile, cadata=cadata)
         context.verify_mode = ssl.CERT_REQUIRED
     context.set_alpn_protocols(["h2"])
     return context
 
 
 def _client_context(files: TlsFiles) -> ssl.SSLContext:
-    cafile, cadata = _authority(files.authority)
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=cafile, cadata=cadata)
+    with _speaking_of(files.authority):
+        cafile, cadata = _authority(files.authority)
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=cafile, cadata=cadata)
     if files.certificate or files.key:
         _load_pair(context, files)
     context.set_alpn_protocols(["h2"])
@@ -110,16 +113,43 @@ def _client_context(files: TlsFiles) -> ssl.SSLContext:
 def _load_pair(context: ssl.SSLContext, files: TlsFiles) -> None:
     if not files.certificate or not files.key:
         raise ValueError("a certificate needs its key, and a key its certificate")
-    load_pair(context, _text(files.certificate), _text(files.key))
+    try:
+        load_pair(context, _text(files.certificate), _text(files.key))
+    except ssl.SSLError as exc:
+        pair = f"the certificate {_shown(files.certificate)} and the key {_shown(files.key)}"
+        what = "a certificate (with its chain) and its private key without a password, in PEM"
+        raise ValueError(f"{pair} are not {what}: {exc.reason or exc}") from exc
 
 
-def _text(text: str) -> str:
-    return text if _is_pem(text) else Path(text).read_text()
+@contextmanager
+def _speaking_of(authority: str) -> Iterator[None]:
+    """Says which authority it is that cannot be used. Raises ValueError."""
+    try:
+        yield
+    except ssl.SSLError as exc:
+        what = f"the authority {_shown(authority)} is no certificate in PEM"
+        raise ValueError(f"{what}: {exc.reason or exc}") from exc
+    except OSError as exc:
+        raise ValueError(f"{authority} cannot be read: {exc.strerror}") from exc
 
 
 def _authority(text: str) -> tuple[str | None, str | None]:
     """The file, or the text itself, that names whom to trust."""
     return (None, text) if _is_pem(text) else (text or None, None)
+
+
+def _text(text: str) -> str:
+    """PEM text, of a file where it is a path. Raises ValueError where that cannot be read."""
+    if _is_pem(text):
+        return text
+    try:
+        return Path(text).read_text()
+    except OSError as exc:
+        raise ValueError(f"{text} cannot be read: {exc.strerror}") from exc
+
+
+def _shown(text: str) -> str:
+    return "(PEM text)" if _is_pem(text) else text
 
 
 def _is_pem(text: str) -> bool:

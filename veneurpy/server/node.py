@@ -147,7 +147,10 @@ class Node:
         if by not in figures:
             return None
         tops = sorted(found, key=lambda top: int(getattr(top, by)), reverse=True)
-        return {"by": by, of: [top._asdict() for top in tops[:count]]}
+        page: dict[str, Any] = {"by": by, of: [top._asdict() for top in tops[:count]]}
+        if of == "clients":
+            page["estimated"] = not self._config.max_series_per_client
+        return page
 
     def config(self) -> dict[str, Any]:
         """The configuration in effect."""

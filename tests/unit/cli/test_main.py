@@ -26,6 +26,18 @@ def test_help(command: str) -> None:
     assert "Usage:" in result.output
 
 
+def test_help_is_whole() -> None:
+    """What a command does is said in one line that is not cut off."""
+    result = CliRunner().invoke(main, ["--help"])
+    assert "..." not in result.output.partition("Commands:")[2]
+
+
+def test_an_address_without_a_scheme() -> None:
+    """Who leaves the scheme of an address out is told what was probably meant."""
+    result = CliRunner().invoke(main, ["replay", "a.dog", "--to", "127.0.0.1:8125"])
+    assert "did you mean udp://127.0.0.1:8125?" in result.output
+
+
 def test_unknown_command() -> None:
     """A command that does not exist is a usage error."""
     result = CliRunner().invoke(main, ["fly"])

@@ -105,14 +105,17 @@ def test_tags_decide(tmp_path: Path) -> None:
     ] == shown.output.splitlines()
 
 
-def test_the_example_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What docs/filters.md shows is what the command prints."""
-    page = (Path(__file__).parents[3] / "docs" / "filters.md").read_text()
+@pytest.mark.parametrize(("name", "file"), [("filters", "host"), ("mapping", "statsd")])
+def test_the_example_of_the_page(
+    name: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What docs/filters.md and docs/mapping.md show is what the command prints."""
+    page = (Path(__file__).parents[3] / "docs" / f"{name}.md").read_text()
     settings = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
     example = re.search(r"    \$ veneurpy (map .*)\n((?:    .*\n)+)", page)
     assert settings is not None
     assert example is not None
-    (tmp_path / "host.yaml").write_text(settings[1])
+    (tmp_path / f"{file}.yaml").write_text(settings[1])
     monkeypatch.chdir(tmp_path)
     shown = CliRunner().invoke(main, shlex.split(example[1]))
     assert [line.strip() for line in example[2].splitlines()] == shown.output.splitlines()

@@ -118,3 +118,14 @@ def test_a_mapping(capture: Path, kind: EngineKind) -> None:
     assert "- 1 2 requests{code:200} counter" in rows
     assert "0.5 - 1 load gauge" in rows
     assert "0 1 1 values filtered" in rows
+
+
+def test_the_example_of_the_page(capture: Path) -> None:
+    """What docs/capture.md shows is what the command prints."""
+    page = (Path(__file__).parents[3] / "docs" / "capture.md").read_text()
+    shown = page.split("    veneurpy rehearse")[1].split("    " + " " * 12 + "old")[1]
+    filters = "filters: [{tags: ['code:200'], add_tags: ['env:prod']}]\n"
+    result = rehearse(capture, OLD + filters)
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        line.split() for line in f"old{shown}".split("\n\n")[0].splitlines()
+    ]

@@ -149,6 +149,9 @@ def test_summary_of_trouble(node: Node) -> None:
     result = status(node)
     assert "running, NOT healthy for" in result.output
     assert "last error of file: disk full" in result.output
+    sinks = [{"name": "file", "last_error": "disk full", "failing": False}]
+    node.serve(STATUS | {"sinks": sinks}, ledger_after(accounts()))
+    assert "last error of file, which is over: disk full" in status(node).output
 
 
 def test_broken_ledger(node: Node) -> None:

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from tests.unit.cli.test_status import Node
 from veneurpy.cli import main
+from veneurpy.cli.top import ESTIMATED
 from veneurpy.engine import ClientTop, NameTop
 
 
@@ -54,6 +55,13 @@ def test_clients(node: Node) -> None:
     assert expected.split() == heading.split()
     assert ["9", "8", "7", "6", "500", "4", "3", "2", "10.0.0.1"] == first.split()
     assert others.endswith("  (all others)")
+
+
+def test_estimates(node: Node) -> None:
+    """Where the figures of clients are estimates, a last line says so."""
+    node.pages["/api/v1/top?of=clients&by=over&n=10"]["estimated"] = True
+    *_, last = top(node, "--clients", "--by", "over").output.splitlines()
+    assert ESTIMATED == last
 
 
 def test_a_figure_of_the_other_kind(node: Node) -> None:

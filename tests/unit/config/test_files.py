@@ -56,6 +56,15 @@ def test_the_host_file_shows_true_defaults() -> None:
     )
 
 
+@pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
+def test_all_can_be_uncommented(path: Path) -> None:
+    """Whatever is commented out can be taken in as it is, examples below a key included."""
+    text = re.sub(r"^# (?=[a-z_]+:[ \n])", "", path.read_text(), flags=re.MULTILINE)
+    blocks = re.compile(r"^(?:[a-z_]+:.*\n)((?:#  +\S.*\n)+)", re.MULTILINE)
+    text = blocks.sub(lambda block: re.sub(r"^# ", "", block[0], flags=re.MULTILINE), text)
+    assert [] == [warning for warning in parse_config(text).warnings if "no effect" not in warning]
+
+
 def test_the_host_file_shows_every_sink_with_every_option() -> None:
     """The sinks that are commented out can be uncommented at once, and show true defaults."""
     text = re.sub(r"^  # (?= *(- kind|config|[a-z_]+):)", "  ", HOST, flags=re.MULTILINE)

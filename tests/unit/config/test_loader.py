@@ -31,6 +31,7 @@ WRONG = {
     "true is no number": ("num_readers: true", "expected a whole number, found true", ""),
     "too small": ("num_readers: -1", "expected at least 1, found the number -1", ""),
     "too large": ("sink_queue_batches: 65", "expected at most 64, found the number 65", ""),
+    "too small a size": ("store_max_bytes: 1MB", 'expected at least 16MiB, found "1MB"', ""),
     "not a list": ("percentiles: 0.5", "expected a list (`- item` lines, or [a, b])", ""),
     "not true or false": ("omit_empty_hostname: 1", "expected true or false", ""),
     "no choice": ("log_level: warn", "expected one of debug, info, warning, error", "warning"),

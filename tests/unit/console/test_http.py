@@ -65,7 +65,11 @@ async def get(view: View):
         return web.Response(text="points\n")
 
     server = AdminServer(
-        view, "127.0.0.1:0", emit=ignored, extra_routes={"/metrics/points": points}
+        view,
+        "127.0.0.1:0",
+        emit=ignored,
+        extra_routes={"/metrics/points": points},
+        ingest={"/lines": points},
     )
     await server.start()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
@@ -144,7 +148,7 @@ async def test_sinks_serve_their_own_paths(get):
 async def test_the_root_lists_every_path(get):
     """/ lists what there is, so nobody has to look it up."""
     text = (await get("/"))[2]
-    for path in ("/healthz", "/api/v1/ledger", "/metrics/points"):
+    for path in ("/healthz", "/api/v1/ledger", "/metrics/points", "/lines"):
         assert f"\n{path}\n" in text
 
 

@@ -408,6 +408,8 @@ async def test_the_status_of_a_lane(rig: Rig) -> None:
     await rig.clock.run(0)
     assert rig.lane.status()["last_error"] == "disk full"
     assert rig.lane.status()["last_success_ms"] is None
+    assert rig.lane.status()["failing"]
     rig.offer(1)
     await rig.clock.run(0)
+    assert not rig.lane.status()["failing"]
     assert rig.lane.status()["last_success_ms"] == rig.clock.now_ns() // 1_000_000

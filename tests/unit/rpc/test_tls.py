@@ -178,3 +178,16 @@ def test_files_that_are_missing(tmp_path: Path) -> None:
         server(missing)
     with pytest.raises(ConfigError, match="needs its key"):
         client(TlsFiles(certificate=os.fspath(tmp_path / "no")))
+
+
+def test_what_cannot_be_used_is_named(ours: Files) -> None:
+    """The mistake says which file it is about, at either end."""
+    certificate, key = str(ours.certificate), str(ours.key)
+    for end in (server, client):
+        with pytest.raises(ConfigError, match=f"the authority {key} is no certificate in PEM"):
+            end(TlsFiles(certificate, key, key))
+        with pytest.raises(ConfigError, match="/no cannot be read: No such file"):
+            end(TlsFiles(certificate, key, f"{ours.folder}/no"))
+        pair = f"the certificate {certificate} and the key {certificate} are not"
+        with pytest.raises(ConfigError, match=pair):
+            end(TlsFiles(certificate, certificate))

@@ -195,6 +195,21 @@ async def test_an_open_interval_shows_only_what_is_known_of_it(rig: Rig) -> None
     assert not {"aggregated", "filtered", "kernel_drops", "lost_in_crash"} & set(shown)
 
 
+@pytest.mark.parametrize(("most", "estimated"), [(0, True), (10, False)])
+async def test_whether_clients_are_estimated_is_told(most: int, estimated: bool) -> None:
+    """Without a bound for clients only some batches are looked at: the page of clients says so."""
+    rig = Rig(f"{CONFIG}\nmax_series_per_client: {most}\n")
+    await rig.run()
+    rig.send(b"hits:1|c")
+    await rig.received(1)
+    await rig.clock.run(10)
+    await rig.flushed(1)
+    page = rig.server.node.top("clients", "series", 5)
+    assert page is not None
+    assert estimated == page["estimated"]
+    assert 0 == await rig.stop()
+
+
 async def test_a_clock_that_was_set_back_is_told(rig: Rig) -> None:
     """Points go on where they were, and the log says by how much they are ahead."""
     rig.clock.jump(-3600)
