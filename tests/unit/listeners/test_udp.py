@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,23 @@ def send(listener: UdpListener, *datagrams: bytes) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for datagram in datagrams:
             sender.sendto(datagram, ("127.0.0.1", port_of(listener)))
+
+
+def shown_threads() -> set[str]:
+    """This process's threads as the system names them."""
+    return {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}
+
+
+@needs_native
+async def test_readers_show_their_names() -> None:
+    """The system knows each by its name, so that `top -H` tells which one is busy."""
+    rig = Rig("native")
+    listener = await rig.listen(num_readers=2)
+    try:
+        await rig.until(lambda _: {"reader-0", "reader-1"} <= shown_threads())
+    finally:
+        await listener.stop(5)
+        rig.engine.close()
 
 
 async def test_datagrams_reach_the_engine(rig: Rig) -> None:
