@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.daemon import Daemon, running_daemon
+from benchmarks.daemon import command_of
+from tests.daemon import Daemon, rows_in, running_daemon
 from tests.engines import Datagram, broken_equations, needs_native, run
 from veneurpy.engine import PointType
 from veneurpy.flush.summarise import plan_of
@@ -297,6 +298,25 @@ def test_the_service_manager_is_told(tmp_path: Path, manager: socket.socket) -> 
             except BlockingIOError:
                 break
     assert b"STOPPING=1" in told
+
+
+@pytest.mark.parametrize("closing", ["2>&-", ">&- 2>&-", "<&- 2>&-"])
+def test_standard_streams_may_be_closed(tmp_path: Path, closing: str) -> None:
+    """What takes their numbers is nothing that the node opens: it receives, and ends in order."""
+    command = command_of(
+        tmp_path,
+        {
+            "statsd_listen_addresses": ["stdin:"],
+            "http_address": "",
+            "engine": "python",
+            "metric_sinks": [localfile(tmp_path)],
+        },
+    )
+    shell = ["sh", "-c", f'exec "$@" {closing}', "sh", *command]
+    ended = subprocess.run(shell, input=b"hits:1|c\n", timeout=PATIENCE_S, check=False)
+    assert 0 == ended.returncode
+    expected = [] if "<&-" in closing else ["hits"]
+    assert expected == [row["name"] for row in rows_in(tmp_path / "points.jsonl")]
 
 
 def fails(*arguments: str) -> tuple[int, str]:
