@@ -49,6 +49,7 @@ from veneurpy.telemetry.events import (
     LedgerViolated,
     SocketsDropped,
     Started,
+    StopFailed,
     Stopped,
     Stopping,
 )
@@ -290,6 +291,7 @@ class Server:
         for name, job in self._between.jobs() if self._between else ():
             start(name, job)
         if self._durable is not None:
+            self._durable.anchor()
             start("spool", self._durable.run())
         start("stats", self._stats.run())
         start("lag", watch_lag(self.clock, self.telemetry))
@@ -314,7 +316,7 @@ class Server:
         if self._between is not None:
             step = self._between.stop_receiving(CLOSING_S)
             await self._steps.attempt("gRPC listener", step, deadline)
-        if self.config.hands_over:
+        if await self._has_successor(deadline):
             await self._leave(deadline)
         else:
             await self._finish(deadline)
@@ -325,9 +327,27 @@ class Server:
         self._stats.send()
         await self._close()
         if self._durable is not None:
-            self.telemetry.emit(HandedOver(sum(lane.pending_rows for lane in self._lanes)))
+            self._tell_of_rows(self._durable)
         for equation in self._ledger.total.violations():
             self.telemetry.emit(LedgerViolated(equation.name, equation.where, str(equation)))
+
+    async def _has_successor(self, deadline: Deadline) -> bool:
+        """Whether to hand over: only where the next process finds what is left to it."""
+        durable = self._durable
+        if durable is None:
+            return self.config.hands_over
+        await self._steps.attempt("state_dir", durable.look(), deadline)
+        if durable.is_lost and self._between is not None:
+            self._between.lose_disk()
+        return self.config.hands_over and not durable.gone
+
+    def _tell_of_rows(self, durable: Durable) -> None:
+        rows = sum(lane.pending_rows for lane in self._lanes)
+        if not durable.is_lost:
+            self.telemetry.emit(HandedOver(rows))
+        elif rows:
+            error = f"its files are gone, and {rows} rows that sinks have not taken go with them"
+            self.telemetry.emit(StopFailed("state_dir", error))
 
     async def _leave(self, deadline: Deadline) -> None:
         """Stops to read and to deliver: the next process goes on with both."""

@@ -10,6 +10,7 @@ from veneurpy.telemetry.events.base import Count, Event, Level
 from veneurpy.telemetry.events.captures import Captured, CaptureMissed
 from veneurpy.telemetry.events.durability import (
     ArenaUnreadable,
+    FilesGone,
     HandedOver,
     IntervalUnspooled,
     Recovered,
@@ -106,6 +107,7 @@ __all__ = [
     "EpochAdopted",
     "Event",
     "FailureKind",
+    "FilesGone",
     "ForwardGone",
     "GaugesForgotten",
     "GrpcListening",
