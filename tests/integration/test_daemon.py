@@ -102,7 +102,9 @@ def one_listener(ledger: Any) -> Any:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name
+    "number",
+    [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2],
+    ids=lambda n: n.name,
 )
 def test_everything_sent_before_the_signal_is_flushed(
     tmp_path: Path, engine: str, number: signal.Signals
@@ -192,6 +194,7 @@ def test_hanging_up_twice_is_no_impatience(tmp_path: Path, hanging_sink: dict[st
         send(daemon, b"hits:1|c")
         daemon.process.send_signal(signal.SIGHUP)
         until(lambda: daemon.logged("stopping"))
+        daemon.process.send_signal(signal.SIGUSR2)
         assert daemon.stop(signal.SIGHUP) == 0
 
 
@@ -282,8 +285,11 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 
 def test_the_service_manager_is_told(tmp_path: Path, manager: socket.socket) -> None:
-    """Which socket to keep, ready with its listeners, alive while it lives, stopping at its end."""
-    with running_daemon(tmp_path, engine="python") as daemon:
+    """Which socket to keep, ready with its listeners, alive while it lives, stopping at its end.
+
+    With the time that the end may take, or a unit's `TimeoutStopSec` cuts it short.
+    """
+    with running_daemon(tmp_path, engine="python", shutdown_timeout="60s") as daemon:
         assert b"FDSTORE=1\nFDNAME=udp_" == manager.recv(1000)[:21]
         ready = manager.recv(1000).decode().splitlines()
         assert ready[0] == "READY=1"
@@ -297,7 +303,7 @@ def test_the_service_manager_is_told(tmp_path: Path, manager: socket.socket) -> 
                 told.append(manager.recv(1000))
             except BlockingIOError:
                 break
-    assert b"STOPPING=1" in told
+    assert b"STOPPING=1\nEXTEND_TIMEOUT_USEC=68000000" in told
 
 
 @pytest.mark.parametrize("closing", ["2>&-", ">&- 2>&-", "<&- 2>&-"])

@@ -36,7 +36,7 @@ from veneurpy.server.limits import Machine, misfits
 from veneurpy.server.listening import Listeners
 from veneurpy.server.node import Node
 from veneurpy.server.recovery import Recovery
-from veneurpy.server.stopping import CLOSING_S, Steps, stop_at_once
+from veneurpy.server.stopping import CLOSING_S, Steps, longest_s, stop_at_once
 from veneurpy.server.supervisor import Supervisor
 from veneurpy.server.tasks import feed_watchdog, flush_for_ever, watch_lag
 from veneurpy.spool.outbox import CHAIN, FORWARD
@@ -310,7 +310,8 @@ class Server:
         timeout_s = self.config.shutdown_timeout
         deadline = Deadline(self.clock, timeout_s)
         self.node.state = "stopping"
-        self._notifier.notify("STOPPING=1")
+        longest_us = round(longest_s(timeout_s) * 1e6)
+        self._notifier.notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={longest_us}")
         self.telemetry.emit(Stopping(self._supervisor.cause, timeout_s))
         await asyncio.wait([self._flushing], timeout=deadline.left_s)
         if self._between is not None:
