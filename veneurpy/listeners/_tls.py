@@ -60,6 +60,9 @@ class TlsSource:
 def _context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Clients never read here, and a close with something unread resets the connection: what they
+    # wrote last would be lost to the tickets of a session that nobody resumes.
+    context.num_tickets = 0
     certificate, key = _pem("tls_certificate", files.certificate), _pem("tls_key", files.key)
     try:
         load_pair(context, certificate, key)

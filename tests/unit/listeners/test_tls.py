@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 import ssl
 import threading
 from collections.abc import Callable
@@ -209,6 +210,23 @@ async def test_rotation_under_load(transports: Rig, peers: Peers, tmp_path: Path
     await transports.until_closed(listener, "eof", connects)
     assert {"eof"} == {fields["reason"] for fields in transports.log.of("stream_closed")}
     assert len(shown) >= 5
+
+
+async def test_a_client_that_only_writes_loses_nothing_when_it_closes(
+    transports: Rig, peers: Peers
+) -> None:
+    """Nothing that it has not read resets the connection, with what is on its way."""
+    listener = await transports.listen("tls://127.0.0.1:0", **pem(peers.server))
+
+    def write_and_go() -> None:
+        peer = connect(listener, peers.context(None))
+        peer.sendall(b"a:1|c\n" * 50_000)
+        # Not through the ssl module, which says farewell.
+        os.close(peer.detach())
+
+    await asyncio.to_thread(write_and_go)
+    await transports.until_closed(listener, "eof")
+    assert 50_000 == transports.close_interval().accepted
 
 
 @pytest.mark.parametrize(
