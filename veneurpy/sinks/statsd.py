@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import threading
@@ -119,6 +120,8 @@ class StatsdSink:
         _, writer = await asyncio.open_connection(self._to.host, self._to.port)
         try:
             while (piece := await self._worker.run(lambda: next(pieces, None))) is not None:
+                if writer.is_closing():  # by the receiver: uvloop takes a write for a mistake then
+                    raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
                 writer.write(piece.text)
                 progress.written += sum(piece.lines)
                 progress.refused += piece.refused
