@@ -153,6 +153,7 @@ class Server:
 
         Raises VeneurpyError or EngineMissing, with nothing left open, if it cannot start.
         """
+        asyncio.get_running_loop().set_exception_handler(self._supervisor.unhandled)
         try:
             await self._start()
         except BaseException:

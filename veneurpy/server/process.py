@@ -15,7 +15,6 @@ import uvloop
 from veneurpy.server import Server
 from veneurpy.server.stopping import GRACE_S, LAST_SECONDS
 
-
 IMPATIENT = (signal.SIGTERM, signal.SIGINT)
 OTHERS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """They would kill the process with what it has received. Veneur stops at SIGUSR2 as well."""

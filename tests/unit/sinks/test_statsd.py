@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import pytest
@@ -141,6 +141,21 @@ async def test_a_connection_that_breaks_leaves_doubt() -> None:
     assert 20_000 == result.in_doubt + result.given_up
     assert 0 < result.in_doubt
     assert ["statsd_broken_off"] == [line["event"] for line in context.logged]
+
+
+async def test_a_receiver_that_does_not_answer_asks_again() -> None:
+    """Nothing was sent while the connection was not there: the same batch may come again."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening, ExitStack() as crowd:
+        address = f"tcp://127.0.0.1:{port_of(listening)}"
+        for _ in range(3):  # the kernel answers nobody else then
+            waiting = crowd.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        sink = StatsdSink(StatsdSink.Config(address=address), FakeContext(interval_s=0.1))
+        with pytest.raises(SinkError, match=r"not reached within 0\.05 s") as info:
+            await sink.flush(batch(*ROWS))
+        await sink.stop()
+    assert info.value.retriable
 
 
 def refuse_all(listening: socket.socket) -> None:

@@ -69,6 +69,20 @@ class TaskCrashed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LoopFailed(Event):
+    """Something failed on the event loop that nobody waited for: a bug of veneurpy or of a sink."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    what: str
+    error: str
+    traceback: str
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.INTERNAL_ERRORS, 1, {"task": "loop"}
+
+
+@dataclass(frozen=True, slots=True)
 class PageCrashed(Event):
     """Answering a request to `http_address` raised: a bug of veneurpy or of a sink's page."""
 
