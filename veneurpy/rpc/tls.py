@@ -33,6 +33,7 @@ class _Reloaded:
         files: TlsFiles,
         build: Callable[[TlsFiles], ssl.SSLContext],
         failed: Callable[[str], None],
+        key: str,
     ) -> None:
         self._files = files
         self._build = build
@@ -41,7 +42,7 @@ class _Reloaded:
         try:
             self._context = build(files)
         except (OSError, ValueError) as exc:
-            raise ConfigError(f"the TLS certificate or key cannot be used: {exc}") from exc
+            raise ConfigError(f"{key}: {_explained(exc)}") from exc
 
     def context(self) -> ssl.SSLContext:
         """The context for a new connection. Reads files: call it off the event loop."""
@@ -50,7 +51,7 @@ class _Reloaded:
             try:
                 self._context = self._build(self._files)
             except (OSError, ValueError) as exc:
-                self._failed(str(exc))
+                self._failed(_explained(exc))
             self._seen = seen
         return self._context
 
@@ -58,18 +59,21 @@ class _Reloaded:
 class ServerTls(_Reloaded):
     """The server's end. Raises ConfigError when what it is given is not usable.
 
-    `failed` is told, on whichever thread asked, when changed files cannot be used.
+    `failed` is told, on whichever thread asked, when changed files cannot be used. `key` is what
+    the configuration calls them.
     """
 
-    def __init__(self, files: TlsFiles, *, failed: Callable[[str], None]) -> None:
-        super().__init__(files, _server_context, failed)
+    def __init__(
+        self, files: TlsFiles, *, failed: Callable[[str], None], key: str = "grpc_tls"
+    ) -> None:
+        super().__init__(files, _server_context, failed, key)
 
 
 class ClientTls(_Reloaded):
     """The client's end; as ServerTls."""
 
-    def __init__(self, files: TlsFiles, *, failed: Callable[[str], None]) -> None:
-        super().__init__(files, _client_context, failed)
+    def __init__(self, files: TlsFiles, *, failed: Callable[[str], None], key: str = "tls") -> None:
+        super().__init__(files, _client_context, failed, key)
         self.server_name = files.server_name
 
 
@@ -119,7 +123,20 @@ def _text(text: str) -> str:
 
 def _authority(text: str) -> tuple[str | None, str | None]:
     """The file, or the text itself, that names whom to trust."""
-    return (None, text) if _is_pem(text) else (text or None, None)
+    if not text or _is_pem(text):
+        return None, text or None
+    # OpenSSL's own error does not say which file it is about.
+    with open(text, "rb"):
+        return text, None
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return (
+            f"{error.filename} cannot be read ({error.strerror}): expected PEM text or the path of "
+            "a file with it"
+        )
+    return f"the certificate, its key or the authority cannot be used: {error}"
 
 
 def _is_pem(text: str) -> bool:
