@@ -84,7 +84,7 @@ async def test_a_step_forward_leaves_a_gap() -> None:
 
 @pytest.mark.parametrize("forward_s", [2.0, 6.0, 7.999, 25.0])
 async def test_a_step_forward_in_a_short_piece(forward_s: float) -> None:
-    """As at the boot of a machine: lengths are those that passed, whatever the wall clock skipped."""
+    """As at the boot of a machine: lengths are of time that passed, not of what was skipped."""
     clock = FakeClock(START_MS + 8_000)
     ticker = Ticker(clock, interval_s=10)
     task = asyncio.create_task(ticker.wait())

@@ -16,6 +16,7 @@ import trustme
 
 from tests.unit.listeners.rig import Rig, connect
 from veneurpy.errors import ListenError
+from veneurpy.listeners.stream import DATES_LOOKED_AT
 from veneurpy.ports import Listener
 from veneurpy.telemetry.metrics import STREAM_CONNECTIONS, STREAM_CONNECTS
 
@@ -153,6 +154,37 @@ async def test_certificates_are_reloaded(transports: Rig, peers: Peers, tmp_path
     assert 1 == len(transports.log.of("certificates_reloaded"))
     assert 1 == len(transports.log.of("certificates_unusable"))
     assert 4 == transports.telemetry.value(STREAM_CONNECTS, listener=listener.name)
+
+
+@pytest.mark.parametrize("asks_clients", [False, True])
+async def test_a_certificate_that_is_out_of_date_is_told(
+    transports: Rig, peers: Peers, tmp_path: Path, asks_clients: bool
+) -> None:
+    """Soon after the start, hour by hour, and no more once there is a valid one."""
+    certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
+
+    def install(cert: trustme.LeafCert) -> None:
+        certificate.write_text(pem(cert)["tls_certificate"])
+        key.write_text(pem(cert)["tls_key"])
+
+    def told() -> list[str]:
+        return [line["reason"] for line in transports.log.of("certificate_out_of_date")]
+
+    install(peers.authority.issue_cert("localhost", not_after=LAST_YEAR))
+    authority = peers.authority_pem if asks_clients else ""
+    await transports.listen(
+        "tls://127.0.0.1:0",
+        tls_certificate=str(certificate),
+        tls_key=str(key),
+        tls_authority_certificate=authority,
+    )
+    await transports.clock.run(2)
+    assert ["certificate has expired"] == told()
+    await transports.clock.run(DATES_LOOKED_AT)
+    assert 2 * ["certificate has expired"] == told()
+    install(peers.server)
+    await transports.clock.run(2 * DATES_LOOKED_AT)
+    assert 2 == len(told())
 
 
 async def test_rotation_under_load(transports: Rig, peers: Peers, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ from veneurpy.telemetry.events.limits import (
 )
 from veneurpy.telemetry.events.listeners import (
     AcceptFailed,
+    CertificateOutOfDate,
     CertificatesReloaded,
     CertificatesUnusable,
     HttpMalformed,
@@ -97,6 +98,7 @@ __all__ = [
     "CallCrashed",
     "CaptureMissed",
     "Captured",
+    "CertificateOutOfDate",
     "CertificatesReloaded",
     "CertificatesUnusable",
     "ChainGone",
