@@ -14,11 +14,15 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.recording import Recorder
 from tests.unit.listeners.rig import Rig, connect
 from veneurpy.errors import ListenError
-from veneurpy.listeners.stream import DATES_LOOKED_AT
+from veneurpy.listeners._tls import TlsFiles, TlsSource
+from veneurpy.listeners.stream import DATES_LOOKED_AT, TlsConnector
 from veneurpy.ports import Listener
+from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.metrics import STREAM_CONNECTIONS, STREAM_CONNECTS
+from veneurpy.testing import FakeClock
 
 PACE_S = 0.005
 LAST_YEAR = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=365)
@@ -157,34 +161,30 @@ async def test_certificates_are_reloaded(transports: Rig, peers: Peers, tmp_path
 
 
 @pytest.mark.parametrize("asks_clients", [False, True])
-async def test_a_certificate_that_is_out_of_date_is_told(
-    transports: Rig, peers: Peers, tmp_path: Path, asks_clients: bool
+def test_a_certificate_that_is_out_of_date_is_told(
+    peers: Peers, tmp_path: Path, asks_clients: bool
 ) -> None:
     """Soon after the start, hour by hour, and no more once there is a valid one."""
     certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
+    log = Recorder()
 
     def install(cert: trustme.LeafCert) -> None:
         certificate.write_text(pem(cert)["tls_certificate"])
         key.write_text(pem(cert)["tls_key"])
 
-    def told() -> list[str]:
-        return [line["reason"] for line in transports.log.of("certificate_out_of_date")]
+    def told_by(connector: TlsConnector, seconds: int) -> list[str]:
+        for _ in range(seconds):
+            connector.refresh("tls://")
+        return [line["reason"] for line in log.of("certificate_out_of_date")]
 
     install(peers.authority.issue_cert("localhost", not_after=LAST_YEAR))
     authority = peers.authority_pem if asks_clients else ""
-    await transports.listen(
-        "tls://127.0.0.1:0",
-        tls_certificate=str(certificate),
-        tls_key=str(key),
-        tls_authority_certificate=authority,
-    )
-    await transports.clock.run(2)
-    assert ["certificate has expired"] == told()
-    await transports.clock.run(DATES_LOOKED_AT)
-    assert 2 * ["certificate has expired"] == told()
+    source = TlsSource(TlsFiles(str(key), str(certificate), authority))
+    connector = TlsConnector(source, Telemetry(log, FakeClock()))
+    assert ["certificate has expired"] == told_by(connector, DATES_LOOKED_AT)
+    assert 2 * ["certificate has expired"] == told_by(connector, 1)
     install(peers.server)
-    await transports.clock.run(2 * DATES_LOOKED_AT)
-    assert 2 == len(told())
+    assert 2 == len(told_by(connector, 2 * DATES_LOOKED_AT))
 
 
 async def test_rotation_under_load(transports: Rig, peers: Peers, tmp_path: Path) -> None:
