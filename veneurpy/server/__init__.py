@@ -49,6 +49,7 @@ from veneurpy.telemetry.events import (
     LedgerViolated,
     SocketsDropped,
     Started,
+    StopDeferred,
     StopFailed,
     Stopped,
     Stopping,
@@ -94,7 +95,7 @@ class Server:
             clock=self.clock,
             telemetry=self.telemetry,
             store=self._sockets,
-            on_input_end=lambda: self.request_stop("end of input"),
+            on_input_end=lambda: self._supervisor.request_stop("end of input"),
             is_healthy=lambda: self.node.healthy(),
         ).make()
         self._ledger = Ledger(list(self._sinks))
@@ -146,6 +147,8 @@ class Server:
 
     def request_stop(self, cause: str) -> None:
         """Makes `run` shut down and return. Idempotent."""
+        if not self.running.is_set() and not self._supervisor.cause:
+            self.telemetry.emit(StopDeferred(cause))
         self._supervisor.request_stop(cause)
 
     async def run(self) -> int:

@@ -253,6 +253,21 @@ async def test_a_sink_that_cannot_start_ends_the_start() -> None:
     assert [["start", "stop"], ["start", "stop"]] == [sink.calls for sink in rig.made]
 
 
+async def test_a_stop_in_the_midst_of_the_start_is_told() -> None:
+    """Once: the start is finished first, and what it waits for may take its time."""
+    rig = Rig()
+    rig.made[1].hang()
+    life = asyncio.create_task(rig.server.run())
+    while "start" not in rig.made[1].calls:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    rig.server.request_stop("SIGTERM")
+    rig.server.request_stop("SIGTERM")
+    assert [{"cause": "SIGTERM"}] == rig.log.of("stop_deferred")
+    rig.made[1].release()
+    assert await life == 0
+    assert ["started", "stopping", "stopped"] == rig.log.names[-3:]
+
+
 async def test_a_listener_that_cannot_start_ends_the_start() -> None:
     """What was opened before it is closed again."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:

@@ -30,6 +30,17 @@ class ConfigWarning(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StopDeferred(Event):
+    """A signal came before the node runs: it ends once its start is through, or has hung too long.
+
+    The last line of the log before it tells what was through by then.
+    """
+
+    level: ClassVar[Level] = "warning"
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping(Event):
     """A signal, or a crash, ends the process."""
 
