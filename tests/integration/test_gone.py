@@ -47,6 +47,17 @@ def test_what_nobody_could_take_up_is_delivered(
     assert (removed == "arenas") == bool(daemon.logged("handed_over"))
 
 
+def test_a_lock_alone_is_no_loss(tmp_path: Path) -> None:
+    """It is told, for a second daemon may come; what is left to the next one is there."""
+    with running_daemon(tmp_path, **directories(tmp_path)) as daemon:
+        send_lines(daemon.port, "hits:1|c")
+        (tmp_path / "state" / "lock").unlink()
+        assert 0 == daemon.stop()
+    assert {"state/lock"} == names_gone(daemon)
+    assert [] == daemon.rows()
+    assert [0] == [line["rows"] for line in daemon.logged("handed_over")]
+
+
 def test_what_goes_with_the_spool_is_named(tmp_path: Path) -> None:
     """Rows that a sink has not taken are lost with the file, and not handed over."""
     settings = {**directories(tmp_path), "interval": "200ms", "metric_sinks": [NOBODY]}

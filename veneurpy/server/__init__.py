@@ -344,7 +344,7 @@ class Server:
         await self._steps.attempt("state_dir", durable.look(), deadline)
         if durable.is_lost and self._between is not None:
             self._between.lose_disk()
-        return self.config.hands_over and not durable.gone
+        return self.config.hands_over and durable.is_kept
 
     def _tell_of_rows(self, durable: Durable) -> None:
         rows = sum(lane.pending_rows for lane in self._lanes)

@@ -113,7 +113,12 @@ class Durable:
     @property
     def is_lost(self) -> bool:
         """Whether the next process will not find what the spool has."""
-        return any(path.parent == self._state_dir for path in self.gone)
+        return self._state_dir / "spool.db" in self.gone
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it will find the open interval as well; it can do without a lock of ours."""
+        return not self.is_lost and self._arena_dir / "lock" not in self.gone
 
     def anchor(self) -> None:
         """Once all files are there: from now on `look` tells of those that go."""
