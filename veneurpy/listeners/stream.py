@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 
 from veneurpy.errors import ListenError
-from veneurpy.listeners._connection import StreamConnection
+from veneurpy.listeners._connection import StreamConnection, TlsConnection
 from veneurpy.listeners._hub import Hub
 from veneurpy.listeners._origin import sender_of
 from veneurpy.listeners._tls import TlsSource
@@ -60,7 +60,7 @@ class TlsConnector:
     async def connect(self, peer: socket.socket, hub: Hub) -> None:
         sender, allowed = sender_of(peer), self._source.allowed_names
         await _connect(
-            lambda: StreamConnection(hub, hub.lines(sender), allowed), peer, self._source.context
+            lambda: TlsConnection(hub, hub.lines(sender), allowed), peer, self._source.context
         )
 
     def refresh(self, listener: str) -> None:

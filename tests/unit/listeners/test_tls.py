@@ -13,10 +13,15 @@ from pathlib import Path
 
 import pytest
 import trustme
+import uvloop
 
+from tests.engines import needs_native
 from tests.recording import Recorder
-from tests.unit.listeners.rig import Rig, connect
+from tests.unit.listeners.rig import EngineRig, Rig, connect
 from veneurpy.errors import ListenError
+from veneurpy.listeners._connection import TLS_SLACK_BYTES, TlsConnection
+from veneurpy.listeners._hub import Hub, StreamLimits
+from veneurpy.listeners._origin import NOBODY
 from veneurpy.listeners._tls import TlsFiles, TlsSource
 from veneurpy.listeners.stream import DATES_LOOKED_AT, TlsConnector
 from veneurpy.ports import Listener
@@ -244,21 +249,57 @@ async def test_rotation_under_load(transports: Rig, peers: Peers, tmp_path: Path
     assert len(shown) >= 5
 
 
+def write_and_go(listener: Listener, context: ssl.SSLContext, lines: int) -> None:
+    """A client that reads nothing and says no farewell."""
+    peer = connect(listener, context)
+    peer.sendall(b"a:1|c\n" * lines)
+    # Not through the ssl module, which says farewell.
+    os.close(peer.detach())
+
+
 async def test_a_client_that_only_writes_loses_nothing_when_it_closes(
     transports: Rig, peers: Peers
 ) -> None:
     """Nothing that it has not read resets the connection, with what is on its way."""
     listener = await transports.listen("tls://127.0.0.1:0", **pem(peers.server))
-
-    def write_and_go() -> None:
-        peer = connect(listener, peers.context(None))
-        peer.sendall(b"a:1|c\n" * 50_000)
-        # Not through the ssl module, which says farewell.
-        os.close(peer.detach())
-
-    await asyncio.to_thread(write_and_go)
+    await asyncio.to_thread(write_and_go, listener, peers.context(None), 50_000)
     await transports.until_closed(listener, "eof")
     assert 50_000 == transports.close_interval().accepted
+
+
+@needs_native
+def test_what_came_before_the_end_is_taken_before_it(peers: Peers) -> None:
+    """Also where more was received at once than is read at once, on the daemon's event loop."""
+
+    async def accepted() -> int:
+        rig = Rig("native")
+        listener = await rig.listen("tls://127.0.0.1:0", **pem(peers.server))
+        context = peers.context(None)
+        writing = (asyncio.to_thread(write_and_go, listener, context, 50_000) for _ in range(16))
+        await asyncio.gather(*writing)
+        await rig.until_closed(listener, "eof", 16)
+        total = rig.close_interval().accepted
+        await rig.close()
+        return total
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert 16 * 50_000 == runner.run(accepted())
+
+
+@pytest.mark.parametrize("wanted_bytes", [1, 100_000, 300_000])
+def test_there_is_room_for_all_that_is_decrypted(wanted_bytes: int) -> None:
+    """What the event loop says that it has, and the records that it does not see yet."""
+    rig = EngineRig("python")
+    hub = Hub(
+        "tls://",
+        rig.engine.open_reader("tls://"),
+        limits=StreamLimits(),
+        clock=rig.clock,
+        telemetry=rig.telemetry,
+    )
+    connection = TlsConnection(hub, hub.lines(NOBODY))
+    assert wanted_bytes + TLS_SLACK_BYTES <= len(connection.get_buffer(wanted_bytes))
+    rig.engine.close()
 
 
 @pytest.mark.parametrize(
