@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 Stamp = tuple[int, int, int] | None
+_OUT_OF_DATE = (9, 10)
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 
 
 def load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
@@ -22,6 +25,29 @@ def load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
         context.load_cert_chain(f"/proc/self/fd/{both}")
     finally:
         os.close(both)
+
+
+def why_out_of_date(context: ssl.SSLContext, certificate: str) -> str:
+    """What a client would say of a server's certificate (PEM) that is not valid now; "" if it is.
+
+    Python reads dates only of certificates that a peer has shown: so one is made that trusts it.
+    """
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(cadata=certificate)
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    judge = client.wrap_bio(to_client, to_server)
+    try:
+        for end in (judge, server, judge):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    except ssl.SSLCertVerificationError as exc:
+        return exc.verify_message if exc.verify_code in _OUT_OF_DATE else ""
+    except ssl.SSLError:
+        pass  # whatever keeps them from each other, it is not this
+    return ""
 
 
 def names_in(certificate: Mapping[str, Any] | None) -> frozenset[str]:

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.daemon import Daemon, running_daemon
+from benchmarks.daemon import command_of
+from tests.daemon import Daemon, rows_in, running_daemon
 from tests.engines import Datagram, broken_equations, needs_native, run
 from veneurpy.engine import PointType
 from veneurpy.flush.summarise import plan_of
@@ -101,7 +102,9 @@ def one_listener(ledger: Any) -> Any:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name
+    "number",
+    [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2],
+    ids=lambda n: n.name,
 )
 def test_everything_sent_before_the_signal_is_flushed(
     tmp_path: Path, engine: str, number: signal.Signals
@@ -191,6 +194,7 @@ def test_hanging_up_twice_is_no_impatience(tmp_path: Path, hanging_sink: dict[st
         send(daemon, b"hits:1|c")
         daemon.process.send_signal(signal.SIGHUP)
         until(lambda: daemon.logged("stopping"))
+        daemon.process.send_signal(signal.SIGUSR2)
         assert daemon.stop(signal.SIGHUP) == 0
 
 
@@ -281,8 +285,11 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 
 def test_the_service_manager_is_told(tmp_path: Path, manager: socket.socket) -> None:
-    """Which socket to keep, ready with its listeners, alive while it lives, stopping at its end."""
-    with running_daemon(tmp_path, engine="python") as daemon:
+    """Which socket to keep, ready with its listeners, alive while it lives, stopping at its end.
+
+    With the time that the end may take, or a unit's `TimeoutStopSec` cuts it short.
+    """
+    with running_daemon(tmp_path, engine="python", shutdown_timeout="60s") as daemon:
         assert b"FDSTORE=1\nFDNAME=udp_" == manager.recv(1000)[:21]
         ready = manager.recv(1000).decode().splitlines()
         assert ready[0] == "READY=1"
@@ -296,7 +303,26 @@ def test_the_service_manager_is_told(tmp_path: Path, manager: socket.socket) -> 
                 told.append(manager.recv(1000))
             except BlockingIOError:
                 break
-    assert b"STOPPING=1" in told
+    assert b"STOPPING=1\nEXTEND_TIMEOUT_USEC=68000000" in told
+
+
+@pytest.mark.parametrize("closing", ["2>&-", ">&- 2>&-", "<&- 2>&-"])
+def test_standard_streams_may_be_closed(tmp_path: Path, closing: str) -> None:
+    """What takes their numbers is nothing that the node opens: it receives, and ends in order."""
+    command = command_of(
+        tmp_path,
+        {
+            "statsd_listen_addresses": ["stdin:"],
+            "http_address": "",
+            "engine": "python",
+            "metric_sinks": [localfile(tmp_path)],
+        },
+    )
+    shell = ["sh", "-c", f'exec "$@" {closing}', "sh", *command]
+    ended = subprocess.run(shell, input=b"hits:1|c\n", timeout=PATIENCE_S, check=False)
+    assert 0 == ended.returncode
+    expected = [] if "<&-" in closing else ["hits"]
+    assert expected == [row["name"] for row in rows_in(tmp_path / "points.jsonl")]
 
 
 def fails(*arguments: str) -> tuple[int, str]:

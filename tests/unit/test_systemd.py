@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
 
 from veneurpy import systemd
+from veneurpy.config import load_config
+from veneurpy.server.stopping import longest_s
 from veneurpy.systemd import Notifier, SocketStore, fd_name
 
 
@@ -167,3 +170,12 @@ def test_names_are_such_as_systemd_takes(name: str) -> None:
     assert ":" not in made
     assert 0 < len(made) <= 255
     assert made == fd_name(name)
+
+
+def test_the_unit_fits_the_daemon() -> None:
+    """It waits for the longest stop of the defaults, and never ceases to start a node again."""
+    unit = ConfigParser(strict=False, interpolation=None)
+    unit.read(Path(__file__).parents[2] / "systemd" / "veneurpy.service")
+    defaults = load_config(None, environ={}).config
+    assert longest_s(defaults.shutdown_timeout) < unit.getint("Service", "TimeoutStopSec")
+    assert ("always", "0") == (unit["Service"]["Restart"], unit["Unit"]["StartLimitIntervalSec"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from veneurpy.config import LoadedConfig, load_config
+from veneurpy.descriptors import STDERR, take_closed_standard_ones
 from veneurpy.engine import EngineMissing
 from veneurpy.errors import VeneurpyError
 from veneurpy.server import Server
@@ -16,7 +17,6 @@ from veneurpy.server.process import run_process
 from veneurpy.telemetry.logs import make_logger
 from veneurpy.telemetry.stream import LogStream
 
-STDERR = 2
 LAST_LINES_S = 1.0
 """What the last log lines get to be written."""
 
@@ -51,6 +51,7 @@ def run(
         "http_address": http,
         "engine": engine,
     }
+    take_closed_standard_ones()
     try:
         exit_code = _run(load_config(file, environ=os.environ, overrides=overrides))
     except (VeneurpyError, EngineMissing) as exc:

@@ -119,6 +119,7 @@ class ConsulDiscovery:
             f"{options.address}/v1/health/service/{quote(self._service, safe='')}",
             params=query,
             headers=headers,
+            allow_redirects=False,  # nobody else is to get the token
             ssl=await asyncio.to_thread(_context, options),
             server_hostname=options.server_name or None,
             # Consul adds up to a sixteenth to the wait.

@@ -164,6 +164,7 @@ class KubernetesDiscovery:
             f"{quote(options.namespace, safe='')}/endpointslices",
             params={"labelSelector": f"kubernetes.io/service-name={options.service}", **query},
             headers={"Authorization": f"Bearer {token}"} if token else {},
+            allow_redirects=False,  # nobody else is to be believed
             ssl=context,
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=5),
         )

@@ -217,6 +217,9 @@ class Lane:
                 self._settle(job, call, self._unsure_result(call.rows), "timeout")
             # For one sink calls never overlap, so its lane waits until the call has really ended.
             await asyncio.wait({task})
+            if call in job.calls and not task.cancelled() and task.exception() is None:
+                # It came through in the meantime, and nobody else has booked it.
+                self._settle_answer(job, call, task.result())
             return call in job.calls
         if (error := task.exception()) is None:
             self._settle_answer(job, call, task.result())

@@ -9,6 +9,8 @@ from veneurpy.ports import Clock
 NS_PER_MS = 1_000_000
 FARTHEST_AHEAD_MS = 3_600_000
 """What is farther ahead is of a clock that was wrong, not of one set back."""
+SHORTEST_S = 0.001
+"""A piece is never empty: its length is what rates are made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +125,14 @@ class Ticker:
         return time_ms - time_ms % self._interval_ms
 
     def _tick(self, end_ms: int, now_ms: int, *, missed: int = 0) -> Tick:
-        start_ms, started_s = self._start_ms, self._started_s
-        self._start_ms = end_ms
-        # When the end was, not when somebody woke up for it.
-        self._started_s = self._clock.monotonic() - (now_ms - end_ms) / 1000
+        start_ms, started_s, now_s = self._start_ms, self._started_s, self._clock.monotonic()
         by_bounds_s = (end_ms - start_ms) / 1000
-        elapsed_s = self._started_s - started_s
-        # Less only if the wall clock jumped over time that never passed. The two clocks are read
-        # one after the other, hence the tolerance.
-        stepped = elapsed_s < by_bounds_s - self._interval_ms / 10_000
-        return Tick(start_ms, end_ms, round(elapsed_s, 3) if stepped else by_bounds_s, missed)
+        # When the end was, not when somebody woke up for it.
+        ended_s, length_s = now_s - (now_ms - end_ms) / 1000, by_bounds_s
+        # Less only if the wall clock jumped over time that never passed, then the end is now. The
+        # two clocks are read one after the other, hence the tolerance.
+        if ended_s - started_s < by_bounds_s - self._interval_ms / 10_000:
+            ended_s = now_s
+            length_s = min(by_bounds_s, max(SHORTEST_S, round(now_s - started_s, 3)))
+        self._start_ms, self._started_s = end_ms, ended_s
+        return Tick(start_ms, end_ms, length_s, missed)

@@ -10,6 +10,9 @@ from veneurpy.listeners._cutting import BadFrame, Cutter
 from veneurpy.listeners._hub import Hub
 from veneurpy.listeners._sockets import unread_bytes
 
+TLS_SLACK_BYTES = 1 << 15
+"""What may be decrypted beyond what the event loop says: two records."""
+
 
 class StreamConnection(asyncio.BufferedProtocol):
     """Reads into the hub's buffer and cuts it. Nothing is ever sent to the peer."""
@@ -85,3 +88,14 @@ class StreamConnection(asyncio.BufferedProtocol):
             reason = "bad_frame"
         self._reason = self._reason or reason
         self._hub.moved(before, self._cutter.held_bytes)
+
+
+class TlsConnection(StreamConnection):
+    """The same over TLS, where all that is decrypted has to be taken at once.
+
+    What finds no room waits for its turn in the event loop, and is gone if the connection ends
+    before.
+    """
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._hub.room(sizehint + TLS_SLACK_BYTES)

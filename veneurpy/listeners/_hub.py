@@ -21,6 +21,8 @@ from veneurpy.telemetry.metrics import (
 )
 
 CLOSED_AT_ONCE = 32
+MOST_READ_BYTES = 1 << 19
+"""More than an event loop decrypts at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,13 @@ class Hub:
     @property
     def now_s(self) -> float:
         return self._clock.monotonic()
+
+    def room(self, wanted_bytes: int) -> memoryview:
+        """The buffer, made longer if that is wanted, within bounds; `buffer` is it from now on."""
+        if len(self.buffer) < (most := min(wanted_bytes, MOST_READ_BYTES)):
+            self.buffer = bytearray(most)
+            self.view = memoryview(self.buffer)
+        return self.view
 
     def lines(self, sender: Sender) -> Cutter:
         """For a sender's stream of lines."""

@@ -166,6 +166,10 @@ def _explained(url: ListenUrl, error: OSError) -> ListenError:
         ),
         errno.EADDRNOTAVAIL: "this machine lacks that address: `ip addr` lists those it has",
         errno.EAFNOSUPPORT: "this machine has no IPv6: use a udp4:// address",
+        errno.EMFILE: (
+            "no descriptor is left: raise the limit of open files (LimitNOFILE= of the unit, "
+            "`ulimit -n`)"
+        ),
     }
     assert error.errno is not None
     return ListenError(f"cannot listen on {url}: {mend.get(error.errno, error.strerror)}")

@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from veneurpy.certificates import Stamp, load_pair, stamps
+from veneurpy.certificates import Stamp, load_pair, stamps, why_out_of_date
 from veneurpy.errors import ListenError
 
 _PEM = "-----BEGIN"
@@ -31,7 +31,7 @@ class TlsSource:
         """Raises ListenError if they cannot be used."""
         self._files = files
         self._stamp = self._stamp_now()
-        self.context = _context(files)
+        self.context, self._certificate = _context(files)
 
     def __repr__(self) -> str:
         return f"TlsSource(asks_clients={bool(self._files.authority)})"
@@ -49,17 +49,25 @@ class TlsSource:
         if stamp == self._stamp:
             return False
         self._stamp = stamp
-        self.context = _context(self._files)
+        self.context, self._certificate = _context(self._files)
         return True
+
+    def why_out_of_date(self) -> str:
+        """Why no client takes the certificate now; "" if that is not for its dates."""
+        return why_out_of_date(self.context, self._certificate)
 
     def _stamp_now(self) -> tuple[Stamp, ...]:
         texts = (self._files.key, self._files.certificate, self._files.authority)
         return stamps(text for text in texts if text and _PEM not in text)
 
 
-def _context(files: TlsFiles) -> ssl.SSLContext:
+def _context(files: TlsFiles) -> tuple[ssl.SSLContext, str]:
+    """With the certificate that it shows, as PEM text."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Clients never read here, and a close with something unread resets the connection: what they
+    # wrote last would be lost to the tickets of a session that nobody resumes.
+    context.num_tickets = 0
     certificate, key = _pem("tls_certificate", files.certificate), _pem("tls_key", files.key)
     try:
         load_pair(context, certificate, key)
@@ -70,7 +78,7 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
         ) from exc
     if files.authority:
         _require_clients(context, _pem("tls_authority_certificate", files.authority))
-    return context
+    return context, certificate
 
 
 def _require_clients(context: ssl.SSLContext, authority: str) -> None:

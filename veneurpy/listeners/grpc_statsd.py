@@ -120,7 +120,7 @@ class GrpcStatsdListener:
                 self._loop.call_soon_threadsafe(self._telemetry.emit, event)
 
         shown = rpc_tls.TlsFiles(files.certificate, files.key, files.authority)
-        return ServerTls(shown, failed=failed)
+        return ServerTls(shown, failed=failed, key="tls_certificate, tls_key")
 
     def _show(self) -> None:
         count = len(self._server.connections)

@@ -11,14 +11,20 @@ import ssl
 from collections.abc import Callable
 
 from veneurpy.errors import ListenError
-from veneurpy.listeners._connection import StreamConnection
+from veneurpy.listeners._connection import StreamConnection, TlsConnection
 from veneurpy.listeners._hub import Hub
 from veneurpy.listeners._origin import sender_of
 from veneurpy.listeners._tls import TlsSource
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import CertificatesReloaded, CertificatesUnusable
+from veneurpy.telemetry.events import (
+    CertificateOutOfDate,
+    CertificatesReloaded,
+    CertificatesUnusable,
+)
 
 HANDSHAKE_S = 10.0
+DATES_LOOKED_AT = 3600
+"""After so many refreshes, of which there is one a second, and whenever the files have changed."""
 
 
 class TcpConnector:
@@ -49,19 +55,24 @@ class TlsConnector:
     def __init__(self, source: TlsSource, telemetry: Telemetry) -> None:
         self._source = source
         self._telemetry = telemetry
+        self._refreshes = 0
 
     async def connect(self, peer: socket.socket, hub: Hub) -> None:
         sender, allowed = sender_of(peer), self._source.allowed_names
         await _connect(
-            lambda: StreamConnection(hub, hub.lines(sender), allowed), peer, self._source.context
+            lambda: TlsConnection(hub, hub.lines(sender), allowed), peer, self._source.context
         )
 
     def refresh(self, listener: str) -> None:
         try:
             if self._source.refresh():
+                self._refreshes = 0
                 self._telemetry.emit(CertificatesReloaded(listener))
         except ListenError as exc:
             self._telemetry.emit(CertificatesUnusable(listener, str(exc)))
+        if self._refreshes % DATES_LOOKED_AT == 0 and (why := self._source.why_out_of_date()):
+            self._telemetry.emit(CertificateOutOfDate(listener, why))
+        self._refreshes += 1
 
 
 async def _connect(

@@ -34,6 +34,7 @@ class _Reloaded:
         files: TlsFiles,
         build: Callable[[TlsFiles], ssl.SSLContext],
         failed: Callable[[str], None],
+        key: str,
     ) -> None:
         self._files = files
         self._build = build
@@ -42,7 +43,7 @@ class _Reloaded:
         try:
             self._context = build(files)
         except (OSError, ValueError) as exc:
-            raise ConfigError(str(exc)) from exc
+            raise ConfigError(f"{key}: {exc}") from exc
 
     def context(self) -> ssl.SSLContext:
         """The context for a new connection. Reads files: call it off the event loop."""
@@ -59,18 +60,21 @@ class _Reloaded:
 class ServerTls(_Reloaded):
     """The server's end. Raises ConfigError when what it is given is not usable.
 
-    `failed` is told, on whichever thread asked, when changed files cannot be used.
+    `failed` is told, on whichever thread asked, when changed files cannot be used. `key` is what
+    the configuration calls them.
     """
 
-    def __init__(self, files: TlsFiles, *, failed: Callable[[str], None]) -> None:
-        super().__init__(files, _server_context, failed)
+    def __init__(
+        self, files: TlsFiles, *, failed: Callable[[str], None], key: str = "grpc_tls"
+    ) -> None:
+        super().__init__(files, _server_context, failed, key)
 
 
 class ClientTls(_Reloaded):
     """The client's end; as ServerTls."""
 
-    def __init__(self, files: TlsFiles, *, failed: Callable[[str], None]) -> None:
-        super().__init__(files, _client_context, failed)
+    def __init__(self, files: TlsFiles, *, failed: Callable[[str], None], key: str = "tls") -> None:
+        super().__init__(files, _client_context, failed, key)
         self.server_name = files.server_name
 
 
@@ -130,7 +134,7 @@ def _speaking_of(authority: str) -> Iterator[None]:
         what = f"the authority {_shown(authority)} is no certificate in PEM"
         raise ValueError(f"{what}: {exc.reason or exc}") from exc
     except OSError as exc:
-        raise ValueError(f"{authority} cannot be read: {exc.strerror}") from exc
+        raise ValueError(_unreadable(authority, exc)) from exc
 
 
 def _authority(text: str) -> tuple[str | None, str | None]:
@@ -145,7 +149,12 @@ def _text(text: str) -> str:
     try:
         return Path(text).read_text()
     except OSError as exc:
-        raise ValueError(f"{text} cannot be read: {exc.strerror}") from exc
+        raise ValueError(_unreadable(text, exc)) from exc
+
+
+def _unreadable(path: str, error: OSError) -> str:
+    what = "expected PEM text or the path of a file with it"
+    return f"{path} cannot be read ({error.strerror}): {what}"
 
 
 def _shown(text: str) -> str:

@@ -36,7 +36,7 @@ from veneurpy.server.limits import Machine, misfits
 from veneurpy.server.listening import Listeners
 from veneurpy.server.node import Node
 from veneurpy.server.recovery import Recovery
-from veneurpy.server.stopping import CLOSING_S, Steps, stop_at_once
+from veneurpy.server.stopping import CLOSING_S, Steps, longest_s, stop_at_once
 from veneurpy.server.supervisor import Supervisor
 from veneurpy.server.tasks import feed_watchdog, flush_for_ever, watch_lag
 from veneurpy.spool.outbox import CHAIN, FORWARD
@@ -49,6 +49,8 @@ from veneurpy.telemetry.events import (
     LedgerViolated,
     SocketsDropped,
     Started,
+    StopDeferred,
+    StopFailed,
     Stopped,
     Stopping,
 )
@@ -93,7 +95,7 @@ class Server:
             clock=self.clock,
             telemetry=self.telemetry,
             store=self._sockets,
-            on_input_end=lambda: self.request_stop("end of input"),
+            on_input_end=lambda: self._supervisor.request_stop("end of input"),
             is_healthy=lambda: self.node.healthy(),
         ).make()
         self._ledger = Ledger(list(self._sinks))
@@ -145,6 +147,8 @@ class Server:
 
     def request_stop(self, cause: str) -> None:
         """Makes `run` shut down and return. Idempotent."""
+        if not self.running.is_set() and not self._supervisor.cause:
+            self.telemetry.emit(StopDeferred(cause))
         self._supervisor.request_stop(cause)
 
     async def run(self) -> int:
@@ -152,6 +156,7 @@ class Server:
 
         Raises VeneurpyError or EngineMissing, with nothing left open, if it cannot start.
         """
+        asyncio.get_running_loop().set_exception_handler(self._supervisor.unhandled)
         try:
             await self._start()
         except BaseException:
@@ -290,6 +295,7 @@ class Server:
         for name, job in self._between.jobs() if self._between else ():
             start(name, job)
         if self._durable is not None:
+            self._durable.anchor()
             start("spool", self._durable.run())
         start("stats", self._stats.run())
         start("lag", watch_lag(self.clock, self.telemetry))
@@ -308,13 +314,14 @@ class Server:
         timeout_s = self.config.shutdown_timeout
         deadline = Deadline(self.clock, timeout_s)
         self.node.state = "stopping"
-        self._notifier.notify("STOPPING=1")
+        longest_us = round(longest_s(timeout_s) * 1e6)
+        self._notifier.notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={longest_us}")
         self.telemetry.emit(Stopping(self._supervisor.cause, timeout_s))
         await asyncio.wait([self._flushing], timeout=deadline.left_s)
         if self._between is not None:
             step = self._between.stop_receiving(CLOSING_S)
             await self._steps.attempt("gRPC listener", step, deadline)
-        if self.config.hands_over:
+        if await self._has_successor(deadline):
             await self._leave(deadline)
         else:
             await self._finish(deadline)
@@ -325,9 +332,27 @@ class Server:
         self._stats.send()
         await self._close()
         if self._durable is not None:
-            self.telemetry.emit(HandedOver(sum(lane.pending_rows for lane in self._lanes)))
+            self._tell_of_rows(self._durable)
         for equation in self._ledger.total.violations():
             self.telemetry.emit(LedgerViolated(equation.name, equation.where, str(equation)))
+
+    async def _has_successor(self, deadline: Deadline) -> bool:
+        """Whether to hand over: only where the next process finds what is left to it."""
+        durable = self._durable
+        if durable is None:
+            return self.config.hands_over
+        await self._steps.attempt("state_dir", durable.look(), deadline)
+        if durable.is_lost and self._between is not None:
+            self._between.lose_disk()
+        return self.config.hands_over and durable.is_kept
+
+    def _tell_of_rows(self, durable: Durable) -> None:
+        rows = sum(lane.pending_rows for lane in self._lanes)
+        if not durable.is_lost:
+            self.telemetry.emit(HandedOver(rows))
+        elif rows:
+            error = f"its files are gone, and {rows} rows that sinks have not taken go with them"
+            self.telemetry.emit(StopFailed("state_dir", error))
 
     async def _leave(self, deadline: Deadline) -> None:
         """Stops to read and to deliver: the next process goes on with both."""

@@ -117,8 +117,17 @@ def new_engine(config: Config, opener: Callable[..., Engine], start_ms: int) -> 
     except ArenaDirTaken as exc:
         raise VeneurpyError(str(exc)) from exc
     except OSError as exc:
-        text = f"arena_dir {options.arena_dir} cannot be used: {exc.strerror or exc}"
-        raise VeneurpyError(text) from exc
+        raise VeneurpyError(_unopened(config.arena_dir, exc)) from exc
+
+
+def _unopened(arena_dir: str, error: OSError) -> str:
+    reason, path = error.strerror or str(error), Path(error.filename or arena_dir)
+    if arena_dir and (path.is_relative_to(arena_dir) or Path(arena_dir).is_relative_to(path)):
+        return (
+            f"arena_dir {arena_dir} cannot be used: {reason}; make it a directory with room that "
+            "the daemon may write (RuntimeDirectory= of the unit)"
+        )
+    return f"the engine cannot be opened: {path}: {reason}"
 
 
 async def start_listener(listener: Listener, engine: Engine, arena_dir: str) -> None:

@@ -180,6 +180,10 @@ class Between:
         if self._forwarder is not None:
             await asyncio.to_thread(self._forwarder.leave, start_ms)
 
+    def lose_disk(self) -> None:
+        """The next process will not find what waits here: it ends with this one."""
+        self._is_durable = False
+
     async def drain(self, timeout_s: float) -> None:
         """Waits until what ends with this process has gone out, while the jobs go on."""
         if not self._is_durable:

@@ -14,9 +14,10 @@ from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
 from veneurpy.flush.ticker import FARTHEST_AHEAD_MS, Ticker
 from veneurpy.ports import Clock, Positioned, Sink
+from veneurpy.server.anchors import Anchors
 from veneurpy.spool import Spare, Spool, StateLock
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import Restored, RowsLost, SpoolFailed
+from veneurpy.telemetry.events import FilesGone, Restored, RowsLost, SpoolFailed
 from veneurpy.telemetry.metrics import (
     SINK_OTHERS,
     SINK_ROWS,
@@ -36,7 +37,7 @@ class Durable:
     def __init__(
         self, config: Config, lanes: Sequence[Lane], *, clock: Clock, telemetry: Telemetry
     ) -> None:
-        folder = Path(config.state_dir)
+        folder = self._state_dir = Path(config.state_dir)
         self._arena_dir = Path(config.arena_dir)
         self._telemetry = telemetry
         self._lock = StateLock(folder)
@@ -51,6 +52,9 @@ class Durable:
         )
         self._clock = clock
         self.keeper = Keeper(self.spool, lanes, clock)
+        self._anchors = Anchors()
+        self.gone: Sequence[Path] = ()
+        """Files of both directories that were there and are not any more, when last looked."""
 
     def __repr__(self) -> str:
         return f"Durable({self._lock!r}, {self.spool!r})"
@@ -106,10 +110,32 @@ class Durable:
         self._telemetry.set(SPOOL_BYTES, size)
         self._telemetry.set(SPOOL_SPARE_BYTES, self.spool.spared.bytes)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the next process will not find what the spool has."""
+        return self._state_dir / "spool.db" in self.gone
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it will find the open interval as well; it can do without a lock of ours."""
+        return not self.is_lost and self._arena_dir / "lock" not in self.gone
+
+    def anchor(self) -> None:
+        """Once all files are there: from now on `look` tells of those that go."""
+        files = [self._state_dir / "lock", self._state_dir / "spool.db", self._arena_dir / "lock"]
+        self._anchors = Anchors(*files)
+
+    async def look(self) -> None:
+        """Sets `gone`, and tells of what it has."""
+        self.gone = await self.spool.do(lambda _: self._anchors.gone())
+        if self.gone:
+            self._telemetry.emit(FilesGone(" ".join(map(str, self.gone))))
+
     async def run(self) -> None:
         """Takes to the disk what waits for it, as soon as it can, until it is cancelled."""
         while True:
             await self._clock.sleep(RETRY_S)
+            await self.look()
             await self.spool.retry()
 
     async def close(self) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from veneurpy.config import Config
-from veneurpy.errors import ConfigError
 from veneurpy.forward.grpc_peer import GrpcPeer, Locate
 from veneurpy.forward.local import LocalPeer
 from veneurpy.forward.veneur_peer import EitherPeer, VeneurPeer
@@ -91,10 +90,7 @@ def client_tls(config: Config, failed: Callable[[str], None]) -> ClientTls | Non
         authority=files.ca_file,
         server_name=files.server_name,
     )
-    try:
-        return ClientTls(shown, failed=failed)
-    except ConfigError as exc:
-        raise ConfigError(f"tls: {exc}") from exc
+    return ClientTls(shown, failed=failed)
 
 
 def _is_veneur(peer: RemotePeer) -> bool:

@@ -13,19 +13,19 @@ from collections.abc import Callable
 import uvloop
 
 from veneurpy.server import Server
+from veneurpy.server.stopping import GRACE_S, LAST_SECONDS
 
-LAST_SECONDS = 2.0
-"""What may pass between the end of the node and that of the process."""
-GRACE_S = 5.0
-"""What a shutdown may take beyond `shutdown_timeout` before the process ends without it."""
+IMPATIENT = (signal.SIGTERM, signal.SIGINT)
+OTHERS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""They would kill the process with what it has received. Veneur stops at SIGUSR2 as well."""
 
 
 def run_process(build: Callable[[], Server]) -> int:
     """Runs the server that `build` makes until a signal to stop; returns the exit code.
 
-    Those are SIGTERM, SIGINT and, unless it is ignored at the start as `nohup` has it, SIGHUP. A
-    second SIGTERM or SIGINT ends the process at once, with exit code 1. Raises what `Server.run`
-    raises.
+    Those are SIGTERM, SIGINT and, unless they are ignored at the start as `nohup` has it, SIGHUP,
+    SIGUSR1 and SIGUSR2. A second SIGTERM or SIGINT ends the process at once, with exit code 1.
+    Raises what `Server.run` raises.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         exit_code = runner.run(_serve(build))
@@ -43,7 +43,7 @@ async def _serve(build: Callable[[], Server]) -> int:
         if is_stopping:
             # A terminal that closes may hang up twice, by the kernel and by the shell: that is no
             # impatience.
-            if number is not signal.SIGHUP:
+            if number in IMPATIENT:
                 os._exit(1)
             return
         is_stopping = True
@@ -67,9 +67,9 @@ def leave_to_the_end() -> None:
 
 
 def _stop_signals() -> list[signal.Signals]:
-    """What ends the node; a SIGHUP that whoever started it wants ignored stays ignored."""
-    hang_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
-    return [signal.SIGTERM, signal.SIGINT, *hang_up]
+    """What ends the node; of OTHERS, what whoever started it wants ignored stays ignored."""
+    others = [each for each in OTHERS if signal.getsignal(each) is not signal.SIG_IGN]
+    return [*IMPATIENT, *others]
 
 
 def _exit_within(seconds: float, exit_code: int) -> None:

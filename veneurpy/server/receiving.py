@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from veneurpy.config import Config, HostPort
-from veneurpy.errors import ConfigError
 from veneurpy.listeners.grpc_import import GrpcImportListener
 from veneurpy.ports import ImportTarget
 from veneurpy.rpc.tls import ServerTls, TlsFiles
@@ -74,7 +73,4 @@ def server_tls(config: Config, failed: Callable[[str], None]) -> ServerTls | Non
     shown = TlsFiles(
         certificate=files.certificate, key=files.key.reveal(), authority=files.authority
     )
-    try:
-        return ServerTls(shown, failed=failed)
-    except ConfigError as exc:
-        raise ConfigError(f"grpc_tls: {exc}") from exc
+    return ServerTls(shown, failed=failed)

@@ -10,8 +10,17 @@ from veneurpy.server.deadline import Deadline
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import LeftUnread, StopFailed
 
+GRACE_S = 5.0
+"""What a shutdown may take beyond `shutdown_timeout` before the process ends without it."""
+LAST_SECONDS = 2.0
+"""What may pass between the end of the node and that of the process."""
 CLOSING_S = 1.0
 """What sinks and the HTTP listener get to close, even when the time to shut down has run out."""
+
+
+def longest_s(timeout_s: float) -> float:
+    """How long a stop may take at most until the process is gone, with its last log lines."""
+    return timeout_s + GRACE_S + LAST_SECONDS + CLOSING_S
 
 
 class Steps:

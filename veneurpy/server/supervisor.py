@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import TaskCrashed
+from veneurpy.telemetry.events import LoopFailed, TaskCrashed
 
 
 class Supervisor:
@@ -31,6 +31,14 @@ class Supervisor:
         """Ends `wait`. Idempotent."""
         self.cause = self.cause or cause
         self._stopping.set()
+
+    def unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """For the event loop, which writes to stderr otherwise, and waits for whoever reads it."""
+        error = context.get("exception")
+        if isinstance(error, OSError):
+            return  # of a look-up, say, that was given up: whoever gave it up has told of it
+        text = "" if error is None else "".join(traceback.format_exception(error))
+        self._telemetry.emit(LoopFailed(str(context.get("message")), repr(error), text))
 
     def start(self, name: str, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Starts a task. If it raises, `wait` returns."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import select
 import shutil
@@ -50,13 +51,9 @@ class ConsoleSink:
 
     async def start(self) -> None:
         """Opens nothing. Raises SinkError when the stream is closed."""
-        try:
-            os.fstat(self._fd)
-        except OSError as exc:
-            raise SinkError(
-                f"{self._config.stream} is closed: name other sinks in metric_sinks",
-                retriable=False,
-            ) from exc
+        if not _is_writable(self._fd):
+            text = f"{self._config.stream} is closed: name other sinks in metric_sinks"
+            raise SinkError(text, retriable=False)
 
     async def flush(self, batch: FlushBatch) -> FlushResult:
         """Writes the batch. A stream that was closed is a SinkError that no retry mends."""
@@ -122,6 +119,13 @@ class ConsoleSink:
                     rest = rest[os.write(self._fd, rest) :]
                 except BlockingIOError:  # somebody made the terminal non-blocking
                     select.select([], [self._fd], [])
+
+
+def _is_writable(descriptor: int) -> bool:
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:
+        return False
 
 
 def wants_colour(environment: Mapping[str, str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterable, Sequence
 
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from veneurpy.config.quantity import Size
 from veneurpy.config.section import Section
+from veneurpy.errors import SinkError
 from veneurpy.model import Event, ServiceCheck
 from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
 from veneurpy.sinks._file import AppendFile
@@ -91,9 +93,16 @@ class LocalFileSink:
 
     async def _append(self, pieces: Iterable[bytes]) -> None:
         cancelled = threading.Event()
+        writing = asyncio.ensure_future(
+            self._worker.run(lambda: self._file.append(pieces, cancelled.is_set))
+        )
         try:
-            await self._worker.run(lambda: self._file.append(pieces, cancelled.is_set))
+            await asyncio.shield(writing)
         except asyncio.CancelledError:
-            # Out of time. The thread takes back what it has written; the next flush waits its turn.
+            # Out of time. The thread takes back what it has written; unless all of it is there by
+            # now, which only the thread knows: then it is no failure.
             cancelled.set()
+            with contextlib.suppress(SinkError):
+                await writing
+                return
             raise

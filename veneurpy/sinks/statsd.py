@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field
 
@@ -22,6 +23,11 @@ from veneurpy.sinks._statsd import Packed, packed
 from veneurpy.sinks._worker import Worker
 
 TOO_LONG = "too_long"
+REACHED_S = 5.0
+"""So long, and half an interval at most, a look-up or a connection may take: the flush is as it was
+then, while nobody knows what became of one that is called off later."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -69,6 +75,7 @@ class StatsdSink:
         self._with_times = config.timestamps
         self._log = context.log
         self._worker = Worker(f"veneurpy-{context.name}")
+        self._reached_s = min(REACHED_S, context.interval_s / 2)
 
     def __repr__(self) -> str:
         return f"StatsdSink({self._to})"
@@ -105,7 +112,8 @@ class StatsdSink:
 
     async def _send(self, pieces: Iterator[Packed], progress: _Progress) -> None:
         loop = asyncio.get_running_loop()
-        infos = await loop.getaddrinfo(self._to.host, self._to.port, type=socket.SOCK_DGRAM)
+        looking_up = loop.getaddrinfo(self._to.host, self._to.port, type=socket.SOCK_DGRAM)
+        infos = await self._in_time(looking_up)
         # IPv4 first: "localhost" is where most agents listen.
         family, _, _, _, where = min(infos, key=lambda info: info[0] != socket.AF_INET)
         cancelled = threading.Event()
@@ -116,9 +124,12 @@ class StatsdSink:
             raise
 
     async def _write(self, pieces: Iterator[Packed], progress: _Progress) -> None:
-        _, writer = await asyncio.open_connection(self._to.host, self._to.port)
+        connecting = asyncio.open_connection(self._to.host, self._to.port)
+        _, writer = await self._in_time(connecting)
         try:
             while (piece := await self._worker.run(lambda: next(pieces, None))) is not None:
+                if writer.is_closing():  # by the receiver: uvloop takes a write for a mistake then
+                    raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
                 writer.write(piece.text)
                 progress.written += sum(piece.lines)
                 progress.refused += piece.refused
@@ -128,6 +139,14 @@ class StatsdSink:
             raise
         writer.close()
         await writer.wait_closed()
+
+    async def _in_time(self, reaching: Awaitable[_T]) -> _T:
+        """Raises OSError, also where it takes too long."""
+        try:
+            async with asyncio.timeout(self._reached_s):
+                return await reaching
+        except TimeoutError as exc:
+            raise OSError(errno.ETIMEDOUT, f"not reached within {self._reached_s:g} s") from exc
 
 
 def _send_all(

@@ -357,7 +357,8 @@ SENDERS_FORGED = Metric(
 CERTIFICATES_UNUSABLE = Metric(
     "veneurpy_certificates_unusable_total",
     "counter",
-    "Times that changed certificate files could not be used: the ones before stay in use.",
+    "Times that changed certificate files could not be used, so that the ones before stay in use, "
+    "or that a listener's certificate was found out of date.",
 )
 DISCOVERY_FAILURES = Metric(
     "veneurpy_discovery_failures_total",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import threading
@@ -17,7 +16,8 @@ class LogStream:
 
     A stopped terminal (Ctrl-S) or a pipe that nobody reads would otherwise stop whoever logs: the
     event loop, and with it every flush. At most `most` lines wait; how many were lost beyond them
-    is written as soon as there is room. A descriptor that is gone loses lines and nothing else.
+    is written as soon as there is room. A descriptor that is gone, or a full disk, loses lines and
+    nothing else; where it takes lines again, the first says how many it did not.
     """
 
     def __init__(self, fd: int, *, most: int = MOST_LINES) -> None:
@@ -25,6 +25,9 @@ class LogStream:
         self._most = most
         self._lines: deque[str] = deque()
         self._lost = 0
+        self.unwritten = 0
+        """Lines that the descriptor did not take since it last took one."""
+        self._is_torn = False
         self._closed = False
         self._news = threading.Condition()
         # A daemon, and not through sys.stderr: one that hangs must not keep the process.
@@ -60,8 +63,14 @@ class LogStream:
 
     def _serve(self) -> None:
         while (line := self._next()) is not None:
-            with contextlib.suppress(OSError):
-                self._write(line.encode(errors="backslashreplace"))
+            text = "\n" if self._is_torn else ""
+            text += _LOST % self.unwritten if self.unwritten else ""
+            try:
+                self._write((text + line).encode(errors="backslashreplace"))
+            except OSError:
+                self.unwritten += 1
+            else:
+                self.unwritten, self._is_torn = 0, False
 
     def _next(self) -> str | None:
         with self._news:
@@ -76,5 +85,6 @@ class LogStream:
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]
+                self._is_torn = True
             except BlockingIOError:  # somebody made it non-blocking
                 select.select([], [self._fd], [])

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from tests.unit.discovery.emulators import Consul, Kubernetes, endpoint, served
 from tests.unit.discovery.following import WAIT_S, Following, Rig
@@ -116,6 +117,30 @@ async def test_an_index_that_goes_back_is_forgotten(rig: Rig, consul: tuple[Cons
     assert {"n3": "10.0.0.9:8128"} == await coming
     assert ["42", None] == [query.get("index") for query in emulated.queries[1:3]]
     await following.close()
+
+
+@pytest.mark.parametrize("of", ["consul", "kubernetes"])
+async def test_a_redirection_is_not_followed(rig: Rig, of: str, tmp_path: Path) -> None:
+    """Whoever it leads to would get the token, and could name any address as an owner's."""
+    asked: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        raise web.HTTPTemporaryRedirect(f"/elsewhere{request.path_qs}")
+
+    (tmp_path / "token").write_text("secret\n")
+    async with served(elsewhere) as address:
+        if of == "consul":
+            following = of_consul(rig, address, token="secret")
+        else:
+            following = of_kubernetes(rig, address, tmp_path / "token")
+        coming = following.begin()
+        await rig.until("failed")
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+        await following.close()
+    assert 1 == len(asked)
+    assert ["HTTP status 307"] == [line["error"] for line in rig.log.of("discovery_failed")]
 
 
 @pytest.mark.parametrize("trouble", ["failed", "empty"])

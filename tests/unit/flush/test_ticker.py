@@ -82,6 +82,26 @@ async def test_a_step_forward_leaves_a_gap() -> None:
     assert Tick(START_MS, START_MS + 3_610_000, 10.0, missed=360) == tick
 
 
+@pytest.mark.parametrize("forward_s", [2.0, 6.0, 7.999, 25.0])
+async def test_a_step_forward_in_a_short_piece(forward_s: float) -> None:
+    """As at the boot of a machine: lengths are of time that passed, not of what was skipped."""
+    clock = FakeClock(START_MS + 8_000)
+    ticker = Ticker(clock, interval_s=10)
+    task = asyncio.create_task(ticker.wait())
+    await clock.run(1)
+    clock.jump(forward_s)
+    await clock.run(1)
+    lengths = [(await task).length_s]
+    lengths += [tick.length_s for tick in await ticks(clock, ticker, 3)]
+    assert [2.0, 10 - forward_s % 10, 10.0, 10.0] == pytest.approx(lengths)
+
+
+async def test_a_piece_that_is_cut_at_once_has_a_length() -> None:
+    """However short the interval is."""
+    ticker = Ticker(FakeClock(), interval_s=0.2)
+    assert ticker.cut() == Tick(START_MS, START_MS + 1, 0.001)
+
+
 @pytest.mark.parametrize("back_s", [0.004, 9.0, 11.0, 3600.0, 1e6])
 async def test_a_step_back_neither_overlaps_nor_waits(back_s: float) -> None:
     """Intervals go on one after the other, each of at most two lengths of real time."""

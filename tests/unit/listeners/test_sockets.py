@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -140,7 +141,8 @@ def test_a_foreign_address_is_refused() -> None:
     [
         (errno.EACCES, "CAP_NET_BIND_SERVICE"),
         (errno.EAFNOSUPPORT, "udp4://"),
-        (errno.EMFILE, "Too many open files"),
+        (errno.EMFILE, "LimitNOFILE"),
+        (errno.ENOBUFS, "No buffer space"),
     ],
 )
 def test_errors_say_how_to_mend_them(code: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +150,7 @@ def test_errors_say_how_to_mend_them(code: int, text: str, monkeypatch: pytest.M
 
     class Refused(socket.socket):
         def bind(self, address: object) -> None:
-            raise OSError(code, "Too many open files")
+            raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(socket, "socket", Refused)
     with pytest.raises(ListenError, match=text), bound(ListenUrl("udp4", "127.0.0.1", 80)):

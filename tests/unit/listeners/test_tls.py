@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 import ssl
 import threading
 from collections.abc import Callable
@@ -12,11 +13,21 @@ from pathlib import Path
 
 import pytest
 import trustme
+import uvloop
 
-from tests.unit.listeners.rig import Rig, connect
+from tests.engines import needs_native
+from tests.recording import Recorder
+from tests.unit.listeners.rig import EngineRig, Rig, connect
 from veneurpy.errors import ListenError
+from veneurpy.listeners._connection import TLS_SLACK_BYTES, TlsConnection
+from veneurpy.listeners._hub import Hub, StreamLimits
+from veneurpy.listeners._origin import NOBODY
+from veneurpy.listeners._tls import TlsFiles, TlsSource
+from veneurpy.listeners.stream import DATES_LOOKED_AT, TlsConnector
 from veneurpy.ports import Listener
+from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.metrics import STREAM_CONNECTIONS, STREAM_CONNECTS
+from veneurpy.testing import FakeClock
 
 PACE_S = 0.005
 LAST_YEAR = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=365)
@@ -154,6 +165,33 @@ async def test_certificates_are_reloaded(transports: Rig, peers: Peers, tmp_path
     assert 4 == transports.telemetry.value(STREAM_CONNECTS, listener=listener.name)
 
 
+@pytest.mark.parametrize("asks_clients", [False, True])
+def test_a_certificate_that_is_out_of_date_is_told(
+    peers: Peers, tmp_path: Path, asks_clients: bool
+) -> None:
+    """Soon after the start, hour by hour, and no more once there is a valid one."""
+    certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
+    log = Recorder()
+
+    def install(cert: trustme.LeafCert) -> None:
+        certificate.write_text(pem(cert)["tls_certificate"])
+        key.write_text(pem(cert)["tls_key"])
+
+    def told_by(connector: TlsConnector, seconds: int) -> list[str]:
+        for _ in range(seconds):
+            connector.refresh("tls://")
+        return [line["reason"] for line in log.of("certificate_out_of_date")]
+
+    install(peers.authority.issue_cert("localhost", not_after=LAST_YEAR))
+    authority = peers.authority_pem if asks_clients else ""
+    source = TlsSource(TlsFiles(str(key), str(certificate), authority))
+    connector = TlsConnector(source, Telemetry(log, FakeClock()))
+    assert ["certificate has expired"] == told_by(connector, DATES_LOOKED_AT)
+    assert 2 * ["certificate has expired"] == told_by(connector, 1)
+    install(peers.server)
+    assert 2 == len(told_by(connector, 2 * DATES_LOOKED_AT))
+
+
 async def test_rotation_under_load(transports: Rig, peers: Peers, tmp_path: Path) -> None:
     """While certificates change, again and again, no connection ends and no line is lost."""
     certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
@@ -209,6 +247,59 @@ async def test_rotation_under_load(transports: Rig, peers: Peers, tmp_path: Path
     await transports.until_closed(listener, "eof", connects)
     assert {"eof"} == {fields["reason"] for fields in transports.log.of("stream_closed")}
     assert len(shown) >= 5
+
+
+def write_and_go(listener: Listener, context: ssl.SSLContext, lines: int) -> None:
+    """A client that reads nothing and says no farewell."""
+    peer = connect(listener, context)
+    peer.sendall(b"a:1|c\n" * lines)
+    # Not through the ssl module, which says farewell.
+    os.close(peer.detach())
+
+
+async def test_a_client_that_only_writes_loses_nothing_when_it_closes(
+    transports: Rig, peers: Peers
+) -> None:
+    """Nothing that it has not read resets the connection, with what is on its way."""
+    listener = await transports.listen("tls://127.0.0.1:0", **pem(peers.server))
+    await asyncio.to_thread(write_and_go, listener, peers.context(None), 50_000)
+    await transports.until_closed(listener, "eof")
+    assert 50_000 == transports.close_interval().accepted
+
+
+@needs_native
+def test_what_came_before_the_end_is_taken_before_it(peers: Peers) -> None:
+    """Also where more was received at once than is read at once, on the daemon's event loop."""
+
+    async def accepted() -> int:
+        rig = Rig("native")
+        listener = await rig.listen("tls://127.0.0.1:0", **pem(peers.server))
+        context = peers.context(None)
+        writing = (asyncio.to_thread(write_and_go, listener, context, 50_000) for _ in range(16))
+        await asyncio.gather(*writing)
+        await rig.until_closed(listener, "eof", 16)
+        total = rig.close_interval().accepted
+        await rig.close()
+        return total
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert 16 * 50_000 == runner.run(accepted())
+
+
+@pytest.mark.parametrize("wanted_bytes", [1, 100_000, 300_000])
+def test_there_is_room_for_all_that_is_decrypted(wanted_bytes: int) -> None:
+    """What the event loop says that it has, and the records that it does not see yet."""
+    rig = EngineRig("python")
+    hub = Hub(
+        "tls://",
+        rig.engine.open_reader("tls://"),
+        limits=StreamLimits(),
+        clock=rig.clock,
+        telemetry=rig.telemetry,
+    )
+    connection = TlsConnection(hub, hub.lines(NOBODY))
+    assert wanted_bytes + TLS_SLACK_BYTES <= len(connection.get_buffer(wanted_bytes))
+    rig.engine.close()
 
 
 @pytest.mark.parametrize(

@@ -174,8 +174,10 @@ async def test_a_half_written_pair_leaves_the_old_one(ours: Files, authority: tr
 def test_files_that_are_missing(tmp_path: Path) -> None:
     """At the start it is a mistake of the configuration."""
     missing = TlsFiles(os.fspath(tmp_path / "no"), os.fspath(tmp_path / "no"))
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=rf"^grpc_tls: {tmp_path}/no cannot be read \(No such"):
         server(missing)
+    with pytest.raises(ConfigError, match=rf"^tls: {tmp_path}/no cannot be read \(No such"):
+        client(TlsFiles(authority=os.fspath(tmp_path / "no")))
     with pytest.raises(ConfigError, match="needs its key"):
         client(TlsFiles(certificate=os.fspath(tmp_path / "no")))
 
@@ -186,7 +188,7 @@ def test_what_cannot_be_used_is_named(ours: Files) -> None:
     for end in (server, client):
         with pytest.raises(ConfigError, match=f"the authority {key} is no certificate in PEM"):
             end(TlsFiles(certificate, key, key))
-        with pytest.raises(ConfigError, match="/no cannot be read: No such file"):
+        with pytest.raises(ConfigError, match=r"/no cannot be read \(No such file"):
             end(TlsFiles(certificate, key, f"{ours.folder}/no"))
         pair = f"the certificate {certificate} and the key {certificate} are not"
         with pytest.raises(ConfigError, match=pair):

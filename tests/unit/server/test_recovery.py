@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import sqlite3
 from collections import defaultdict
@@ -49,6 +50,14 @@ class AddingSink(MemorySink):
     write_class: ClassVar[WriteClass] = WriteClass.ADDITIVE
 
 
+class PunctualSink(MemorySink):
+    """Comes to its end when it is called off."""
+
+    async def _call(self, name: str) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await super()._call(name)
+
+
 class World:
     """What outlives a node: its directories, the clock, the sinks' backends."""
 
@@ -85,8 +94,11 @@ class World:
 class Life:
     """A node from its start to its death; its listener is a reader that is fed."""
 
-    def __init__(self, world: World, *, resends: bool = False) -> None:
+    def __init__(
+        self, world: World, *, resends: bool = False, flush_timeout_s: float = 1e6
+    ) -> None:
         self.world = world
+        self.flush_timeout_s = flush_timeout_s
         self.log = Recorder()
         self.executor = ThreadPoolExecutor(1)
         self.telemetry = Telemetry(self.log, world.clock)
@@ -106,7 +118,7 @@ class Life:
             telemetry=self.telemetry,
             accounts=self.ledger.total.sinks[name],
             queue_batches=2,
-            flush_timeout_s=1e6,
+            flush_timeout_s=self.flush_timeout_s,
             oldest_s=1e9,
             resends=resends,
         )
@@ -191,8 +203,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         sink.release()
 
 
-async def born(world: World, *, resends: bool = False) -> Life:
-    life = Life(world, resends=resends)
+async def born(world: World, *, resends: bool = False, flush_timeout_s: float = 1e6) -> Life:
+    life = Life(world, resends=resends, flush_timeout_s=flush_timeout_s)
     await life.start()
     return life
 
@@ -402,6 +414,24 @@ async def test_what_was_delivered_from_memory_to_the_end_is_over(world: World) -
     assert {start: [5.0] for start in world.sent} == world.published("adds")
     await life.die()
     assert 0 == world.in_doubt
+
+
+async def test_what_was_delivered_after_its_time_is_not_sent_again(world: World) -> None:
+    """A call that came through in spite of its time-out has an answer, which counts."""
+    world.sinks["safe"] = PunctualSink()
+    world.sinks["safe"].hang()
+    life = await born(world, flush_timeout_s=5)
+    life.feed(1)
+    await life.flush()
+    await world.clock.run(5)
+    await life.deliver()
+    world.sinks["safe"].release()
+    await world.clock.run(INTERVAL_S)
+    await life.deliver()
+    assert {start: [1.0] for start in world.sent} == world.published("safe")
+    assert 1 == life.ledger.total.sinks["safe"].points.confirmed
+    assert ["timeout"] == [line["kind"] for line in life.log.of("sink_failed")]
+    await life.die()
 
 
 async def test_a_late_commit_is_doubtful_too(world: World) -> None:

@@ -15,10 +15,11 @@ from tests.engines import needs_native
 from tests.recording import Recorder
 from veneurpy.config import parse_config
 from veneurpy.config.loader import SinkKinds
-from veneurpy.errors import ConfigError, ListenError, SinkError
+from veneurpy.errors import ConfigError, ListenError, SinkError, VeneurpyError
 from veneurpy.flush.flusher import Flusher
 from veneurpy.ports import SinkContext
 from veneurpy.server import Server
+from veneurpy.server.assembly import new_engine
 from veneurpy.testing import START_MS, FakeClock, MemorySink
 
 CONFIG = """
@@ -267,6 +268,21 @@ async def test_a_sink_that_cannot_start_ends_the_start() -> None:
     assert [["start", "stop"], ["start", "stop"]] == [sink.calls for sink in rig.made]
 
 
+async def test_a_stop_in_the_midst_of_the_start_is_told() -> None:
+    """Once: the start is finished first, and what it waits for may take its time."""
+    rig = Rig()
+    rig.made[1].hang()
+    life = asyncio.create_task(rig.server.run())
+    while "start" not in rig.made[1].calls:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    rig.server.request_stop("SIGTERM")
+    rig.server.request_stop("SIGTERM")
+    assert [{"cause": "SIGTERM"}] == rig.log.of("stop_deferred")
+    rig.made[1].release()
+    assert await life == 0
+    assert ["started", "stopping", "stopped"] == rig.log.names[-3:]
+
+
 async def test_a_listener_that_cannot_start_ends_the_start() -> None:
     """What was opened before it is closed again."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
@@ -316,6 +332,32 @@ async def test_a_sink_logs_where_the_node_does() -> None:
     assert [
         (30, "greeting", {"sink": name, "name": "a detail"}) for name in ("one", "two")
     ] == lines
+
+
+@needs_native
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(30, "Read-only file system", "{}/lock"), "arena_dir {} cannot be used: Read-only"),
+        (OSError(28, "No space left on device"), "arena_dir {} cannot be used: No space left"),
+        (OSError(2, "No such file", "/proc/sys/x"), "the engine cannot be opened: /proc/sys/x: No"),
+    ],
+    ids=["a file of it", "no file", "another file"],
+)
+def test_what_keeps_an_engine_from_its_start_is_named(
+    tmp_path: Path, error: OSError, says: str
+) -> None:
+    """By the file that it is about, which need not be one of `arena_dir`."""
+    arenas = tmp_path / "arenas"
+    if error.filename is not None:
+        error.filename = error.filename.format(arenas)
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    config = parse_config(f"{{state_dir: {tmp_path}, arena_dir: {arenas}}}").config
+    with pytest.raises(VeneurpyError, match=says.format(arenas)):
+        new_engine(config, refuse, START_MS)
 
 
 @needs_native

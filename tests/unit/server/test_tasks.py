@@ -104,3 +104,17 @@ def test_a_deadline_never_turns_negative() -> None:
     assert deadline.left_s == pytest.approx(2)
     clock.advance(3)
     assert deadline.left_s == 0
+
+
+async def test_what_nobody_waited_for_is_an_event() -> None:
+    """The loop's own way is text on stderr, and it would wait for whoever does not read it."""
+    log = Recorder()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(Supervisor(Telemetry(log, FakeClock())).unhandled)
+    for error in (ZeroDivisionError("oops"), OSError("given up")):
+        forgotten = loop.create_future()
+        forgotten.set_exception(error)
+        del forgotten
+    (failed,) = log.of("loop_failed")
+    assert "ZeroDivisionError('oops')" == failed["error"]
+    assert "never retrieved" in failed["what"]

@@ -271,6 +271,16 @@ async def test_a_reader_that_went_away_is_an_error():
     assert not caught.value.retriable
 
 
+async def test_a_stream_that_is_closed_is_refused_at_the_start():
+    """With the way to mend it; what stands for a closed one can only be read."""
+    sink = ConsoleSink(ConsoleSink.Config(), FakeContext())
+    with (
+        stdout_to(os.open(os.devnull, os.O_RDONLY)),
+        pytest.raises(SinkError, match="stdout is closed: name other sinks"),
+    ):
+        await sink.start()
+
+
 async def test_a_reader_that_does_not_read_holds_up_nobody():
     """A full pipe holds the flush, not the loop; called off, it lets the next flush follow."""
     reader, writer = os.pipe()

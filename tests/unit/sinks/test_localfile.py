@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -239,6 +240,22 @@ async def test_a_flush_that_is_called_off_leaves_nothing(path: Path):
         file.append([b"x" * (1 << 20), b"y" * (1 << 20)], lambda: next(answers))
     assert b"whole\n" == path.read_bytes()
     file.close()
+
+
+async def test_a_flush_that_is_called_off_too_late_is_confirmed(path: Path):
+    """All of it is there already: to say that it failed would have it written again."""
+    sink = sink_of(path)
+    await sink.start()
+    flush = asyncio.create_task(sink.flush(batch(HITS)))
+    for _ in range(2):  # the flush begins, then what it has the thread do
+        await asyncio.sleep(0)
+    give_up_s = time.monotonic() + 20
+    while not path.read_bytes().endswith(b"\n"):  # by the thread: the loop has no part in it
+        assert time.monotonic() < give_up_s
+    flush.cancel()
+    assert 1 == (await flush).confirmed
+    await sink.stop()
+    assert [POINT] == [json.loads(line) for line in path.read_text().splitlines()]
 
 
 async def test_a_torn_line_is_closed(path: Path):

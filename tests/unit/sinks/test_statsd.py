@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import pytest
+import uvloop
 
 from veneurpy.errors import SinkError
 from veneurpy.ports import FlushBatch, FlushResult
@@ -137,3 +141,51 @@ async def test_a_connection_that_breaks_leaves_doubt() -> None:
     assert 20_000 == result.in_doubt + result.given_up
     assert 0 < result.in_doubt
     assert ["statsd_broken_off"] == [line["event"] for line in context.logged]
+
+
+async def test_a_receiver_that_does_not_answer_asks_again() -> None:
+    """Nothing was sent while the connection was not there: the same batch may come again."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening, ExitStack() as crowd:
+        address = f"tcp://127.0.0.1:{port_of(listening)}"
+        for _ in range(3):  # the kernel answers nobody else then
+            waiting = crowd.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        sink = StatsdSink(StatsdSink.Config(address=address), FakeContext(interval_s=0.1))
+        with pytest.raises(SinkError, match=r"not reached within 0\.05 s") as info:
+            await sink.flush(batch(*ROWS))
+        await sink.stop()
+    assert info.value.retriable
+
+
+def refuse_all(listening: socket.socket) -> None:
+    """Takes connections and resets each at once, until the socket is shut down."""
+    with suppress(OSError):
+        while True:
+            accepted, _ = listening.accept()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+
+
+def test_a_receiver_that_hangs_up_at_once_is_no_mistake_of_ours() -> None:
+    """On the daemon's event loop: nothing was written, so the batch may come again."""
+
+    async def fate() -> str:
+        try:
+            result = await flushed(batch(*ROWS), f"tcp://127.0.0.1:{port_of(listening)}")
+        except SinkError as exc:
+            return "again" if exc.retriable else "never"
+        return "done" if result.confirmed or result.in_doubt else "lost"
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        refusing = threading.Thread(target=refuse_all, args=(listening,))
+        refusing.start()
+        fates = {runner.run(fate()) for _ in range(50)}
+        listening.shutdown(socket.SHUT_RDWR)
+        refusing.join()
+    # How far a flush comes before the reset is the kernel's affair.
+    assert "again" in fates
+    assert fates <= {"again", "done"}

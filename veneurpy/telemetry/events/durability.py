@@ -69,6 +69,19 @@ class SpoolFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FilesGone(Event):
+    """Files of state_dir or arena_dir were removed or replaced: what they hold ends with us."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    paths: str
+    mend: str = "restart veneurpy: it delivers what it can at its stop, and makes them anew"
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.SPOOL_FAILURES, 1, {"what": "gone"}
+
+
+@dataclass(frozen=True, slots=True)
 class IntervalUnspooled(Event):
     """No disk took an interval, or none in time: it is delivered from memory, and ends with it."""
 

@@ -141,6 +141,19 @@ class CertificatesUnusable(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateOutOfDate(Event):
+    """A listener's certificate has expired, or is not valid yet: clients turn away from it."""
+
+    level: ClassVar[Level] = "error"
+    listener: str
+    reason: str
+    mend: str = "put a certificate that is valid and its key there, and look at the machine's clock"
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.CERTIFICATES_UNUSABLE, 1, {}
+
+
+@dataclass(frozen=True, slots=True)
 class LeftUnread(Event):
     """The time to shut down ran out before the kernel's queue was read."""
 

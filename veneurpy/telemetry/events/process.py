@@ -30,6 +30,17 @@ class ConfigWarning(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StopDeferred(Event):
+    """A signal came before the node runs: it ends once its start is through, or has hung too long.
+
+    The last line of the log before it tells what was through by then.
+    """
+
+    level: ClassVar[Level] = "warning"
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping(Event):
     """A signal, or a crash, ends the process."""
 
@@ -66,6 +77,20 @@ class TaskCrashed(Event):
 
     def counts(self) -> Iterator[Count]:
         yield metrics.INTERNAL_ERRORS, 1, {"task": self.task}
+
+
+@dataclass(frozen=True, slots=True)
+class LoopFailed(Event):
+    """Something failed on the event loop that nobody waited for: a bug of veneurpy or of a sink."""
+
+    level: ClassVar[Level] = "error"
+    every_s: ClassVar[float] = 60.0
+    what: str
+    error: str
+    traceback: str
+
+    def counts(self) -> Iterator[Count]:
+        yield metrics.INTERNAL_ERRORS, 1, {"task": "loop"}
 
 
 @dataclass(frozen=True, slots=True)
