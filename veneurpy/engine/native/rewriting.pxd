@@ -70,6 +70,7 @@ cdef class NativeRewrites:
     cdef bint _number_tags(self, Arena** arenas) noexcept nogil
     cdef bint _choose(self, Arena** arenas) noexcept nogil
     cdef _judge_tags(self, object rewriter, Arena** arenas)
+    cdef _judge(self, object rewriter, u32 start, u32 end)
     cdef _ask_chosen(self, object rewriter, Arena** arenas)
     cdef _take_answer(self, int type_, u32 number, object answer)
     cdef _take(self, Rewrite* out, object rewrite)

@@ -21,6 +21,7 @@ cdef enum:
     FIRST_NAMES = 8
     ANY_NAME = 0xFFFFFFFF               # whose series are dropped
     MOST_REGEXES = 64
+    TAGS_AT_ONCE = 1000                 # what Python objects are made of for one question
 
 
 cdef u64 _verdict_of(const Rewrites* all_, Slice tag) noexcept nogil:
@@ -238,9 +239,8 @@ cdef class NativeRewrites:
 
     cdef _judge_tags(self, object rewriter, Arena** arenas):
         cdef Rewrites* r = &self.rewrites
-        cdef Slice tag
         cdef bint done
-        cdef u32 number
+        cdef u64 start
         if not interner_open(&r.tags, &self.meter.meter, FIRST_NAMES):
             raise MemoryError
         with nogil:
@@ -248,9 +248,20 @@ cdef class NativeRewrites:
         if not done:
             raise MemoryError("no memory to rewrite the interval")
         r.verdicts = <u64*>self._room(r.tags.count, sizeof(u64))
-        for number in range(r.tags.count):
-            tag = r.tags.strings[number]
-            r.verdicts[number] = rewriter.verdict((<const char*>tag.data)[:tag.size])
+        for start in range(0, r.tags.count, TAGS_AT_ONCE):
+            self._judge(rewriter, <u32>start, <u32>min(start + TAGS_AT_ONCE, <u64>r.tags.count))
+
+    cdef _judge(self, object rewriter, u32 start, u32 end):
+        """Asks for the verdicts of some tags."""
+        cdef Rewrites* r = &self.rewrites
+        cdef Slice* tags = r.tags.strings
+        cdef list verdicts
+        cdef u32 i
+        verdicts = list(rewriter.verdicts([(<const char*>tags[i].data)[:tags[i].size] for i in range(start, end)]))
+        if <u32>len(verdicts) != end - start:
+            raise ValueError(f"{end - start} tags and {len(verdicts)} verdicts")
+        for i in range(start, end):
+            r.verdicts[i] = verdicts[i - start]
 
     cdef _ask_chosen(self, object rewriter, Arena** arenas):
         """About every choice that is made."""
