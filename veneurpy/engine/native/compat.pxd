@@ -49,7 +49,8 @@ cdef extern from "compat.h" nogil:
 
     int MEM_QUEUED "VNP_MEM_QUEUED"
     int MEM_DROPS "VNP_MEM_DROPS"
-    int MEM_WORDS "VNP_MEM_WORDS"
+    enum:
+        MEM_WORDS "VNP_MEM_WORDS"
     int meminfo "vnp_meminfo"(int, u32*)
     int refuse_new "vnp_refuse_new"(int)
     bint is_unix "vnp_is_unix"(int)
@@ -58,7 +59,8 @@ cdef extern from "compat.h" nogil:
     u64 wakeable "vnp_wakeable"()
     void wake "vnp_wake"(u64)
 
-    int BATCH "VNP_BATCH"
+    enum:
+        BATCH "VNP_BATCH"
     ctypedef struct Batch "vnp_batch":
         pass
     Batch* batch_new "vnp_batch_new"(size_t)

@@ -8,7 +8,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from veneurpy.engine.native.arena cimport ARENA_FREE, TOO_LONG, Header, arena_close
 from veneurpy.engine.native.compat cimport (
-    MEM_QUEUED, i64, is_unix, load_acquire, meminfo, realtime_ns, refuse_new, refuse_senders, store_release,
+    MEM_QUEUED, MEM_WORDS, i64, is_unix, load_acquire, meminfo, realtime_ns, refuse_new, refuse_senders, store_release,
     u8, u64, wakeable,
 )
 from veneurpy.engine.native.origin cimport ORIGIN_ROOM, Sender, origins_close, origins_open
@@ -175,7 +175,7 @@ cdef class NativeReader:
             self._end(False)
 
     cdef u32 _end(self, bint drains):
-        cdef u32 words[9]
+        cdef u32 words[MEM_WORDS]
         while self._thread.is_alive():
             with nogil:
                 receiver_wake(self._r)

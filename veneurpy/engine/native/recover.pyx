@@ -17,7 +17,7 @@ from veneurpy.engine.native.blocks cimport (
 )
 from veneurpy.engine.native.changes cimport changes_salvage
 from veneurpy.engine.native.check cimport hash_check
-from veneurpy.engine.native.compat cimport batch_fetched, empty, i64, map_file, munmap, u8, u32, u64
+from veneurpy.engine.native.compat cimport BATCH, batch_fetched, empty, i64, map_file, munmap, u8, u32, u64
 from veneurpy.engine.native.entries cimport entry_flags
 from veneurpy.engine.native.hash cimport hash_mark, hash_pair
 from veneurpy.engine.native.hll cimport HLL_REGISTERS, hll_dense_add, hll_exact_insert
@@ -31,9 +31,8 @@ cdef enum:
     MARK_TIMESTAMP = 1 << 8
     LARGEST_REGISTER = 51
     LARGEST_DIGEST_BLOCK = 1 << 20
-    LARGEST_BATCH = 64                  # datagrams that are read and not yet applied
     LARGEST_DATAGRAM = 1 << 20          # the stretch of a stream that is fed at once, too
-    MOST_SINCE = SNAPSHOT_EVERY + LARGEST_BATCH
+    MOST_SINCE = SNAPSHOT_EVERY + BATCH
     MOST_IN_VAIN = 8                    # times what there is
     SEEK_DATA = 3
     SEEK_HOLE = 4
@@ -342,9 +341,9 @@ cdef inline bint _are_in_step(const Header* h) noexcept nogil:
     """Do the numbers of datagrams read, applied and counted go together."""
     if h.applied > h.read:
         # A batch was done, and not yet counted as read.
-        return h.applied - h.read <= LARGEST_BATCH and h.counters.datagrams == h.applied
+        return h.applied - h.read <= BATCH and h.counters.datagrams == h.applied
     # A datagram that somebody else received is counted as read first.
-    return h.read - h.applied <= 1 and _is_near(h.counters.datagrams, h.applied, LARGEST_BATCH)
+    return h.read - h.applied <= 1 and _is_near(h.counters.datagrams, h.applied, BATCH)
 
 
 cdef void _count_lost(const Arena* a, Salvage* out) noexcept nogil:
