@@ -99,7 +99,8 @@ ASAN := $(PYX:$(HERE)%.pyx=build/asan/%.so)
 FUZZ := $(PYX:$(HERE)%.pyx=build/fuzz/%.so)
 SECONDS ?= 60
 ASAN_TESTS := tests/golden tests/property tests/unit/engine tests/unit/listeners \
-	tests/unit/flush tests/unit/sinks tests/unit/server/test_recovery.py tests/fuzz \
+	tests/unit/flush tests/unit/sinks tests/unit/server/test_recovery.py \
+	tests/unit/server/test_disk_troubles.py tests/fuzz \
 	tests/recovery/test_corruption.py tests/recovery/test_arena_dir.py
 
 build/asan/%.so: $(HERE)%.c $(HERE)compat.h

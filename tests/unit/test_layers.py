@@ -18,6 +18,7 @@ PACKAGE = ROOT / "veneurpy"
 # its own part; of two parts on one layer neither may import the other, but on the layers of FREE.
 LAYERS = {
     "veneurpy.engine": 0,
+    "veneurpy.accepting": 1,
     "veneurpy.accounts": 1,
     "veneurpy.certificates": 1,
     "veneurpy.descriptors": 1,

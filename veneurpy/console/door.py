@@ -9,13 +9,12 @@ import os
 import socket
 from collections.abc import Callable
 
+from veneurpy.accepting import PAUSE_S, Acceptor
 from veneurpy.descriptors import is_among_the_last
 from veneurpy.telemetry.events import AcceptFailed, Event, StreamClosed
 
 SPARES = 16
 """So many connections are served where no descriptor is left for them."""
-
-PAUSE_S = 0.1
 
 
 class Door:
@@ -45,6 +44,7 @@ class Door:
         """Connections for which a spare was given up, the oldest first."""
         self._welcomes: set[asyncio.Task[None]] = set()
         self._later: asyncio.TimerHandle | None = None
+        self._acceptor = Acceptor(listening, self._take, failed=self._failed, at_once=1)
         self._is_open = False
 
     def __repr__(self) -> str:
@@ -59,13 +59,12 @@ class Door:
         """Takes connections from now on."""
         self._is_open = True
         self._take_back()
-        self._listening.setblocking(False)
-        self._loop.add_reader(self._listening, self._accept)
+        self._acceptor.open()
 
     def close(self) -> None:
         """Takes no more; those that are served go on."""
         self._is_open = False
-        self._loop.remove_reader(self._listening)
+        self._acceptor.close()
         self._listening.close()
         if self._later is not None:
             self._later.cancel()
@@ -74,18 +73,12 @@ class Door:
         while self._spares:
             os.close(self._spares.pop())
 
-    def _accept(self) -> None:
-        """Takes one connection: the kernel says that there are no descriptors before it says
-        that there are no connections."""
+    def _take(self) -> None:
         self._take_back()
-        try:
-            self._welcome(self._next())
-        except BlockingIOError:
-            return
-        except OSError as exc:
-            self._emit(AcceptFailed(self._name, exc.strerror or str(exc)))
-            self._loop.remove_reader(self._listening)
-            self._look_again()
+        self._welcome(self._next())
+
+    def _failed(self, exc: OSError) -> None:
+        self._emit(AcceptFailed(self._name, exc.strerror or str(exc)))
 
     def _next(self) -> socket.socket:
         """Raises OSError where there is none, or no descriptor yet."""
@@ -126,10 +119,9 @@ class Door:
             self._later = self._loop.call_later(PAUSE_S, self._looked)
 
     def _looked(self) -> None:
-        """Comes again until all spares are held, and takes connections where that had paused."""
+        """Comes again until all spares are held."""
         self._later = None
         self._take_back()
-        self._loop.add_reader(self._listening, self._accept)
         if len(self._spares) < SPARES:
             self._look_again()
 

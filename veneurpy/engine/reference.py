@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from veneurpy.engine.columns import Columns
 from veneurpy.engine.exchange import Encoding
 from veneurpy.engine.grammar import Grammar
 from veneurpy.engine.owners import OwnerTable
+from veneurpy.engine.promises import ImportStore
 from veneurpy.engine.reference_carry import carried
 from veneurpy.engine.reference_columns import Groups, columns, merge, type_conflicts
 from veneurpy.engine.reference_encode import encode, merge_for_wire
@@ -23,10 +23,6 @@ from veneurpy.engine.reference_reader import ReferenceReader
 from veneurpy.engine.reference_store import Memory, Store
 from veneurpy.engine.reference_top import Seen, top_of
 from veneurpy.engine.types import Accounts, ClientTop, EngineOptions, MemoryUse, NameTop, Plan, Role
-
-if TYPE_CHECKING:
-    from veneurpy.engine import ImportStore
-
 
 HandOn = Callable[[Sequence[Store], Role, int], int]
 """Takes over the gauges of an interval that ends (ms); returns how many found no room."""

@@ -7,6 +7,7 @@ merged. Only what a node receives itself is rewritten, not what other nodes forw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from veneurpy.engine.tag_patterns import Condition, TagPattern, holds
@@ -88,9 +89,9 @@ class Rewriter(Protocol):
         """The different regular expressions on tags."""
         return ()
 
-    def verdict(self, tag: bytes) -> int:
-        """Which of `tag_regexes` are found in a tag, bit by bit."""
-        return 0
+    def verdicts(self, tags: Sequence[bytes]) -> Sequence[int]:
+        """Of each tag, which of `tag_regexes` are found in it, bit by bit."""
+        return [0] * len(tags)
 
     def of(self, name: bytes, type_: MetricType) -> Rewrite | Choice | None:
         """None: the series of that name stay as they are."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import os
 import socket
-from collections.abc import Coroutine
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
+from veneurpy.accepting import Acceptor, LastDescriptor, accept
 from veneurpy.config import ListenUrl
-from veneurpy.descriptors import is_among_the_last
 from veneurpy.engine import Engine, Grammar
 from veneurpy.listeners._cutting import most_at_once
 from veneurpy.listeners._hub import Connection, Hub, StreamLimits
@@ -21,9 +19,7 @@ from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import AcceptFailed, Listening
 
 SWEEP_S = 1.0
-ACCEPT_PAUSE_S = 0.1
 BACKLOG = 1024
-ACCEPTED_AT_ONCE = 16
 WELCOME_S = 1.0
 """How long the stop waits for peers that are still shaking hands."""
 
@@ -63,7 +59,8 @@ class ConnectionListener:
         self._grammar = grammar
         self._opened: Opened | None = None
         self._hub: Hub | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._acceptors: list[Acceptor] = []
+        self._sweeping: asyncio.Task[None] | None = None
         self._welcomes: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -86,12 +83,13 @@ class ConnectionListener:
             clock=self._clock,
             telemetry=self._telemetry,
         )
-        loop = asyncio.get_running_loop()
         for listening in self._opened.sockets:
-            listening.setblocking(False)
             listening.listen(BACKLOG)
-            loop.add_reader(listening, self._accept, listening, self._hub)
-        self._start(self._sweep(self._hub))
+            take = partial(self._take, listening, self._hub)
+            acceptor = Acceptor(listening, take, failed=partial(self._failed, self._hub))
+            acceptor.open()
+            self._acceptors.append(acceptor)
+        self._sweeping = asyncio.create_task(self._sweep(self._hub))
         self._telemetry.emit(Listening(self.name, 1, 0))
 
     async def stop(self, timeout_s: float) -> int:
@@ -105,13 +103,15 @@ class ConnectionListener:
         await self._end_connections(0.0)
 
     async def _close_door(self, *, stays_open: bool) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors = []
         if self._opened is not None:
-            for listening in self._opened.sockets:
-                asyncio.get_running_loop().remove_reader(listening)
-                if not stays_open and self._hub is not None:
+            if not stays_open and self._hub is not None:
+                for listening in self._opened.sockets:
                     self._accept_rest(listening, self._hub)
             self._opened.close(keeps_path=stays_open)
             self._opened = Opened(self.name, ())
@@ -141,32 +141,13 @@ class ConnectionListener:
         await self._hub.until(lambda: not self._hub)
         return left
 
-    def _accept(self, listening: socket.socket, hub: Hub) -> None:
-        """Takes what the kernel has ready, as far as it goes."""
-        try:
-            for _ in range(ACCEPTED_AT_ONCE):
-                peer, _ = listening.accept()
-                if is_among_the_last(peer.fileno()):
-                    peer.close()
-                    hub.refuse("no_descriptors")
-                    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-                self._welcome(peer, hub)
-        except BlockingIOError:
-            return
-        except OSError as exc:
-            # The peer is gone already, or descriptors are short: neither is an end.
-            self._telemetry.emit(AcceptFailed(self.name, exc.strerror or str(exc)))
-            asyncio.get_running_loop().remove_reader(listening)
-            self._start(self._resume(listening, hub))
+    def _take(self, listening: socket.socket, hub: Hub) -> None:
+        self._welcome(accept(listening)[0], hub)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _resume(self, listening: socket.socket, hub: Hub) -> None:
-        await self._clock.sleep(ACCEPT_PAUSE_S)
-        asyncio.get_running_loop().add_reader(listening, self._accept, listening, hub)
+    def _failed(self, hub: Hub, exc: OSError) -> None:
+        if isinstance(exc, LastDescriptor):
+            hub.refuse("no_descriptors")
+        self._telemetry.emit(AcceptFailed(self.name, exc.strerror or str(exc)))
 
     def _welcome(self, peer: socket.socket, hub: Hub) -> None:
         if len(hub) + len(self._welcomes) >= self._limits.max_connections:

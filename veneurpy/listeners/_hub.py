@@ -105,16 +105,12 @@ class Hub:
         """For a sender's stream of lines, or of frames with a length before them."""
         return EitherCutter(self.lines(sender), FrameCutter(self.reader, sender))
 
-    @property
-    def is_full(self) -> bool:
-        return len(self._connections) >= self.limits.max_connections
-
     def refuse(self, reason: str) -> None:
         """Counts a connection that was ended before it began."""
         self._telemetry.emit(StreamClosed(self.listener, reason))
 
     def opened(self, connection: Connection) -> None:
-        """Counts one in. The caller has asked `is_full`."""
+        """Counts one in. The caller has seen that there is room."""
         self._connections.add(connection)
         self._telemetry.add(STREAM_CONNECTS, 1, listener=self.listener)
         self._show()

@@ -24,7 +24,7 @@ from veneurpy.rpc.status import RpcError, Status
 from veneurpy.rpc.stream import message_length
 from veneurpy.rpc.tls import ServerTls
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import CallCrashed, GrpcListening
+from veneurpy.telemetry.events import AcceptFailed, CallCrashed, GrpcListening
 
 EMPTY = b""
 """google.protobuf.Empty."""
@@ -65,6 +65,7 @@ class GrpcImportListener:
             limits=limits or Limits(max_message_bytes=MAX_MESSAGE_BYTES + (64 << 10)),
             refused=self.refusals.count,
             failed=lambda sender, exc: telemetry.emit(CallCrashed(sender, repr(exc))),
+            not_accepted=lambda why: telemetry.emit(AcceptFailed(f"grpc://{host_port}", why)),
             tls=tls,
         )
 

@@ -23,7 +23,13 @@ from veneurpy.rpc.server import RpcServer
 from veneurpy.rpc.status import RpcError, Status
 from veneurpy.rpc.tls import ServerTls
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import CallCrashed, CertificatesUnusable, Listening, StreamClosed
+from veneurpy.telemetry.events import (
+    AcceptFailed,
+    CallCrashed,
+    CertificatesUnusable,
+    Listening,
+    StreamClosed,
+)
 from veneurpy.telemetry.metrics import STREAM_CONNECTIONS, STREAM_CONNECTS
 
 SEND_PACKET = "/dogstatsd.DogstatsdGRPC/SendPacket"
@@ -67,6 +73,7 @@ class GrpcStatsdListener:
             limits=_rpc_limits(limits),
             refused=Refusals(telemetry).count,
             failed=lambda sender, exc: telemetry.emit(CallCrashed(sender, repr(exc))),
+            not_accepted=lambda why: telemetry.emit(AcceptFailed(self.name, why)),
             tls=None if tls is None else self._server_tls(tls),
             allowed_names=frozenset() if tls is None else tls.allowed_names,
             watcher=self,

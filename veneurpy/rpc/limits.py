@@ -13,6 +13,7 @@ Refused: TypeAlias = Callable[[str, str], None]
 
 REFUSALS = (
     "connections",  # more at once than max_connections, or from one address
+    "no_descriptors",  # it would have had one of those that are kept for the node itself
     "handshake",  # no TLS, a certificate that is not accepted, or too slow
     "wrong_name",  # a certificate without a name that is let in
     "protocol",  # not HTTP/2, or a breach of it

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
-from veneurpy.descriptors import is_among_the_last
+from veneurpy.accepting import Acceptor, LastDescriptor, accept
 from veneurpy.rpc.call import Handler
 from veneurpy.rpc.limits import Budget, Limits, Refused
 from veneurpy.rpc.server_connection import ServerConnection
@@ -41,7 +42,8 @@ class Unwatched:
 class RpcServer:
     """Serves `methods` ("/package.Service/Method" to handler) on a listening socket.
 
-    `failed` is told of what a handler raised by mistake. Used on one event loop only.
+    `failed` is told of what a handler raised by mistake, `not_accepted` of why the kernel handed
+    out no connection. Used on one event loop only.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class RpcServer:
         limits: Limits,
         refused: Refused,
         failed: Callable[[str, Exception], None],
+        not_accepted: Callable[[str], None],
         tls: ServerTls | None = None,
         allowed_names: frozenset[str] = frozenset(),
         watcher: Watcher | None = None,
@@ -66,9 +69,10 @@ class RpcServer:
         self.connections: set[ServerConnection] = set()
         self.is_stopping = False
         """Whether new calls are answered UNAVAILABLE."""
+        self._not_accepted = not_accepted
         self._tls = tls
         self._opening: dict[asyncio.Task[None], str] = {}
-        self._accepting: asyncio.Task[None] | None = None
+        self._acceptor: Acceptor | None = None
         self._socket: socket.socket | None = None
 
     def __repr__(self) -> str:
@@ -76,15 +80,14 @@ class RpcServer:
 
     def start(self, listening: socket.socket) -> None:
         """Begins to accept. The socket is closed by `stop`."""
-        listening.setblocking(False)
         self._socket = listening
-        self._accepting = asyncio.create_task(self._accept(listening))
+        self._acceptor = Acceptor(listening, partial(self._take, listening), failed=self._missed)
+        self._acceptor.open()
 
     async def stop(self, timeout_s: float) -> None:
         """Accepts no more, lets running calls end for so long, closes the rest."""
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.gather(self._accepting, return_exceptions=True)
+        if self._acceptor is not None:
+            self._acceptor.close()
         if self._socket is not None:
             self._socket.close()
         for opening in self._opening:
@@ -111,22 +114,21 @@ class RpcServer:
         for connection in list(self.connections):
             connection.abort()
 
-    async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, address = await loop.sock_accept(listening)
-            except OSError:  # no descriptors left, or a connection that was reset meanwhile
-                await asyncio.sleep(0.1)
-                continue
-            sender = sender_of(address)
-            if is_among_the_last(accepted.fileno()) or not self._has_room(sender):
-                accepted.close()
-                self._turned_away("connections", sender)
-                continue
-            task = asyncio.create_task(self._open(accepted, sender))
-            self._opening[task] = sender
-            task.add_done_callback(self._opening.pop)
+    def _take(self, listening: socket.socket) -> None:
+        accepted, address = accept(listening)
+        sender = sender_of(address)
+        if not self._has_room(sender):
+            accepted.close()
+            self._turned_away("connections", sender)
+            return
+        task = asyncio.create_task(self._open(accepted, sender))
+        self._opening[task] = sender
+        task.add_done_callback(self._opening.pop)
+
+    def _missed(self, exc: OSError) -> None:
+        if isinstance(exc, LastDescriptor):
+            self._turned_away("no_descriptors", sender_of(exc.address))
+        self._not_accepted(exc.strerror or str(exc))
 
     def _turned_away(self, reason: str, sender: str) -> None:
         self.refused(reason, sender)
@@ -142,6 +144,7 @@ class RpcServer:
     async def _open(self, accepted: socket.socket, sender: str) -> None:
         loop = asyncio.get_running_loop()
         try:
+            accepted.setblocking(False)
             if accepted.family != socket.AF_UNIX:
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             context = None

@@ -59,11 +59,6 @@ class Stream:
         state = self.broken or ("ended" if self.is_ended else "open")
         return f"Stream({self.number}, {state}, waiting={self._waiting_bytes})"
 
-    @property
-    def waiting_bytes(self) -> int:
-        """What came and was not read yet."""
-        return self._waiting_bytes
-
     def came(self, data: bytes, flow_controlled: int) -> None:
         """Keeps bytes until they are read."""
         self._waiting.append(data)

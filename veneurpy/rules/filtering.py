@@ -57,9 +57,9 @@ class FilterRewriter(Rewriter):
     def tag_regexes(self) -> tuple[bytes, ...]:
         return self._filters.tag_regexes
 
-    def verdict(self, tag: bytes) -> int:
+    def verdicts(self, tags: Sequence[bytes]) -> Sequence[int]:
         """See Rewriter."""
-        return self._verdicts.of(tag)
+        return self._verdicts.of_each(tags)
 
     def of(self, name: bytes, type_: MetricType) -> Rewrite | Choice | None:
         """See Rewriter."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from veneurpy.engine.rewriting import Choice, Rewrite
@@ -30,6 +30,11 @@ class Remembered(Generic[Key, Answer]):
             return self._known[key]
         except KeyError:
             return self._learn(key)
+
+    def of_each(self, keys: Sequence[Key]) -> list[Answer]:
+        """What it says of several."""
+        known = self._known
+        return [known[key] if key in known else self._learn(key) for key in keys]
 
     def _learn(self, key: Key) -> Answer:
         if len(self._known) >= REMEMBERED or self._known_bytes >= REMEMBERED_BYTES:

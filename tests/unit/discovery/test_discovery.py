@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from tests.unit.discovery.following import WAIT_S, Following, Rig
 from veneurpy.discovery.consul import ConsulDiscovery, ConsulOptions
 from veneurpy.discovery.directory import Directory
 from veneurpy.discovery.kubernetes import KubernetesDiscovery, KubernetesOptions
-from veneurpy.discovery.static import StaticDiscovery
 
 
 @pytest.fixture
@@ -23,19 +22,18 @@ def rig() -> Rig:
     return Rig()
 
 
-async def test_static_addresses() -> None:
-    """What is configured is known at once, and never changes."""
-    following = Following(StaticDiscovery({"a": "10.0.0.1:8128"}))
-    assert {"a": "10.0.0.1:8128"} == await following.next()
-    await following.close()
+class Found:
+    """What finds one address, once."""
+
+    async def addresses(self) -> AsyncIterator[Mapping[str, str]]:
+        yield {"a": "10.0.0.1:8128"}
+        await asyncio.Event().wait()
 
 
 async def test_a_directory_follows() -> None:
     """The directory knows what was found, and takes an address for its own name."""
     changes: list[int] = []
-    directory = Directory(
-        StaticDiscovery({"a": "10.0.0.1:8128"}), changed=lambda: changes.append(1)
-    )
+    directory = Directory(Found(), changed=lambda: changes.append(1))
     assert directory.locate("a") is None
     task = asyncio.create_task(directory.follow())
     await asyncio.sleep(0)

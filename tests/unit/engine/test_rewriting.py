@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+
+import pytest
 
 from tests.engines import Datagram, needs_native, run
 from veneurpy.engine import EngineOptions, MetricType, Plan
@@ -27,9 +30,9 @@ class Counting(FilterRewriter):
         super().__init__(filters)
         self.asked: Counter[tuple[object, ...]] = Counter()
 
-    def verdict(self, tag: bytes) -> int:
-        self.asked[(tag,)] += 1
-        return super().verdict(tag)
+    def verdicts(self, tags: Sequence[bytes]) -> Sequence[int]:
+        self.asked.update((tag,) for tag in tags)
+        return super().verdicts(tags)
 
     def of(self, name: bytes, type_: MetricType) -> Rewrite | Choice | None:
         self.asked[name, type_] += 1
@@ -57,3 +60,31 @@ def test_it_is_asked_once() -> None:
     names = [(b"a", counter), (b"b", counter), (b"c", counter), (b"a", gauge)]
     choices = [(b"a", counter, 0), (b"a", counter, 1), (b"a", gauge, 0)]
     assert Counter([*((tag,) for tag in tags), *names, *choices]) == rewriter.asked
+
+
+@needs_native
+@pytest.mark.parametrize("count", [999, 1000, 1001, 2500])
+def test_any_number_of_tags_has_verdicts(count: int) -> None:
+    """Each has its own, in however many questions they are asked about."""
+    rewriter = Counting(Filters((Filter(unwanted=(TagPattern(TagMatch.REGEX, b"7$"),)),)))
+    traffic = [Datagram(b"a:1|c|#i:%d" % i) for i in range(count)]
+    result = run("native", traffic, Plan(), EngineOptions(rewriter=rewriter))
+    assert [i for i in range(count) if i % 10 != 7] == sorted(
+        int(row.tags[0].removeprefix("i:")) for row in result.rows
+    )
+    assert count == sum(key[0][:2] == b"i:" for key in rewriter.asked)  # type: ignore[index]
+
+
+class Short(FilterRewriter):
+    """Leaves out the last one."""
+
+    def verdicts(self, tags: Sequence[bytes]) -> Sequence[int]:
+        return super().verdicts(tags)[:-1]
+
+
+@needs_native
+def test_verdicts_that_are_missing_are_an_error() -> None:
+    """Nothing is made of what a rewriter has not said."""
+    rewriter = Short(FILTERS)
+    with pytest.raises(ValueError, match="2 tags and 1 verdicts"):
+        run("native", [Datagram(b"a:1|c|#v:1,i:2")], Plan(), EngineOptions(rewriter=rewriter))

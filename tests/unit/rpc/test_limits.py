@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -180,9 +181,26 @@ async def test_the_last_descriptors_are_kept(connect: Connect) -> None:
         with limited(share_taken=0.75):
             refused = await connect(server.address)
             assert b"" == await refused.reader.read()
-        assert {"connections": 1} == server.listener.refusals.page()[HERE]
+        assert {"no_descriptors": 1} == server.listener.refusals.page()[HERE]
         await refused.close()
         assert await works(server)
+
+
+async def test_an_accept_that_fails_is_told(connect: Connect) -> None:
+    """And tried again after a pause: the connection has waited."""
+    async with served() as server:
+        waiting = await connect(server.address)
+        await until(lambda: server.listener.connections == 1)
+        with socket.socket() as client, limited(share_taken=1):
+            client.setblocking(False)
+            host, _, port = server.address.rpartition(":")
+            with suppress(BlockingIOError):
+                client.connect((host, int(port)))
+            await until(lambda: bool(server.log.of("accept_failed")))
+        await waiting.close()
+        assert await works(server)
+    (line,) = server.log.of("accept_failed")
+    assert ("grpc://127.0.0.1:0", "Too many open files") == (line["listener"], line["reason"])
 
 
 async def test_too_many_connections_from_one_address(connect: Connect) -> None:

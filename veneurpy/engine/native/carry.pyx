@@ -154,5 +154,9 @@ cdef class CarriedArena:
 
     cdef discard(self):
         """Gives everything back. Idempotent."""
+        cdef Arena gone = self.arena
+        self.arena.base = NULL
         self.forget_file(False)
-        arena_close(&self.arena)
+        # A large one takes its time, which is no other thread's.
+        with nogil:
+            arena_close(&gone)

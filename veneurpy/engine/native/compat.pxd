@@ -49,16 +49,19 @@ cdef extern from "compat.h" nogil:
 
     int MEM_QUEUED "VNP_MEM_QUEUED"
     int MEM_DROPS "VNP_MEM_DROPS"
-    int MEM_WORDS "VNP_MEM_WORDS"
+    enum:
+        MEM_WORDS "VNP_MEM_WORDS"
     int meminfo "vnp_meminfo"(int, u32*)
     int refuse_new "vnp_refuse_new"(int)
     bint is_unix "vnp_is_unix"(int)
     void refuse_senders "vnp_refuse_senders"(int)
     int wait_for_ever "vnp_wait_for_ever"(int)
     u64 wakeable "vnp_wakeable"()
+    void name_thread "vnp_name_thread"(const char*)
     void wake "vnp_wake"(u64)
 
-    int BATCH "VNP_BATCH"
+    enum:
+        BATCH "VNP_BATCH"
     ctypedef struct Batch "vnp_batch":
         pass
     Batch* batch_new "vnp_batch_new"(size_t)

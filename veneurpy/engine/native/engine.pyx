@@ -163,9 +163,9 @@ cdef class NativeEngine:
             arena.discard()
             return interval.gauges()
         if successor is None:
-            if isinstance(self._carried, CarriedArena):
-                (<CarriedArena>self._carried).discard()
-            self._carried = arena
+            before, self._carried = self._carried, arena
+            if isinstance(before, CarriedArena):
+                (<CarriedArena>before).discard()
         else:
             successor._carried = arena
         return forgotten

@@ -25,19 +25,15 @@ class Exposition:
     def __len__(self) -> int: ...
     @property
     def collisions(self) -> int:
-        """Points that went to a series which was made of another name or other tags."""
+        """See veneurpy.engine.text.ShownText."""
 
     def apply(
         self, view: ColumnsView, *, start_ms: int, now_s: float
     ) -> tuple[tuple[int, int, int], list[int]]:
-        """Adds counters up, sets gauges.
-
-        Returns how many rows were rejected (type conflict, too many series, reserved name), and
-        which names, by their numbers in the view, were in conflict: the first 2,000.
-        """
+        """See veneurpy.engine.text.ShownText."""
 
     def expire(self, now_s: float) -> None:
-        """Forgets what was not applied for too long."""
+        """See veneurpy.engine.text.ShownText."""
 
     def text(self, now_s: float) -> memoryview:
-        """All lines, sorted by metric, without what has expired."""
+        """See veneurpy.engine.text.ShownText."""

@@ -43,7 +43,6 @@ cdef enum:
     BYTES_A_MEMBER = 64
     BYTES_A_CENTROID = 96
     BYTES_A_BLOCK = 96
-    BYTES_BESIDE = 1 << 19              # steps in which memory is reserved at both ends
 
 
 cdef bint imports_open(Imports* im, double compression, u64 digest_bytes, u64 limit, const HashKey* key

@@ -64,10 +64,8 @@ cdef struct Merge:
     u32 bits
     Series* series
     u32 count
-    u32 series_capacity
     Part* parts
     u32 n_parts
-    u32 parts_capacity
     u64 entries[SERIES_TYPES]           # of all arenas,
     u64 total                           # together
     u64 names                           # so many there are, as far as the arenas know

@@ -68,22 +68,21 @@ cdef bint _is_implicit(const Merge* m, Slice tag) noexcept nogil:
     return False
 
 
-cdef bint _ascend(const Slice* s, Py_ssize_t n) noexcept nogil:
-    """Are they sorted and distinct, as most clients send them."""
+cdef bint _sort(Slice* s, Py_ssize_t n) noexcept nogil:
+    """Sorts them. Were they sorted and distinct before, as most clients send them."""
     cdef Py_ssize_t i
     for i in range(1, n):
         if compare(s[i - 1], s[i]) >= 0:
+            sort_slices(s, n)
             return False
     return True
 
 
-cdef Slice _join(Merge* m, Slice* s, Py_ssize_t n) noexcept nogil:
-    """Sorted, distinct, joined by ',' in a text of the merge's."""
+cdef Slice _join(Merge* m, const Slice* s, Py_ssize_t n) noexcept nogil:
+    """Sorted ones without their doubles, joined by ',' in a text of the merge's."""
     cdef Slice out
     cdef Py_ssize_t i, total = 0
     cdef u8* at
-    if not _ascend(s, n):
-        sort_slices(s, n)
     for i in range(n):
         total += s[i].size + 1
     out.size = 0
@@ -125,6 +124,7 @@ cdef u16 _sink_set(Merge* m, Slice tags) noexcept nogil:
             n += 1
     if n == 0:
         return 0
+    _sort(m.split, n)
     joined = _join(m, m.split, n)
     if m.sink_sets.count >= MOST_SINK_SETS:
         m.lost_sink_sets += 1
@@ -164,7 +164,7 @@ cdef NormalTags normal_tags(Merge* m, Slice tags, int n_extend, const Rewrite* r
     cdef Slice rest = tags, tag
     cdef Py_ssize_t n = 0, sent = 0, kept
     cdef TagWord word
-    cdef bint sinks = False
+    cdef bint sinks = False, were_sorted
     cdef int i
     out.sinks = 0
     out.tags = cut(tags.data, 0, 0, 0)
@@ -186,7 +186,8 @@ cdef NormalTags normal_tags(Merge* m, Slice tags, int n_extend, const Rewrite* r
     for i in range(n_extend):
         m.split[n] = m.extend[i]
         n += 1
-    if kept == sent == n and _ascend(m.split, n):
+    were_sorted = _sort(m.split, n)
+    if were_sorted and kept == sent == n:
         out.tags = tags
         return out
     out.tags = _join(m, m.split, n)

@@ -1,6 +1,5 @@
 # cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
 """Feeding by hand, or from a thread that receives; stopping, swapping."""
-import contextlib
 import os
 import threading
 
@@ -9,8 +8,8 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from veneurpy.engine.native.arena cimport ARENA_FREE, TOO_LONG, Header, arena_close
 from veneurpy.engine.native.compat cimport (
-    MEM_QUEUED, i64, is_unix, load_acquire, meminfo, realtime_ns, refuse_new, refuse_senders, store_release,
-    u8, u64, wakeable,
+    MEM_QUEUED, MEM_WORDS, i64, is_unix, load_acquire, meminfo, name_thread, realtime_ns, refuse_new, refuse_senders,
+    store_release, u8, u64, wakeable,
 )
 from veneurpy.engine.native.origin cimport ORIGIN_ROOM, Sender, origins_close, origins_open
 from veneurpy.engine.native.parser cimport parser_close, parser_open
@@ -25,12 +24,6 @@ from veneurpy.engine import types
 
 # Between two wakes of a reader that is to end.
 cdef double JOIN_S = 0.001
-
-
-cdef _show_name(str name):
-    """Names this thread to the system, as `top -H` shows it. Python does so by itself since 3.14."""
-    with contextlib.suppress(OSError), open("/proc/thread-self/comm", "w") as comm:
-        comm.write(name)
 
 
 # The meter must be there when the memory goes, also in a cycle that is collected.
@@ -161,7 +154,8 @@ cdef class NativeReader:
         self._thread.start()
 
     def _run(self):
-        _show_name(threading.current_thread().name)
+        cdef bytes name = threading.current_thread().name.encode()
+        name_thread(name)
         with nogil:
             store_release(&self._r.thread, wakeable())
             receiver_run(self._r)
@@ -183,7 +177,7 @@ cdef class NativeReader:
             self._end(False)
 
     cdef u32 _end(self, bint drains):
-        cdef u32 words[9]
+        cdef u32 words[MEM_WORDS]
         while self._thread.is_alive():
             with nogil:
                 receiver_wake(self._r)

@@ -6,9 +6,9 @@ from veneurpy.engine.native.arena cimport (
 )
 from veneurpy.engine.native.clients cimport IP4, IP6, TEXT, Client, client_of, client_settle
 from veneurpy.engine.native.compat cimport (
-    MEM_DROPS, barrier, batch_ask_credentials, batch_clear, batch_credentials, batch_cut, batch_data, batch_len,
-    batch_move, batch_name, batch_new, batch_receive, batch_sender, clz64, i64, is_unix, load_acquire, meminfo,
-    realtime_ns, receive_buffer, sleep_ns, store_release, u8, u32, u64, unlikely,
+    BATCH, MEM_DROPS, MEM_WORDS, barrier, batch_ask_credentials, batch_clear, batch_credentials, batch_cut,
+    batch_data, batch_len, batch_move, batch_name, batch_new, batch_receive, batch_sender, clz64, i64, is_unix,
+    load_acquire, meminfo, realtime_ns, receive_buffer, sleep_ns, store_release, u32, u64, u8, unlikely,
     wait_for_ever, wake,
 )
 from veneurpy.engine.native.origin cimport NAME_BYTES, Sender, origin_name, origin_take
@@ -22,7 +22,6 @@ cdef enum:
     NAP_NS = 1_000_000
     SHORTEST_NAP_NS = 100_000
     DATAGRAM_BYTES = 2304               # what a small datagram takes of the receive buffer, at the most
-    FULL_BATCH = 64
 
 # A nap is worth it when it saves some calls of the kernel; below this pace it would only add one.
 cdef double LEAST_PACE = 4.0
@@ -38,7 +37,7 @@ cdef inline void _receive_into(Receiver* r, Arena* arena) noexcept nogil:
 
 cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept nogil:
     """Gives the reader a socket; False when there is no memory for its buffers."""
-    cdef u32 words[9]
+    cdef u32 words[MEM_WORDS]
     r.fd = fd
     r.batch = batch_new(<size_t>max_bytes)
     if r.batch == NULL:
@@ -56,7 +55,7 @@ cdef bint receiver_attach(Receiver* r, int fd, Py_ssize_t max_bytes) noexcept no
 
 cdef u32 receiver_new_drops(Receiver* r) noexcept nogil:
     """Datagrams that the kernel dropped on this socket since the last call (its counter is a u32 and wraps)."""
-    cdef u32 words[9]
+    cdef u32 words[MEM_WORDS]
     cdef u32 before = r.drops_seen
     cdef u32 left = r.drops_left
     r.drops_left = 0
@@ -175,7 +174,7 @@ cdef void _take_batch(Receiver* r, int n, i64 start_ns) noexcept nogil:
     _take_snapshot(r.arena)
     _count_busy(r, realtime_ns() - start_ns)
     r.since_short += <u64>n
-    if n < FULL_BATCH:
+    if n < BATCH:
         _measure_pace(r, start_ns)
 
 
@@ -271,7 +270,7 @@ cdef void receiver_run(Receiver* r) noexcept nogil:
             receiver_swap(r)
         if n > 0:
             _take_batch(r, n, start_ns)
-            if n < FULL_BATCH and not draining:
+            if n < BATCH and not draining:
                 _nap(r)
         elif n == -EBADF or n == -ENOTSOCK or (draining and n != -EINTR):
             break

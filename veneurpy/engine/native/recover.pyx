@@ -17,7 +17,7 @@ from veneurpy.engine.native.blocks cimport (
 )
 from veneurpy.engine.native.changes cimport changes_salvage
 from veneurpy.engine.native.check cimport hash_check
-from veneurpy.engine.native.compat cimport batch_fetched, empty, i64, map_file, munmap, u8, u32, u64
+from veneurpy.engine.native.compat cimport BATCH, batch_fetched, empty, i64, map_file, munmap, u8, u32, u64
 from veneurpy.engine.native.entries cimport entry_flags
 from veneurpy.engine.native.hash cimport hash_mark, hash_pair
 from veneurpy.engine.native.hll cimport HLL_REGISTERS, hll_dense_add, hll_exact_insert
@@ -31,9 +31,8 @@ cdef enum:
     MARK_TIMESTAMP = 1 << 8
     LARGEST_REGISTER = 51
     LARGEST_DIGEST_BLOCK = 1 << 20
-    LARGEST_BATCH = 64                  # datagrams that are read and not yet applied
     LARGEST_DATAGRAM = 1 << 20          # the stretch of a stream that is fed at once, too
-    MOST_SINCE = SNAPSHOT_EVERY + LARGEST_BATCH
+    MOST_SINCE = SNAPSHOT_EVERY + BATCH
     MOST_IN_VAIN = 8                    # times what there is
     SEEK_DATA = 3
     SEEK_HOLE = 4
@@ -64,29 +63,24 @@ cdef inline u8 _tag_flags(const Entry* e) noexcept nogil:
     return <u8>(e.flags & ~ENTRY_CHANGED) if e.type == GAUGE else e.flags
 
 
-cdef bint _looks_like_entry(const Arena* a, u64 at) noexcept nogil:
-    """Does a whole entry stand at `at`, as far as its lengths say."""
+cdef u64 _likely_bytes(const Arena* a, u64 at) noexcept nogil:
+    """The size of the entry that stands at `at`, whole as far as its lengths say; 0 where none does."""
     cdef Entry* e
     cdef u64 size
     if at > a.header.lo_used or a.header.lo_used - at < sizeof(Entry):
-        return False
+        return 0
     e = entry_at(a, at)
-    if e.type >= SERIES_TYPES or e.flags & SCOPE_MASK >= SCOPES:
-        return False
+    if e.type >= SERIES_TYPES or e.flags & SCOPE_MASK >= SCOPES or e.name_len == 0:
+        return 0
     size = entry_bytes(e.type, e.name_len, e.tags_len, e.flags & ENTRY_TIMESTAMP != 0)
-    return e.name_len != 0 and <u64>e.size16 << 4 == size and at + size <= a.header.lo_used
+    return size if <u64>e.size16 << 4 == size and at + size <= a.header.lo_used else 0
 
 
-cdef bint _is_entry(const Arena* a, u64 at) noexcept nogil:
-    """Does a whole entry stand at `at`, its key as its hash says."""
-    cdef Entry* e
-    cdef u8* key
+cdef bint _is_entry(const Arena* a, Entry* e) noexcept nogil:
+    """Of a likely one: is its key as its hash says."""
+    cdef u8* key = entry_key(e)
     cdef u64 h
     cdef i64 timestamp
-    if not _looks_like_entry(a, at):
-        return False
-    e = entry_at(a, at)
-    key = entry_key(e)
     h = hash_pair(&a.header.identity.key, key, e.name_len, key + e.name_len, e.tags_len)
     h ^= hash_mark(&a.header.identity.key, e.type)
     if e.flags & ENTRY_TIMESTAMP:
@@ -204,9 +198,11 @@ cdef void _finish_set_sample(Arena* a) noexcept nogil:
     cdef u64 at = a.header.journal.entry
     cdef Entry* e
     cdef Block* b
-    if at < HEADER_BYTES or at & 15 or not _is_entry(a, at):
+    if at < HEADER_BYTES or at & 15 or _likely_bytes(a, at) == 0:
         return
     e = entry_at(a, at)
+    if not _is_entry(a, e):
+        return
     b = _block_of(a, e)
     if e.type != SET or e.hi != a.header.journal.samples or b == NULL:
         return
@@ -231,7 +227,7 @@ cdef bint _has_free_slot(const Arena* a, Block* b) noexcept nogil:
 cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
     """Lists the sound entries, and counts anew what the header says of them."""
     cdef Header* h = a.header
-    cdef u64 at = HEADER_BYTES, missing = 0, vain = 0
+    cdef u64 at = HEADER_BYTES, missing = 0, vain = 0, size
     cdef u64 before = out.broken
     cdef bint lost = False
     cdef Entry* e
@@ -242,17 +238,17 @@ cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
     h.irregular = 0
     # Bytes that look like an entry at every step would have each key hashed again, all but its first bytes.
     while at + sizeof(Entry) <= h.lo_used and vain <= MOST_IN_VAIN * h.lo_used:
-        if not _is_entry(a, at):
-            if _looks_like_entry(a, at):
-                vain += <u64>entry_at(a, at).size16 << 4
+        e = entry_at(a, at)
+        size = _likely_bytes(a, at)
+        if size == 0 or not _is_entry(a, e):
+            vain += size
             # The next sound entry is found by its hash; a stretch of unreadable bytes counts once.
             out.broken += not lost
             lost = True
             at += 16
             continue
         lost = False
-        e = entry_at(a, at)
-        at += <u64>e.size16 << 4
+        at += size
         missing -= missing > 0
         if _is_empty(e):
             continue
@@ -345,9 +341,9 @@ cdef inline bint _are_in_step(const Header* h) noexcept nogil:
     """Do the numbers of datagrams read, applied and counted go together."""
     if h.applied > h.read:
         # A batch was done, and not yet counted as read.
-        return h.applied - h.read <= LARGEST_BATCH and h.counters.datagrams == h.applied
+        return h.applied - h.read <= BATCH and h.counters.datagrams == h.applied
     # A datagram that somebody else received is counted as read first.
-    return h.read - h.applied <= 1 and _is_near(h.counters.datagrams, h.applied, LARGEST_BATCH)
+    return h.read - h.applied <= 1 and _is_near(h.counters.datagrams, h.applied, BATCH)
 
 
 cdef void _count_lost(const Arena* a, Salvage* out) noexcept nogil:

@@ -2,7 +2,7 @@
 
 Where conditions on tags decide, once more for each combination of them.
 """
-from veneurpy.engine.native.arena cimport SERIES_TYPES, Arena
+from veneurpy.engine.native.arena cimport SERIES_TYPES, Arena, Entry
 from veneurpy.engine.native.compat cimport u32, u64
 from veneurpy.engine.native.hash cimport HashKey
 from veneurpy.engine.native.intern cimport Interner
@@ -69,7 +69,9 @@ cdef class NativeRewrites:
     cdef bint _number_names(self, Arena** arenas, int n) noexcept nogil
     cdef bint _number_tags(self, Arena** arenas) noexcept nogil
     cdef bint _choose(self, Arena** arenas) noexcept nogil
+    cdef bint _choose_one(self, Entry* e, u32* number) noexcept nogil
     cdef _judge_tags(self, object rewriter, Arena** arenas)
+    cdef _judge(self, object rewriter, u32 start, u32 end)
     cdef _ask_chosen(self, object rewriter, Arena** arenas)
     cdef _take_answer(self, int type_, u32 number, object answer)
     cdef _take(self, Rewrite* out, object rewrite)

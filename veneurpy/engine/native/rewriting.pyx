@@ -21,6 +21,7 @@ cdef enum:
     FIRST_NAMES = 8
     ANY_NAME = 0xFFFFFFFF               # whose series are dropped
     MOST_REGEXES = 64
+    TAGS_AT_ONCE = 1000                 # what Python objects are made of for one question
 
 
 cdef u64 _verdict_of(const Rewrites* all_, Slice tag) noexcept nogil:
@@ -74,6 +75,37 @@ cdef u64 _entries(const Arena* a) noexcept nogil:
     for t in range(SERIES_TYPES):
         total += a.header.entries[t]
     return total
+
+
+# Goes through the entries of all arenas.
+cdef struct Round:
+    Arena** arenas
+    Walk walk
+    int arena
+    u64 position                        # of the entry after this one
+
+
+cdef Round _round(Arena** arenas) noexcept nogil:
+    cdef Round out
+    memset(&out, 0, sizeof(Round))
+    out.arenas = arenas
+    out.arena = -1
+    return out
+
+
+cdef Entry* _next_of(Round* at, const Rewrites* r, u32** number) noexcept nogil:
+    """The next entry, and where the number of its rewrite is; NULL at the end."""
+    cdef Entry* e = next_entry(&at.walk) if at.arena >= 0 else NULL
+    while e == NULL:
+        at.arena += 1
+        if at.arena >= r.n_arenas:
+            return NULL
+        at.position = 0
+        at.walk = walk_entries(at.arenas[at.arena])
+        e = next_entry(&at.walk)
+    number[0] = r.numbers[at.arena] + at.position
+    at.position += 1
+    return e
 
 
 cdef void _free_rewrite(MemoryMeter meter, const Rewrite* r) noexcept:
@@ -131,11 +163,10 @@ cdef class NativeRewrites:
     cdef bint _number_names(self, Arena** arenas, int n) noexcept nogil:
         """Which name each entry has. False when there is no memory."""
         cdef Rewrites* r = &self.rewrites
-        cdef Walk walk
+        cdef Round at = _round(arenas)
         cdef Entry* e
         cdef Slice name
-        cdef u64 position
-        cdef u32 number
+        cdef u32* number = NULL
         cdef int i
         r.numbers = <u32**>meter_calloc(&self.meter.meter, <u64>n + 1, sizeof(u32*))
         if r.numbers == NULL:
@@ -145,66 +176,51 @@ cdef class NativeRewrites:
             r.numbers[i] = <u32*>meter_malloc(&self.meter.meter, (_entries(arenas[i]) + 1) * sizeof(u32))
             if r.numbers[i] == NULL:
                 return False
-            position = 0
-            walk = walk_entries(arenas[i])
-            e = next_entry(&walk)
-            while e != NULL:
-                name = cut(entry_key(e), e.name_len, 0, e.name_len)
-                number = intern(&r.names[e.type], hash_bytes(&r.key, name.data, name.size, 0), name)
-                if number == INTERN_FAILED:
-                    return False
-                r.numbers[i][position] = number
-                position += 1
-                e = next_entry(&walk)
+        e = _next_of(&at, r, &number)
+        while e != NULL:
+            name = cut(entry_key(e), e.name_len, 0, e.name_len)
+            number[0] = intern(&r.names[e.type], hash_bytes(&r.key, name.data, name.size, 0), name)
+            if number[0] == INTERN_FAILED:
+                return False
+            e = _next_of(&at, r, &number)
         return True
 
     cdef bint _number_tags(self, Arena** arenas) noexcept nogil:
         """Those of series of which regular expressions are asked. False when there is no memory."""
         cdef Rewrites* r = &self.rewrites
-        cdef Walk walk
-        cdef Entry* e
-        cdef u64 position
-        cdef int i
-        for i in range(r.n_arenas):
-            position = 0
-            walk = walk_entries(arenas[i])
-            e = next_entry(&walk)
-            while e != NULL:
-                if r.of[e.type][r.numbers[i][position]].judged and not _number_tags_of(r, _tags_of(e)):
-                    return False
-                position += 1
-                e = next_entry(&walk)
+        cdef Round at = _round(arenas)
+        cdef u32* number = NULL
+        cdef Entry* e = _next_of(&at, r, &number)
+        while e != NULL:
+            if r.of[e.type][number[0]].judged and not _number_tags_of(r, _tags_of(e)):
+                return False
+            e = _next_of(&at, r, &number)
         return True
 
     cdef bint _choose(self, Arena** arenas) noexcept nogil:
         """Numbers the choices that are made, and the entries by them. False when there is no memory."""
         cdef Rewrites* r = &self.rewrites
-        cdef Walk walk
-        cdef Entry* e
-        cdef const Choice* choice
-        cdef Chosen* made
-        cdef u64 position, verdicts
-        cdef u32 number, name
-        cdef int i
-        for i in range(r.n_arenas):
-            position = 0
-            walk = walk_entries(arenas[i])
-            e = next_entry(&walk)
-            while e != NULL:
-                name = r.numbers[i][position]
-                choice = &r.choices[e.type][name]
-                if choice.conditions != NULL:
-                    made = &r.made[e.type][r.chosen[e.type].count]
-                    verdicts = _verdicts_of(r, _tags_of(e)) if r.of[e.type][name].judged else 0
-                    made.held = choice_held(choice, _tags_of(e), verdicts)
-                    made.name = <u32>ANY_NAME if made.held == ~<u64>0 else name
-                    number = intern(&r.chosen[e.type], hash_bytes(&r.key, <u8*>made, sizeof(Chosen), 0),
-                                    cut(<u8*>made, sizeof(Chosen), 0, sizeof(Chosen)))
-                    if number == INTERN_FAILED:
-                        return False
-                    r.numbers[i][position] = r.names[e.type].count + number
-                position += 1
-                e = next_entry(&walk)
+        cdef Round at = _round(arenas)
+        cdef u32* number = NULL
+        cdef Entry* e = _next_of(&at, r, &number)
+        while e != NULL:
+            if r.choices[e.type][number[0]].conditions != NULL and not self._choose_one(e, number):
+                return False
+            e = _next_of(&at, r, &number)
+        return True
+
+    cdef bint _choose_one(self, Entry* e, u32* number) noexcept nogil:
+        cdef Rewrites* r = &self.rewrites
+        cdef u32 name = number[0], choice
+        cdef Chosen* made = &r.made[e.type][r.chosen[e.type].count]
+        cdef u64 verdicts = _verdicts_of(r, _tags_of(e)) if r.of[e.type][name].judged else 0
+        made.held = choice_held(&r.choices[e.type][name], _tags_of(e), verdicts)
+        made.name = <u32>ANY_NAME if made.held == ~<u64>0 else name
+        choice = intern(&r.chosen[e.type], hash_bytes(&r.key, <u8*>made, sizeof(Chosen), 0),
+                        cut(<u8*>made, sizeof(Chosen), 0, sizeof(Chosen)))
+        if choice == INTERN_FAILED:
+            return False
+        number[0] = r.names[e.type].count + choice
         return True
 
     cdef ask(self, object rewriter, const HashKey* key, Arena** arenas, int n):
@@ -238,9 +254,8 @@ cdef class NativeRewrites:
 
     cdef _judge_tags(self, object rewriter, Arena** arenas):
         cdef Rewrites* r = &self.rewrites
-        cdef Slice tag
         cdef bint done
-        cdef u32 number
+        cdef u64 start
         if not interner_open(&r.tags, &self.meter.meter, FIRST_NAMES):
             raise MemoryError
         with nogil:
@@ -248,9 +263,20 @@ cdef class NativeRewrites:
         if not done:
             raise MemoryError("no memory to rewrite the interval")
         r.verdicts = <u64*>self._room(r.tags.count, sizeof(u64))
-        for number in range(r.tags.count):
-            tag = r.tags.strings[number]
-            r.verdicts[number] = rewriter.verdict((<const char*>tag.data)[:tag.size])
+        for start in range(0, r.tags.count, TAGS_AT_ONCE):
+            self._judge(rewriter, <u32>start, <u32>min(start + TAGS_AT_ONCE, <u64>r.tags.count))
+
+    cdef _judge(self, object rewriter, u32 start, u32 end):
+        """Asks for the verdicts of some tags."""
+        cdef Rewrites* r = &self.rewrites
+        cdef Slice* tags = r.tags.strings
+        cdef list verdicts
+        cdef u32 i
+        verdicts = list(rewriter.verdicts([(<const char*>tags[i].data)[:tags[i].size] for i in range(start, end)]))
+        if <u32>len(verdicts) != end - start:
+            raise ValueError(f"{end - start} tags and {len(verdicts)} verdicts")
+        for i in range(start, end):
+            r.verdicts[i] = verdicts[i - start]
 
     cdef _ask_chosen(self, object rewriter, Arena** arenas):
         """About every choice that is made."""

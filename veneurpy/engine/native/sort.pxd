@@ -9,8 +9,9 @@ cdef struct Centroid:
     double weight
 
 
-cdef enum:
-    SORT_PADDING = 7                    # COLUMNS - 1: whole rows are sorted
+cdef extern from "compat.h":
+    enum:
+        SORT_PADDING "(VNP_COLUMNS - 1)"    # whole rows are sorted
 
 # Sorts ascending into `out`, which may be `values`; -0.0 comes out as 0.0. `out` and `scratch` hold n + SORT_PADDING
 # values.

@@ -18,6 +18,8 @@ class Event:
     level: ClassVar[Level] = "info"
     every_s: ClassVar[float] = 0.0
     """At most one line in so many seconds for each type and `about`; the rest is only counted."""
+    counter: ClassVar[Metric | None] = None
+    """Counts such events; its labels are fields."""
 
     @property
     def about(self) -> str:
@@ -26,4 +28,5 @@ class Event:
 
     def counts(self) -> Iterator[Count]:
         """What it adds to which metric."""
-        yield from ()
+        if self.counter is not None:
+            yield self.counter, 1, {label: getattr(self, label) for label in self.counter.labels}

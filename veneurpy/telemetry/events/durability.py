@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from veneurpy.telemetry import metrics
 from veneurpy.telemetry.events.base import Count, Event, Level
+from veneurpy.telemetry.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,13 @@ class SpoolFailed(Event):
 
     level: ClassVar[Level] = "error"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.SPOOL_FAILURES
     what: str
     error: str
 
     @property
     def about(self) -> str:
         return self.what
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.SPOOL_FAILURES, 1, {"what": self.what}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +86,6 @@ class IntervalUnspooled(Event):
 
     level: ClassVar[Level] = "error"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.INTERVALS_UNSPOOLED
     start_ms: int
     points: int
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.INTERVALS_UNSPOOLED, 1, {}

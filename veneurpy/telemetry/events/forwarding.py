@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from veneurpy.telemetry import metrics
 from veneurpy.telemetry.events.base import Count, Event, Level
+from veneurpy.telemetry.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,13 @@ class PeerFailed(Event):
 
     level: ClassVar[Level] = "warning"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.PEER_FAILURES
     owner: str
     error: str
 
     @property
     def about(self) -> str:
         return self.owner
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.PEER_FAILURES, 1, {"owner": self.owner}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +122,7 @@ class DiscoveryFailed(Event):
 
     level: ClassVar[Level] = "warning"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.DISCOVERY_FAILURES
     kind: str
     reason: str
     error: str
@@ -130,9 +130,6 @@ class DiscoveryFailed(Event):
     @property
     def about(self) -> str:
         return f"{self.kind} {self.reason}"
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.DISCOVERY_FAILURES, 1, {"kind": self.kind, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from veneurpy.telemetry import metrics
 from veneurpy.telemetry.events.base import Count, Event, Level
+from veneurpy.telemetry.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +72,13 @@ class StreamClosed(Event):
 
     level: ClassVar[Level] = "debug"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.STREAM_CLOSED
     listener: str
     reason: str
 
     @property
     def about(self) -> str:
         return f"{self.listener} {self.reason}"
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.STREAM_CLOSED, 1, {"listener": self.listener, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +87,7 @@ class AcceptFailed(Event):
 
     level: ClassVar[Level] = "warning"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.ACCEPT_ERRORS
     listener: str
     reason: str
     mend: str = "raise the limit of open files (LimitNOFILE= of the unit, `ulimit -n`)"
@@ -96,9 +96,6 @@ class AcceptFailed(Event):
     def about(self) -> str:
         return self.listener
 
-    def counts(self) -> Iterator[Count]:
-        yield metrics.ACCEPT_ERRORS, 1, {"listener": self.listener}
-
 
 @dataclass(frozen=True, slots=True)
 class HttpMalformed(Event):
@@ -106,12 +103,10 @@ class HttpMalformed(Event):
 
     level: ClassVar[Level] = "warning"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.HTTP_MALFORMED
     client: str
     error: str
     mend: str = "find who sends it: HTTP/2, gRPC and TLS are not spoken there"
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.HTTP_MALFORMED, 1, {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +122,7 @@ class CertificatesUnusable(Event):
 
     level: ClassVar[Level] = "error"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.CERTIFICATES_UNUSABLE
     what: str
     """A listener, or `grpc_tls` or `forwarding`."""
     reason: str
@@ -135,9 +131,6 @@ class CertificatesUnusable(Event):
     @property
     def about(self) -> str:
         return self.what
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.CERTIFICATES_UNUSABLE, 1, {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from veneurpy.telemetry import metrics
 from veneurpy.telemetry.events.base import Count, Event, Level
+from veneurpy.telemetry.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,10 @@ class SealFailed(Event):
 
     level: ClassVar[Level] = "error"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.SEAL_FAILURES
     start_ms: int
     error: str
     mend: str = "make room in state_dir; senders keep everything meanwhile"
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.SEAL_FAILURES, 1, {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +123,7 @@ class RingChangeRefused(Event):
 
     level: ClassVar[Level] = "warning"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.RING_CHANGES_REFUSED
     certificate: str
     sender: str
     mend: str = "apply at a node whose certificate has a name in grpc_tls.ring_admins, or add it"
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.RING_CHANGES_REFUSED, 1, {}

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from veneurpy.telemetry import metrics
 from veneurpy.telemetry.events.base import Count, Event, Level
+from veneurpy.telemetry.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,10 @@ class TaskCrashed(Event):
     """A task of ours raised: the process ends, and its supervisor starts it again."""
 
     level: ClassVar[Level] = "error"
+    counter: ClassVar[Metric] = metrics.INTERNAL_ERRORS
     task: str
     error: str
     traceback: str
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.INTERNAL_ERRORS, 1, {"task": self.task}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +121,7 @@ class LedgerViolated(Event):
 
     level: ClassVar[Level] = "error"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.LEDGER_VIOLATIONS
     equation: str
     where: str
     detail: str
@@ -130,9 +130,6 @@ class LedgerViolated(Event):
     def about(self) -> str:
         return f"{self.where} {self.equation}"
 
-    def counts(self) -> Iterator[Count]:
-        yield metrics.LEDGER_VIOLATIONS, 1, {"equation": self.equation}
-
 
 @dataclass(frozen=True, slots=True)
 class StatsUnsent(Event):
@@ -140,8 +137,6 @@ class StatsUnsent(Event):
 
     level: ClassVar[Level] = "warning"
     every_s: ClassVar[float] = 600.0
+    counter: ClassVar[Metric] = metrics.STATS_ERRORS
     address: str
     error: str
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.STATS_ERRORS, 1, {}

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from veneurpy.telemetry import metrics
 from veneurpy.telemetry.events.base import Count, Event, Level
+from veneurpy.telemetry.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +28,10 @@ class SenderForged(Event):
     """
 
     level: ClassVar[Level] = "warning"
+    counter: ClassVar[Metric] = metrics.SENDERS_FORGED
     certificate: str
     sender: str
     mend: str = "give the sender a certificate for its node_name, or add a proxy to grpc_tls.relays"
-
-    def counts(self) -> Iterator[Count]:
-        yield (
-            metrics.SENDERS_FORGED,
-            1,
-            {"certificate": self.certificate, "sender": self.sender},
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +40,13 @@ class SenderRefused(Event):
 
     level: ClassVar[Level] = "warning"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.SENDERS_REFUSED
     reason: str
     sender: str
 
     @property
     def about(self) -> str:
         return self.reason
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.SENDERS_REFUSED, 1, {"reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from veneurpy.telemetry import metrics
-from veneurpy.telemetry.events.base import Count, Event, Level
+from veneurpy.telemetry.events.base import Event, Level
+from veneurpy.telemetry.metrics import Metric
 
 FailureKind = Literal["retriable", "final", "timeout", "bug"]
 
@@ -18,6 +18,7 @@ class SinkFailed(Event):
 
     level: ClassVar[Level] = "warning"
     every_s: ClassVar[float] = 60.0
+    counter: ClassVar[Metric] = metrics.SINK_FAILURES
     sink: str
     kind: FailureKind
     rows: int
@@ -26,9 +27,6 @@ class SinkFailed(Event):
     @property
     def about(self) -> str:
         return f"{self.sink} {self.kind}"
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.SINK_FAILURES, 1, {"sink": self.sink, "kind": self.kind}
 
 
 @dataclass(frozen=True, slots=True)
