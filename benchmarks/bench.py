@@ -1,8 +1,9 @@
 """`make bench`: asks every question, prints the figures and writes docs/performance.md.
 
-    python -m benchmarks.bench [--rounds N] [--keep] [QUESTION ...]
+    python -m benchmarks.bench [--rounds N] [--keep] [--again] [QUESTION ...]
 
-With questions named, only those are asked and the page is left alone.
+With questions named, only those are asked and the page is left alone; with --again they replace
+what it says of them, with the date.
 """
 
 from __future__ import annotations
@@ -62,8 +63,9 @@ QUESTIONS: dict[str, Callable[[int], Answer]] = {
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="How often each is measured.")
 @click.option("--keep", is_flag=True, help="Compare later runs with these instructions.")
+@click.option("--again", is_flag=True, help="Put the answers on the page, dated.")
 @click.argument("questions", nargs=-1, type=click.Choice(list(QUESTIONS)))
-def main(rounds: int, keep: bool, questions: tuple[str, ...]) -> None:
+def main(rounds: int, keep: bool, again: bool, questions: tuple[str, ...]) -> None:
     """Asks the QUESTIONS, or all. Exits 1 when a figure misses its target."""
     described, when = machine.describe(), time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     click.echo(described)
@@ -76,6 +78,8 @@ def main(rounds: int, keep: bool, questions: tuple[str, ...]) -> None:
         click.echo(f"\n{name} took {time.monotonic() - start_s:.0f} s")
         if keep and name == "instructions":
             instructions.keep(answer)
+        if again and questions:
+            report.put_again(answer, when=when)
         answers.append(answer)
     click.echo(f"\n{report.verdict(answers)}")
     if not questions:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.answers import Answer, Figure
@@ -15,12 +16,15 @@ PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 CHARTS = "performance"
 """The folder of the charts, beside the page."""
 
+SECTION = "\n## "
+_VERDICT = re.compile(r"\d+ of \d+ targets are met\.")
+
 HEAD = ("median", "from … to", "target")
 
 INTRODUCTION = """\
 # Performance
 
-Written by `make bench`; every figure on this page is of one run, {when}.
+Written by `make bench` in one run, {when}; a question that was asked again since says when.
 
 Machine: {machine}.
 
@@ -70,7 +74,11 @@ def missed(answers: Sequence[Answer]) -> list[Figure]:
 def verdict(answers: Sequence[Answer]) -> str:
     """How many targets are met, in a sentence."""
     total = len(list(with_targets(answers)))
-    return f"{total - len(missed(answers))} of {total} targets are met."
+    return _sentence(total - len(missed(answers)), total)
+
+
+def _sentence(met: int, total: int) -> str:
+    return f"{met} of {total} targets are met."
 
 
 def terminal_table(answer: Answer) -> str:
@@ -116,6 +124,30 @@ def write_page(
         stale.unlink()
     for chart in (chart for answer in answers for chart in answer.charts):
         (folder / f"{chart.name}.svg").write_text(svg(chart))
+
+
+def put_again(answer: Answer, *, when: str, page: Path = PAGE) -> None:
+    """Puts an answer in the place of the one on the page, where it says that it was asked again."""
+    head, targets, *sections = page.read_text().split(SECTION)
+    dated = replace(answer, method=f"{answer.method}\n\nAsked again, {when}.")
+    old = f"{answer.question}\n"
+    new = [
+        section(dated).removeprefix("## ") if text.startswith(old) else text for text in sections
+    ]
+    page.write_text(SECTION.join([head, _with_rows_of(answer, targets), *new]))
+    for chart in answer.charts:
+        (page.parent / CHARTS / f"{chart.name}.svg").write_text(svg(chart))
+
+
+def _with_rows_of(answer: Answer, targets: str) -> str:
+    lines = targets.split("\n")
+    rows = [target_row(*each) for each in with_targets([answer])]
+    old = [at for at, line in enumerate(lines) if line.startswith(f"| {answer.question}: ")]
+    lines[old[0] : old[-1] + 1] = rows
+    outcomes = [
+        line.endswith("| met |") for line in lines if line.endswith(("met |", "missed** |"))
+    ]
+    return _VERDICT.sub(_sentence(sum(outcomes), len(outcomes)), "\n".join(lines))
 
 
 def target_row(answer: Answer, figure: Figure) -> str:

@@ -16,7 +16,7 @@ from benchmarks.load import Load, Sent, write_lines
 
 LINES = 1_000_000
 PASSES = 3
-TURNS = 3
+TURNS = 5
 
 CASES = (
     ("counters, 1,000 series", Load(mix="counters")),
@@ -26,8 +26,8 @@ CASES = (
 METHOD = f"""\
 {LINES:,} lines are fed {PASSES} times, after a pass that is not timed, by one thread to one
 reader, and then to two readers of another engine by a thread each, in pieces of 60 kB for which
-the GIL is released; {TURNS} times a round. Lines per second of wall time: it needs two idle
-cores."""
+the GIL is released. Lines per second of wall time, of which the best of {TURNS} turns counts in
+each round: it needs two idle cores, and a shared machine has the second one now and then."""
 
 
 @contextmanager
@@ -79,9 +79,9 @@ def measure(rounds: int) -> Answer:
                 written = write_lines(load, lines, LINES)
                 chunks = chunks_of(lines)
                 with reading(1, chunks, written) as one, reading(2, chunks, written) as two:
-                    for _ in range(TURNS):
-                        rates[f"{what}, 1 readers"].append(one())
-                        rates[f"{what}, 2 readers"].append(two())
+                    turns = [(one(), two()) for _ in range(TURNS)]
+                    rates[f"{what}, 1 readers"].append(max(alone for alone, _ in turns))
+                    rates[f"{what}, 2 readers"].append(max(both for _, both in turns))
     figures = [
         ratios(
             what,

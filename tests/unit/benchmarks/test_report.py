@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from benchmarks.answers import Answer, Figure, Target
 from benchmarks.charts import Bar, Chart, svg
-from benchmarks.report import missed, terminal_table, write_page
+from benchmarks.report import missed, put_again, terminal_table, write_page
 
 CHART = Chart("a", "Cost & more", "µs", (Bar("<ours>", 2.0, True, 4.0), Bar("other", 8.0)))
 GOOD = Figure("fast", "×", (1.0, 1.5, 2.0), Target("<=", 2))
@@ -33,6 +33,27 @@ def test_page(tmp_path: Path) -> None:
     (shown,) = re.findall(r"!\[Cost & more\]\((.+)\)", text)
     assert svg(CHART) == (tmp_path / shown).read_text()
     assert not stale.exists()
+
+
+def test_asked_again(tmp_path: Path) -> None:
+    """A question's answer, its targets and the verdict are replaced and dated; others stay."""
+    page = tmp_path / "performance.md"
+    other = Answer("How large?", "By weighing.", (Figure("heavy", "g", (1.0,), Target("<=", 2)),))
+    write_page([ANSWER, other], machine="a machine", when="then", rounds=1, page=page)
+    before = page.read_text()
+    better = Figure("slow", "×", (2.0,), Target("<=", 2))
+    put_again(Answer("How fast?", "By looking.", (GOOD, better), (CHART,)), when="now", page=page)
+    text = page.read_text()
+
+    assert "3 of 3 targets are met." in text
+    assert "| How fast?: slow | × | 2 | <= 2 | met |\n| How large?: heavy" in text
+    assert "By looking.\n\nAsked again, now.\n" in text
+    assert "missed" not in text
+    _, large = before.split("## How large?")
+    assert text.endswith(f"\n\n## How large?{large}")
+    put_again(ANSWER, when="later", page=page)
+    put_again(other, when="later", page=page)
+    assert 2 == page.read_text().count("Asked again, later.")
 
 
 def test_what_missed() -> None:
