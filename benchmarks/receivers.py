@@ -47,15 +47,18 @@ def _yardstick(command: list[str]) -> Iterator[Receiver]:
 
 
 @contextmanager
-def bare(*, sleep_us: int = 0, times: bool = False, unix_path: str = "") -> Iterator[Receiver]:
+def bare(
+    *, sleep_us: int = 0, spin_ns: int | None = None, unix_path: str = ""
+) -> Iterator[Receiver]:
     """The recvmmsg loop that only counts; with `sleep_us` it sleeps so long after a short batch.
 
     With `unix_path` it reads a Unix socket there.
 
-    With `times` it says at its end how long its batches took, under "busy".
+    With `spin_ns` it is busy for so long with each batch, and says at its end how long they took,
+    under "busy".
     """
     command = [str(build("bare")), unix_path or "0", str(RCVBUF_BYTES), str(sleep_us)]
-    command += ["times"] if times else []
+    command += [] if spin_ns is None else [str(spin_ns)]
     with _yardstick(command) as receiver:
         yield receiver
 

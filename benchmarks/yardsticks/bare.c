@@ -1,10 +1,11 @@
 /* bare: the least that a UDP receiver can do. A blocking recvmmsg loop with 64 buffers that only counts.
  *
- *   bare PORT|PATH RCVBUF_BYTES SLEEP_US [times]
+ *   bare PORT|PATH RCVBUF_BYTES SLEEP_US [SPIN_NS]
  *
- * A path, which begins with a slash, is that of a Unix socket. SLEEP_US 0 is `bare`; 1000 is `bare_coalesced`: it sleeps that long after a batch that was not full. With "times"
- * it also counts its batches by the time from one's arrival until it was counted ("busy": item i holds i ns,
- * from 8 on an eighth of an octave), which takes two looks at the clock.
+ * A path, which begins with a slash, is that of a Unix socket. SLEEP_US 0 is `bare`; 1000 is `bare_coalesced`: it
+ * sleeps that long after a batch that was not full. With SPIN_NS it also looks at the clock after each batch until so
+ * much time has passed, and counts its batches by the time from one's arrival until it is done with it ("busy": item i
+ * holds i ns, from 8 on an eighth of an octave).
  * Prints "ready PORT" when it listens (PORT 0: any) and, at SIGTERM, one JSON object.
  */
 #define _GNU_SOURCE
@@ -85,8 +86,9 @@ static void print_busy(void) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4 && argc != 5) return fputs("usage: bare PORT RCVBUF_BYTES SLEEP_US [times]\n", stderr), 2;
+    if (argc != 4 && argc != 5) return fputs("usage: bare PORT RCVBUF_BYTES SLEEP_US [SPIN_NS]\n", stderr), 2;
     int times = argc == 5;
+    uint64_t spin_ns = times ? strtoull(argv[4], NULL, 10) : 0;
     struct timespec nap = {0, atol(argv[3]) * 1000};
     struct sigaction on_term = {.sa_handler = stop};
     struct mmsghdr messages[BATCH];
@@ -110,7 +112,11 @@ int main(int argc, char **argv) {
         for (int i = 0; i < n; i++) bytes += messages[i].msg_len;
         datagrams += (uint64_t)n;
         calls++;
-        if (times) count_busy(now_ns() - start_ns);
+        if (times) {
+            while (now_ns() - start_ns < spin_ns) {
+            }
+            count_busy(now_ns() - start_ns);
+        }
         if (nap.tv_nsec && n < BATCH) nanosleep(&nap, NULL);
     }
     getrusage(RUSAGE_SELF, &used);
