@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.engines import (
@@ -44,8 +44,15 @@ _interval = st.lists(
     max_size=5,
 )
 
+AT_ONE_TIME = [
+    Datagram(b"a:1|g\na:-4|g|#veneurlocalonly", reader=0, now_ns=NOW_NS),
+    Datagram(b"a:1|g\na:1|g", reader=1, now_ns=NOW_NS),
+]
+"""Gauges of two scopes, which become one where both are published."""
+
 
 @needs_native
+@example(traffic=[[], AT_ONE_TIME], ttl_s=15.0, extend_tags=(), role=Role.OWNER)
 @given(
     traffic=st.lists(_interval, min_size=2, max_size=5),
     ttl_s=st.sampled_from([0.0, 15.0, 25.0, 3600.0]),

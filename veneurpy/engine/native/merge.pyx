@@ -129,9 +129,10 @@ cdef void _add_part(Merge* m, Series* s, const Arena* a, Entry* e) noexcept nogi
 
 
 cdef void _take_carried(const Entry* e, double value, Series* s) noexcept nogil:
-    """A gauge of an interval before: what carries is merged first."""
-    if gauge_times(e)[pair_count(e.hi) & 1] >= s.gauge_ns:
-        s.gauge_ns = gauge_times(e)[pair_count(e.hi) & 1]
+    """A gauge of an interval before: what carries is merged first. Of two of one time the larger stays."""
+    cdef i64 ns = gauge_times(e)[pair_count(e.hi) & 1]
+    if ns > s.gauge_ns or (ns == s.gauge_ns and s.value < value):
+        s.gauge_ns = ns
         s.value = value
         s.carried = True
 
