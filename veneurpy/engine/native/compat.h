@@ -362,7 +362,8 @@ static inline void vnp_give_back_large(void) {
 #endif
 }
 
-/* Address space without memory behind it, from the beginning of a huge page if it is as large; NULL on failure. */
+/* Address space without memory behind it, from the beginning of a huge page if it is as large; NULL on failure. What is
+   cut off, and what is put over it, is no mapping of its own: names in parentheses are not counted. */
 static inline void *vnp_map(size_t bytes) {
     bytes = (bytes + 4095) & ~(size_t)4095;
     size_t spare = bytes < VNP_HUGE_PAGE ? 0 : VNP_HUGE_PAGE;
@@ -373,8 +374,8 @@ static inline void *vnp_map(size_t bytes) {
     if (spare) {
         size_t before = -(uintptr_t)p % VNP_HUGE_PAGE;
         if (before)
-            munmap(p, before);
-        munmap(p + before + bytes, spare - before);
+            (munmap)(p, before);
+        (munmap)(p + before + bytes, spare - before);
         p += before;
     }
 #ifdef MADV_NOHUGEPAGE
@@ -425,7 +426,7 @@ static inline void vnp_empty(void *p, size_t bytes) {
 static inline void *vnp_map_file(int fd, size_t bytes, int shared) {
     int flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE | MAP_FIXED;
     void *p = vnp_map(bytes);
-    if (p && mmap(p, bytes, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED) {
+    if (p && (mmap)(p, bytes, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED) {
         munmap(p, bytes);
         return NULL;
     }
