@@ -6,6 +6,7 @@ import contextlib
 import os
 import ssl
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 Stamp = tuple[int, int, int] | None
@@ -48,6 +49,20 @@ def why_out_of_date(context: ssl.SSLContext, certificate: str) -> str:
     except ssl.SSLError:
         pass  # whatever keeps them from each other, it is not this
     return ""
+
+
+def read_pem(path: str) -> str:
+    """What a file says. Raises ValueError, which tells what was expected."""
+    try:
+        return Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ValueError(unreadable(path, exc)) from exc
+
+
+def unreadable(path: str, error: Exception) -> str:
+    """Why a file is of no use, in words."""
+    why = error.strerror if isinstance(error, OSError) else "not a text"
+    return f"{path} cannot be read ({why}): expected PEM text or the path of a file with it"
 
 
 def names_in(certificate: Mapping[str, Any] | None) -> frozenset[str]:

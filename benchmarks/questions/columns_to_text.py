@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.answers import Answer, Figure, Target
-from benchmarks.c_loop import REFERENCE_RATE, c_loop_rate
+from benchmarks.c_loop import machine_speed
 from benchmarks.feeding import chunks_of, native_engine, rotate
 from benchmarks.load import Load, write_lines
 from benchmarks.questions.interval_to_columns import LINES, PLAN
@@ -64,7 +64,7 @@ def measure(rounds: int) -> Answer:
         for _ in range(rounds):
             for what, load in CASES:
                 write_lines(load, lines, LINES)
-                scale = c_loop_rate(base, series=1000, work="counters") / REFERENCE_RATE
+                scale = machine_speed(base)
                 with native_engine() as engine:
                     reader = engine.open_reader("bench")
                     for chunk in chunks_of(lines):

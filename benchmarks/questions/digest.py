@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.answers import Answer, Figure, Target
-from benchmarks.c_loop import PASSES, REFERENCE_RATE, c_loop_rate
+from benchmarks.c_loop import PASSES, machine_speed
 from benchmarks.feeding import chunks_of
 from benchmarks.load import Load, write_lines
 from benchmarks.questions.in_memory import COUNTERS, INTERVALS, LINES, TIMERS, Turn, known
@@ -37,8 +37,8 @@ def measure(rounds: int) -> Answer:
                 counters = stack.enter_context(_engine(COUNTERS, Path(folder, "lines")))
                 timers = stack.enter_context(_engine(TIMERS, Path(folder, "lines")))
                 for _ in range(TURNS):
-                    c_loop = c_loop_rate(base, series=1000, work="counters")
+                    speed = machine_speed(base)
                     more_s = -1 / counters() + 1 / timers()
-                    taken_ns.append(1e9 * more_s * c_loop / REFERENCE_RATE)
+                    taken_ns.append(1e9 * more_s * speed)
     figure = Figure("digest", "ns a sample", tuple(taken_ns), Target("<=", 40))
     return Answer("Digest", METHOD, (figure,))

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.answers import Answer, Figure, Target
-from benchmarks.c_loop import REFERENCE_RATE, c_loop_rate
+from benchmarks.c_loop import machine_speed
 from benchmarks.feeding import native_engine, rotate
 from benchmarks.load import Load, write_lines
 from benchmarks.questions.interval_to_columns import PLAN
@@ -80,7 +80,7 @@ def measure(rounds: int) -> Answer:
         write_lines(Load(mix="counters"), lines, 1_000_000)
         for _ in range(rounds):
             for what, (filters, _) in CASES.items():
-                scale = c_loop_rate(lines, series=1000, work="counters") / REFERENCE_RATE
+                scale = machine_speed(lines)
                 plain_s = _spent_s(None, traffic)
                 config = parse_config(f"filters: {filters}").config
                 rewriter = FilterRewriter(filters_of(config.filters))

@@ -20,7 +20,7 @@ import h2.connection
 import h2.events
 
 from benchmarks.answers import Answer, Figure, Target
-from benchmarks.c_loop import REFERENCE_RATE, c_loop_rate
+from benchmarks.c_loop import machine_speed
 from benchmarks.forwarding import OwnerProcess, counter, digest, in_data_frames, owner
 from benchmarks.load import Load, write_lines
 from veneurpy.engine.reference_protobuf import bytes_field
@@ -58,9 +58,9 @@ def measure(rounds: int) -> Answer:
         for _ in range(rounds * TURNS):
             with owner() as process:
                 send = partial(_stream, process.port, messages)
-                streams.append(_rates(process, STREAMED, send, _speed(lines)))
+                streams.append(_rates(process, STREAMED, send, machine_speed(lines)))
                 send = partial(_deliver, process.port, payload)
-                own.append(_rates(process, DIGESTS, send, _speed(lines)))
+                own.append(_rates(process, DIGESTS, send, machine_speed(lines)))
     return Answer(
         "Forwarding to one owner",
         METHOD,
@@ -69,11 +69,6 @@ def measure(rounds: int) -> Answer:
             *_figures("own method", "digests", own, Target(">=", 100_000)),
         ),
     )
-
-
-def _speed(lines: Path) -> float:
-    """Of the machine just now, as a multiple of the one that figures are given for."""
-    return c_loop_rate(lines, series=1000, work="counters") / REFERENCE_RATE
 
 
 class Rates(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.answers import Answer, Figure, Target
-from benchmarks.c_loop import REFERENCE_RATE, c_loop_rate
+from benchmarks.c_loop import machine_speed
 from benchmarks.feeding import check_accounts, chunks_of, native_engine, rotate
 from benchmarks.lateness import Cost, cost_of
 from benchmarks.load import Load, Sent, write_lines
@@ -107,7 +107,7 @@ def measure(rounds: int) -> Answer:
         for _ in range(rounds):
             for case in CASES:
                 written = write_lines(case.load, lines, LINES)
-                scale = c_loop_rate(base, series=1000, work="counters") / REFERENCE_RATE
+                scale = machine_speed(base)
                 for when, found in costs(case, chunks_of(lines), written).items():
                     spent_s[f"{case.what}, {when}"].append(found.cpu_s * scale)
                     late[case.what].append(found.late_ms)

@@ -116,11 +116,8 @@ def measure(rounds: int) -> Answer:
             "Python, asyncio, only counting": stack.enter_context(python_counter("asyncio")),
             "Python, uvloop, only counting": stack.enter_context(python_counter("uvloop")),
         }
-        loads = (
-            (daemon, Load(series=series, lines_each=PACKED))
-            for (_, series), daemon in daemons.items()
-        )
-        windows.warm(tuple(loads), PACKED_RATE)
+        for_each = [(daemons[mode, n], Load(series=n, lines_each=PACKED)) for mode, n in daemons]
+        windows.warm(for_each, PACKED_RATE)
         for _ in range(rounds):
             for case in CASES:
                 beside = [("bare", counting)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.answers import Answer, Figure, Target
-from benchmarks.c_loop import REFERENCE_RATE, c_loop_rate
+from benchmarks.c_loop import machine_speed
 from benchmarks.feeding import check_accounts, chunks_of, native_engine, rotate
 from benchmarks.load import Load, Sent, write_lines
 from veneurpy.engine import Encoded, Engine, OwnerTable, Role
@@ -114,7 +114,7 @@ def measure(rounds: int) -> Answer:
         for _ in range(rounds):
             for load, ask in CASES:
                 written = write_lines(load, lines, LINES)
-                scale = c_loop_rate(base, series=1000, work="counters") / REFERENCE_RATE
+                scale = machine_speed(base)
                 with native_engine() as engine:
                     for what, rate in ask(engine, chunks_of(lines), written).items():
                         rates[what].append(rate / scale)

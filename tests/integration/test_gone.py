@@ -72,13 +72,18 @@ def test_what_goes_with_the_spool_is_named(tmp_path: Path) -> None:
     assert ("state_dir", True) == (failed["what"], " 1 rows " in failed["error"])
 
 
+def accounts(daemon: Daemon) -> dict[str, Any]:
+    """What became of the batches that it forwards."""
+    found: dict[str, Any] = daemon.get("/api/v1/status")["forward"]["accounts"]
+    return found
+
+
 def test_batches_that_go_with_the_spool_are_named(tmp_path: Path) -> None:
     """What waits for an owner that is away ends with the process, and is given up by name."""
     settings = {**directories(tmp_path), "interval": "200ms", "forward_address": "127.0.0.1:1"}
     with running_daemon(tmp_path, shutdown_timeout="2s", **settings) as daemon:
         send_lines(daemon.port, "users:a|s")
-        accounts = lambda: daemon.get("/api/v1/status")["forward"]["accounts"]  # noqa: E731
-        wait_until(lambda: accounts()["encoded"]["batches"] == 1, "it was not encoded")
+        wait_until(lambda: accounts(daemon)["encoded"]["batches"] == 1, "it was not encoded")
         (tmp_path / "state" / "spool.db").unlink()
         assert 0 == daemon.stop()
     assert [1] == [line["batches"] for line in daemon.logged("batches_lost")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -38,8 +38,15 @@ class Taking:
 
     async def until_taken(self, count: int) -> None:
         """Lets the event loop run until so many have been taken."""
+        await self._until(lambda: len(self.taken) >= count)
+
+    async def until_failed(self) -> None:
+        """Lets the event loop run until a failure has been told."""
+        await self._until(lambda: bool(self.failures))
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(30):
-            while len(self.taken) < count:  # noqa: ASYNC110 - it tells nobody
+            while not holds():  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0)
 
     def close(self) -> None:
@@ -74,9 +81,7 @@ async def test_a_failure_is_told_once_a_pause(taking: Taking) -> None:
     taking.error = OSError(errno.ENFILE, "full")
     taking.acceptor.open()
     with taking.connect():
-        async with asyncio.timeout(30):
-            while not taking.failures:  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0)
+        await taking.until_failed()
         for _ in range(50):
             await asyncio.sleep(0)
         assert ([taking.error], 1) == (taking.failures, taking.calls)
@@ -89,9 +94,7 @@ async def test_a_closed_one_does_not_come_back(taking: Taking) -> None:
     taking.error = OSError(errno.ENFILE, "full")
     taking.acceptor.open()
     with taking.connect():
-        async with asyncio.timeout(30):
-            while not taking.failures:  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0)
+        await taking.until_failed()
         taking.acceptor.close()
         assert "pausing=False" in repr(taking.acceptor)
 

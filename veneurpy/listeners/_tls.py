@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
 
-from veneurpy.certificates import Stamp, load_pair, stamps, why_out_of_date
+from veneurpy.certificates import Stamp, load_pair, read_pem, stamps, why_out_of_date
 from veneurpy.errors import ListenError
 
 _PEM = "-----BEGIN"
@@ -95,9 +94,6 @@ def _pem(key: str, text: str) -> str:
     if _PEM in text:
         return text
     try:
-        return Path(text).read_text()
-    except (OSError, UnicodeDecodeError) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else "not a text"
-        raise ListenError(
-            f"{key}: {text} cannot be read ({why}): expected PEM text or the path of a file with it"
-        ) from exc
+        return read_pem(text)
+    except ValueError as exc:
+        raise ListenError(f"{key}: {exc}") from exc

@@ -6,10 +6,9 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
-from veneurpy.certificates import Stamp, load_pair, stamps
+from veneurpy.certificates import Stamp, load_pair, read_pem, stamps, unreadable
 from veneurpy.errors import ConfigError
 
 
@@ -134,7 +133,7 @@ def _speaking_of(authority: str) -> Iterator[None]:
         what = f"the authority {_shown(authority)} is no certificate in PEM"
         raise ValueError(f"{what}: {exc.reason or exc}") from exc
     except OSError as exc:
-        raise ValueError(_unreadable(authority, exc)) from exc
+        raise ValueError(unreadable(authority, exc)) from exc
 
 
 def _authority(text: str) -> tuple[str | None, str | None]:
@@ -144,17 +143,7 @@ def _authority(text: str) -> tuple[str | None, str | None]:
 
 def _text(text: str) -> str:
     """PEM text, of a file where it is a path. Raises ValueError where that cannot be read."""
-    if _is_pem(text):
-        return text
-    try:
-        return Path(text).read_text()
-    except OSError as exc:
-        raise ValueError(_unreadable(text, exc)) from exc
-
-
-def _unreadable(path: str, error: OSError) -> str:
-    what = "expected PEM text or the path of a file with it"
-    return f"{path} cannot be read ({error.strerror}): {what}"
+    return text if _is_pem(text) else read_pem(text)
 
 
 def _shown(text: str) -> str:

@@ -37,8 +37,10 @@ class Durable:
     def __init__(
         self, config: Config, lanes: Sequence[Lane], *, clock: Clock, telemetry: Telemetry
     ) -> None:
-        folder = self._state_dir = Path(config.state_dir)
+        folder = Path(config.state_dir)
         self._arena_dir = Path(config.arena_dir)
+        self._spool_file, self._arena_lock = folder / "spool.db", self._arena_dir / "lock"
+        self._files = (folder / "lock", self._spool_file, self._arena_lock)
         self._telemetry = telemetry
         self._lock = StateLock(folder)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -113,17 +115,16 @@ class Durable:
     @property
     def is_lost(self) -> bool:
         """Whether the next process will not find what the spool has."""
-        return self._state_dir / "spool.db" in self.gone
+        return self._spool_file in self.gone
 
     @property
     def is_kept(self) -> bool:
         """Whether it will find the open interval as well; it can do without a lock of ours."""
-        return not self.is_lost and self._arena_dir / "lock" not in self.gone
+        return not self.is_lost and self._arena_lock not in self.gone
 
     def anchor(self) -> None:
         """Once all files are there: from now on `look` tells of those that go."""
-        files = [self._state_dir / "lock", self._state_dir / "spool.db", self._arena_dir / "lock"]
-        self._anchors = Anchors(*files)
+        self._anchors = Anchors(*self._files)
 
     async def look(self) -> None:
         """Sets `gone`, and tells of what it has."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.engines import END_MS, NOW_NS, START_MS, needs_native
+from tests.waiting import wait_until
 from veneurpy.engine import EngineOptions, open_engine
 
 HUGE_PAGE = 1 << 21
@@ -54,10 +54,7 @@ def check_small_store(arena_dir: Path | None) -> None:
             feed(b"shop.seconds:%s|ms|#id:%d" % (values, number), now_ns=NOW_NS)
         counted = engine.memory.arenas
         engine.rotate(END_MS).release()
-        deadline_s = time.monotonic() + PATIENCE_S
-        while huge_bytes() - before < 2 * HUGE_PAGE:
-            assert time.monotonic() < deadline_s, "there are none"
-            time.sleep(0.01)
+        wait_until(lambda: huge_bytes() - before >= 2 * HUGE_PAGE, "there are none", PATIENCE_S)
 
         assert counted < engine.memory.arenas <= counted + 2 * HUGE_PAGE
 

@@ -138,12 +138,10 @@ class CertificateOutOfDate(Event):
     """A listener's certificate has expired, or is not valid yet: clients turn away from it."""
 
     level: ClassVar[Level] = "error"
+    counter: ClassVar[Metric] = metrics.CERTIFICATES_UNUSABLE
     listener: str
     reason: str
     mend: str = "put a certificate that is valid and its key there, and look at the machine's clock"
-
-    def counts(self) -> Iterator[Count]:
-        yield metrics.CERTIFICATES_UNUSABLE, 1, {}
 
 
 @dataclass(frozen=True, slots=True)
