@@ -15,6 +15,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 import veneurpy.engine.native
 
@@ -52,6 +53,8 @@ def grown(before: Held) -> Held:
 def pytest_configure() -> None:
     """Before any test module is imported."""
     use_build(Path(os.environ["VENEURPY_BUILD"]))
+    # libuv's pipe for signals: the process opens it with its first loop and keeps it.
+    uvloop.new_event_loop().close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
