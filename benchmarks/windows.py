@@ -47,18 +47,27 @@ class Windows:
     def warm(self, receivers: Collection[tuple[Receiving, Load]], rate: float) -> None:
         """Fills some intervals of theirs before anything is measured."""
         for _ in range(WARM_INTERVALS):
-            self._wait_for_quiet()
+            self._wait_for_quiet(self.window_s)
             for receiver, load in receivers:
                 _fill(receiver, load, rate, seconds=self.window_s)
             time.sleep(self.interval_s - time.time() % self.interval_s)
 
-    def take(self, name: str, receiver: Receiving, load: Load, rate: float) -> None:
+    def take(
+        self,
+        name: str,
+        receiver: Receiving,
+        load: Load,
+        rate: float,
+        *,
+        seconds: float | None = None,
+    ) -> None:
         """Measures one window at so many datagrams/s (0: as many as can be sent)."""
-        self._wait_for_quiet()
+        window_s = self.window_s if seconds is None else seconds
+        self._wait_for_quiet(window_s)
         pid, port = receiver.pid, receiver.port
         _fill(receiver, load, rate, seconds=WARM_S)
         before_s, dropped_before = cpu_s(pid), udp_drops(port, pid)
-        sender = start_sending(load, port, rate=rate, seconds=self.window_s, receiver_pid=pid)
+        sender = start_sending(load, port, rate=rate, seconds=window_s, receiver_pid=pid)
         sent = finish(sender)
         wait_until_read(receiver)
         used_s, dropped = cpu_s(pid) - before_s, udp_drops(port, pid) - dropped_before
@@ -66,9 +75,9 @@ class Windows:
         self.drops[name].append(dropped)
         self.taken[name].append((sent.datagrams - dropped) * load.lines_each / sent.elapsed_s)
 
-    def _wait_for_quiet(self) -> None:
+    def _wait_for_quiet(self, window_s: float) -> None:
         if self.interval_s:
-            time.sleep(seconds_to_quiet(time.time(), self.interval_s, WARM_S + self.window_s))
+            time.sleep(seconds_to_quiet(time.time(), self.interval_s, WARM_S + window_s))
 
 
 def seconds_to_quiet(now_s: float, interval_s: float, load_s: float) -> float:

@@ -25,6 +25,7 @@ cdef enum:
 
 # A nap is worth it when it saves some calls of the kernel; below this pace it would only add one.
 cdef double LEAST_PACE = 4.0
+cdef double LONGEST_GAP_NS = 5e7        # of a pause, what counts: after a long one too, naps begin soon
 
 
 cdef inline void _receive_into(Receiver* r, Arena* arena) noexcept nogil:
@@ -198,6 +199,8 @@ cdef inline void _measure_pace(Receiver* r, i64 now_ns) noexcept nogil:
     cdef i64 passed_ns = now_ns - r.last_short_ns
     if passed_ns > 0:
         r.pace += (1e6 * r.since_short / passed_ns - r.pace) / 4
+        r.came += r.since_short - r.came / 4
+        r.came_in_ns += min(<double>passed_ns, LONGEST_GAP_NS) - r.came_in_ns / 4
     r.last_short_ns = now_ns
     r.since_short = 0
 
@@ -205,10 +208,11 @@ cdef inline void _measure_pace(Receiver* r, i64 now_ns) noexcept nogil:
 cdef inline void _nap(Receiver* r) noexcept nogil:
     """Lets datagrams gather: fewer wake-ups and calls of the kernel, for the sender too.
 
-    Only at a pace that makes up for the nap, and never for longer than the receive buffer allows.
+    Only if as many come as make up for the nap, bursts and pauses taken together, and never for longer than the
+    receive buffer allows at the pace of a burst.
     """
     cdef double ns = NAP_NS
-    if not r.coalesces or r.pace < LEAST_PACE:
+    if not r.coalesces or 1e6 * r.came < LEAST_PACE * r.came_in_ns:
         return
     if r.pace > r.most_asleep:
         ns = ns * r.most_asleep / r.pace
