@@ -36,7 +36,7 @@ check: build $(VENV)/.dev ## Format, lint, types, stubs, layers
 bench: build $(VENV)/.dev ## Measure the speed beside the yardsticks; ARGS="udp_cpu" asks one question only
 	$(BIN)/python -m benchmarks.bench $(ARGS)
 
-peers: build/peers/veneur-proxy build/peers/statsd_exporter ## Build the other daemons that `make bench` measures beside ours; needs Go
+peers: build/peers/veneur-proxy build/peers/statsd_exporter build/peers/statsd ## Build the other daemons that `make bench` measures beside ours; needs Go and npm
 
 soak: build $(VENV)/.dev ## Load a daemon for ten minutes; ARGS="--seconds 60" for less
 	$(BIN)/python -m benchmarks.soak $(ARGS)
@@ -122,6 +122,9 @@ build/peers/veneur-proxy: tests/interop/veneur/go.mod tests/interop/veneur/go.su
 
 build/peers/statsd_exporter:
 	GOBIN=$(CURDIR)/$(@D) go install github.com/prometheus/statsd_exporter@v0.31.0
+
+build/peers/statsd:
+	npm install --no-audit --no-fund --omit=optional --loglevel=error --prefix $@ statsd@0.9.0
 
 # What the targets stand on
 

@@ -11,12 +11,13 @@ from benchmarks.charts import Bar, Chart
 from benchmarks.load import Load
 from benchmarks.peers.ours import BARE, VENEURPY
 from benchmarks.peers.peer import running
+from benchmarks.peers.statsd import STATSD
 from benchmarks.peers.statsd_exporter import STATSD_EXPORTER
 from benchmarks.peers.veneur import VENEUR
 from benchmarks.receivers import Receiver
 from benchmarks.windows import Windows
 
-PEERS = (BARE, VENEURPY, VENEUR, STATSD_EXPORTER)
+PEERS = (BARE, VENEURPY, VENEUR, STATSD_EXPORTER, STATSD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ METHOD = """\
 CPU time a datagram as above: {cases}; the mix over 1,000 series unless said otherwise. All
 receive from the same load generator, which sends the same bytes to each. Each daemon has one
 reader where that can be set and a sink that discards, and is otherwise as it comes;
-statsd_exporter has no flush. {place} Drops are the kernel's, in all rounds: the price of a
-receive buffer that overflows. Daemons that are not installed are left out: {missing}."""
+statsd_exporter has no flush, statsd no way to ask for a larger socket buffer. {place}
+Drops are the kernel's, in all rounds: the price of a receive buffer that overflows.
+Daemons that are not installed are left out: {missing}."""
 
 IN_NAMESPACES = "Each runs in a network namespace of its own, with the load generator beside it."
 ON_THE_HOST = "Namespaces were not allowed here: all ran in that of the host."
