@@ -11,7 +11,7 @@ from veneurpy.engine.native.blocks cimport (
     word_block,
 )
 from veneurpy.engine.native.compat cimport i64, store_pair, u8, u16, u32, u64
-from veneurpy.engine.native.hash cimport hash_mark, hash_pair
+from veneurpy.engine.native.hash cimport MARK_SCOPE, hash_mark, hash_pair
 from veneurpy.engine.native.hll cimport (
     HLL_REGISTERS, hll_dense_from_exact, hll_dense_merge, hll_exact_insert,
 )
@@ -37,7 +37,6 @@ cdef enum:
     METRICS_FIELD = 1 << 3 | BYTES
     PREFIX_BYTES = 5                    # of a message in a stream: a flag, and its length
     MAX_MESSAGE_BYTES = 4 << 20         # as in engine.exchange
-    MARK_SCOPE = 1 << 10
     LAST_PAIRS_CLASS = 7
     # Tables and blocks grow by factors: what a value may take, all blocks that it outgrows together.
     BYTES_A_MEMBER = 64

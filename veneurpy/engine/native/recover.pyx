@@ -19,7 +19,7 @@ from veneurpy.engine.native.changes cimport changes_salvage
 from veneurpy.engine.native.check cimport hash_check
 from veneurpy.engine.native.compat cimport BATCH, batch_fetched, empty, i64, map_file, munmap, u8, u32, u64
 from veneurpy.engine.native.entries cimport entry_flags
-from veneurpy.engine.native.hash cimport hash_mark, hash_pair
+from veneurpy.engine.native.hash cimport hash_mark, hash_pair, timestamp_mark
 from veneurpy.engine.native.hll cimport HLL_REGISTERS, hll_dense_add, hll_exact_insert
 from veneurpy.engine.native.pair cimport pair_count, pair_is_sound
 from veneurpy.engine.native.scope cimport SCOPES
@@ -28,7 +28,6 @@ from veneurpy.engine.native.store cimport GROUP
 from veneurpy.engine.native.tdigest cimport Centroid
 
 cdef enum:
-    MARK_TIMESTAMP = 1 << 8
     LARGEST_REGISTER = 51
     LARGEST_DIGEST_BLOCK = 1 << 20
     LARGEST_DATAGRAM = 1 << 20          # the stretch of a stream that is fed at once, too
@@ -88,7 +87,7 @@ cdef bint _is_entry(const Arena* a, Entry* e) noexcept nogil:
         # The hash has room for so much of it, and no T comes near.
         if timestamp < 1 or timestamp >> 48:
             return False
-        h ^= hash_mark(&a.header.identity.key, (<u64>timestamp << 16) | MARK_TIMESTAMP)
+        h ^= timestamp_mark(&a.header.identity.key, timestamp)
     # The hash does not cover the flags; they follow from the tags.
     return h == e.hash and _tag_flags(e) == entry_flags(
         cut(key + e.name_len, e.tags_len, 0, e.tags_len), e.flags & ENTRY_TIMESTAMP != 0)
