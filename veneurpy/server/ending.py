@@ -84,7 +84,7 @@ class Ending:
         return self._hands_over and self._durable.is_kept
 
     async def _leave(self) -> bool:
-        """Stops to read and to deliver: the next process goes on with both."""
+        """Stops reading and delivering: the next process goes on with both."""
         for listener in self._listeners:
             await self._steps.attempt(listener.name, listener.leave(), self._deadline)
         if self._between is not None:
