@@ -27,8 +27,8 @@ PACKED = {
 METHOD = f"""\
 As above, in windows of {WINDOW_S:g} s: the mix over 1,000 series, one metric a datagram, to a
 daemon with `coalesce: false` and immediately after to one that lets datagrams gather, at rates
-from {RATES[0]:,}/s to all that one core of the load generator can send. Below that a datagram
-costs a wake-up whatever one does. Then datagrams of 20 metrics, as many as one core can send,
+from {RATES[0]:,}/s to all that one core of the load generator can send. Below that, each
+datagram costs a wake-up in either case. Then datagrams of 20 metrics, as many as one core can send,
 which a third daemon must all take. Each asks for a socket buffer of {RCVBUF_BYTES >> 20} MiB."""
 
 
