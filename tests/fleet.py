@@ -177,7 +177,7 @@ class Fleet:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Lets time pass, in steps, until something is so.
 
-        Between the steps all threads have some turns: what one has to do takes no time of the clock.
+        Between the steps threads have some turns: what they do takes no time of the clock.
         """
         async with asyncio.timeout(20):
             while not condition():
