@@ -6,10 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYX := $(wildcard veneurpy/engine/native/*.pyx)
-NATIVE := $(PYX) $(wildcard veneurpy/engine/native/*.pxd veneurpy/engine/native/*.h)
+HEADERS := $(wildcard veneurpy/engine/native/*.h)
+NATIVE := $(PYX) $(HEADERS) $(wildcard veneurpy/engine/native/*.pxd)
 STUBBED := $(subst /,.,$(basename $(wildcard veneurpy/engine/native/*.pyi)))
 FROM_PROJECT = $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))$(1))')
-BUILD_EXT = $(BIN)/python -W ignore -c 'import setuptools; setuptools.setup()' --quiet build_ext --inplace --parallel $(JOBS)
+BUILD_EXT = $(BIN)/python setup.py --quiet build_ext --inplace --parallel $(JOBS)
 FAIL = { echo "veneurpy: $(1)" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
@@ -92,7 +93,7 @@ clean: ## Remove everything that was built, .venv included
 # Builds beside the usual one: the C that it generated, compiled again
 
 SANITIZED = -shared -fPIC -g -O1 -fno-omit-frame-pointer -fno-math-errno -ffp-contract=off \
-	-fno-sanitize-recover=undefined -DVENEURPY_DEBUG -include $(HERE)compat.h -I$(HERE) \
+	-fno-sanitize-recover=undefined -DVENEURPY_DEBUG -include $(HERE)held.h -I$(HERE) \
 	-I$(call SYSCONFIG,get_path("include"))
 HERE := veneurpy/engine/native/
 ASAN := $(PYX:$(HERE)%.pyx=build/asan/%.so)
@@ -103,12 +104,12 @@ ASAN_TESTS := tests/golden tests/property tests/unit/engine tests/unit/listeners
 	tests/unit/server/test_disk_troubles.py tests/fuzz \
 	tests/recovery/test_corruption.py tests/recovery/test_arena_dir.py
 
-build/asan/%.so: $(HERE)%.c $(HERE)compat.h
+build/asan/%.so: $(HERE)%.c $(HEADERS)
 	@mkdir -p $(@D)
 	@echo "gcc -fsanitize=address,undefined $<"
 	@gcc $(SANITIZED) -fsanitize=address,undefined -o $@ $<
 
-build/fuzz/%.so: $(HERE)%.c $(HERE)compat.h
+build/fuzz/%.so: $(HERE)%.c $(HEADERS)
 	@mkdir -p $(@D)
 	@command -v clang >/dev/null || $(call FAIL,clang is needed: 'make services' installs it.)
 	@echo "clang -fsanitize=fuzzer-no-link,address,undefined $<"
@@ -150,7 +151,7 @@ $(VENV)/.compiler: $(VENV)/.created
 
 # The build back end's own requirements come from pyproject.toml; without isolation a second build is quick.
 # cythonize runs first and in processes, since setuptools would do it one by one.
-$(VENV)/.built: pyproject.toml $(NATIVE) | $(VENV)/.compiler
+$(VENV)/.built: pyproject.toml setup.py $(NATIVE) | $(VENV)/.compiler
 	$(if $(filter pyproject.toml,$?),$(PIP) $(call FROM_PROJECT,["build-system"]["requires"]))
 	$(if $(PYX),$(BIN)/cythonize --quiet -j $(JOBS) $(PYX))
 	$(if $(filter pyproject.toml,$?),$(PIP) --no-build-isolation --editable .,$(BUILD_EXT))

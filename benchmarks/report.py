@@ -24,14 +24,14 @@ HEAD = ("median", "from … to", "target")
 INTRODUCTION = """\
 # Performance
 
-Written by `make bench` in one run, {when}; a question that was asked again since says when.
+Written by `make bench` in one run, {when}; questions that were asked again later say when.
 
 Machine: {machine}.
 
-A figure is the median of its rounds ({rounds}; of all turns, where a round has several), in which
-what is compared ran by turns; "from … to" are the extremes; "always" is a target of all of them.
-The speed of a shared machine moves while one looks: compare ratios, not absolute figures.
-[benchmarks/README.md](../benchmarks/README.md) tells the method and its limits.
+A figure is the median of its {rounds} rounds (of all turns, where a round has several), in which
+what is compared ran by turns. "from … to" are the extremes; a target with "always" holds for each
+of them. A shared machine is faster at one moment than at another: compare ratios, not absolute
+figures. [benchmarks/README.md](../benchmarks/README.md) explains the method and its limits.
 
 ## Targets
 

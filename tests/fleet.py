@@ -26,6 +26,7 @@ from veneurpy.spool import Owed, Part, Record, Spare, Spool
 from veneurpy.telemetry import Telemetry
 from veneurpy.testing import START_MS, FakeClock, columns_of
 
+TURNS = 10
 INTERVAL_MS = 10_000
 SPARE_BYTES = 1000
 Rows = dict[tuple[str, int], tuple[int, float]]
@@ -174,12 +175,18 @@ class Fleet:
         self.sender.encoded(outgoing.batches, outgoing.carry, is_kept=committed.kept)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Lets time pass, in steps, until something is so."""
+        """Lets time pass, in steps, until something is so.
+
+        Between the steps threads have some turns: what they do takes no time of the clock.
+        """
         async with asyncio.timeout(20):
             while not condition():
                 self.clock.advance(0.25)
-                for owner in self.owners.values():
-                    await owner.tick()
+                for _ in range(TURNS):
+                    for owner in self.owners.values():
+                        await owner.tick()
+                    for spool in self.spools:
+                        await spool.do(lambda _: None)
 
     @property
     def pending(self) -> int:

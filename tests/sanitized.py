@@ -1,6 +1,6 @@
 """Runs the tests with another build of the native modules: `pytest -p tests.sanitized`.
 
-VENEURPY_BUILD is its directory. Such a build is compiled with VENEURPY_DEBUG (compat.h), so that
+VENEURPY_BUILD is its directory. Such a build is compiled with VENEURPY_DEBUG (held.h), so that
 what it holds can be asked: every test gives back all that it took.
 """
 

@@ -93,6 +93,7 @@ def encoded(
     carry: bytes = b"",
     sources: Sequence[ImportStore] = (),
     options: EngineOptions | None = None,
+    max_bytes: int = 1 << 20,
 ) -> tuple[list[bytes], bytes]:
     """(payloads, carry) of an interval that received the datagrams; for Veneurs if `foreign`."""
     engine = open_engine(kind, options or EngineOptions(), start_ms=START_MS)
@@ -101,7 +102,14 @@ def encoded(
         reader.feed(datagram, now_ns=NOW_NS)
     interval = engine.rotate(END_MS)
     owners = frozenset(range(len(table.members))) if foreign else frozenset[int]()
-    encoding = interval.encode(table, role=role, veneur_owners=owners, carry=carry, sources=sources)
+    encoding = interval.encode(
+        table,
+        role=role,
+        max_bytes=max_bytes,
+        veneur_owners=owners,
+        carry=carry,
+        sources=sources,
+    )
     interval.release()
     engine.close()
     return [part.payload for part in encoding.parts], encoding.carry

@@ -234,7 +234,7 @@ class Listener(Protocol):
         ...
 
     async def leave(self) -> None:
-        """Stops to read, and leaves the sockets to whoever else holds them."""
+        """Stops reading, and leaves the sockets to whoever else holds them."""
         ...
 
 

@@ -40,7 +40,7 @@ METHOD = f"""\
 {SERIES:,} counters of 100 names and four tags, one of them of each series alone, are fed and the
 interval is closed: CPU time of the thread that asks for its accounts and its columns, for each
 series, less that of an engine without filters just before; scaled to a machine on which
-`c_loop` takes 20 M lines/s. Each of the series has a new name in the end. The last of {INTERVALS}
+`c_loop` takes 20 M lines/s. In the end each series has a new name. The last of {INTERVALS}
 intervals, in which names and tags are known."""
 
 

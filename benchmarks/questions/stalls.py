@@ -29,11 +29,11 @@ A reader of the native engine receives {RATE * LINES_EACH:,} lines/s in datagram
 {LINES_EACH}, each line of a series that the interval has not seen, from none to {SERIES:,};
 then the engine is rotated, and while the columns of that interval are computed the next one
 does the same, {INTERVALS} times. Page reservation, growth of the table, rotation and the flush
-beside it all fall into that. Counted is each batch of datagrams by the time from its arrival
-until all of it was applied; and the same of `bare`, which is sent the same just after, and looks
-at the clock for as long as half of the engine's batches took: it meets as much of what a shared
-machine takes away. Times are known to an eighth, and the larger bound is shown. The batches of all
-rounds are put together."""
+beside it all fall into that. Each batch of datagrams counts, with the time from its arrival
+until all of it was applied. `bare` is sent the same just after and is as busy: with each batch it
+looks at the clock for as long as the engine's batches took at the median, so that a shared machine
+takes as much away from it. Times are known to an eighth, and the larger bound is shown. The batches
+of all rounds are put together."""
 
 
 def busy_of_engine() -> tuple[list[int], int]:

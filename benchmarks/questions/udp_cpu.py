@@ -85,9 +85,8 @@ window: what a flush takes is told in "Interval to columns"), {WARM_INTERVALS} o
 filled before, and its HTTP listener open; "blocking" is one with `coalesce: false`. Every receiver
 asks for a socket buffer of {RCVBUF_BYTES >> 20} MiB. `bare` is a blocking recvmmsg loop that only
 counts; each case is measured twice a round (those closest to their targets six times), just after a
-window of `bare` with the same load or just before one; one that gathers likewise beside
-`bare_coalesced`.
-`bare_coalesced` sleeps 1 ms after a batch that was not full."""
+window of `bare` with the same load or just before one; one that gathers, beside
+`bare_coalesced` instead, which sleeps 1 ms after a batch that was not full."""
 
 
 def settings_of(mode: Mode) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 from benchmarks.daemon import command_of
 from tests.daemon import Daemon, rows_in, running_daemon
 from tests.engines import Datagram, broken_equations, needs_native, run
+from tests.waiting import wait_until
 from veneurpy.engine import PointType
 from veneurpy.flush.summarise import plan_of
 from veneurpy.telemetry.statsd import MOST_BYTES
@@ -82,14 +83,6 @@ def send(daemon: Daemon, *datagrams: bytes) -> None:
             sender.sendto(datagram, ("127.0.0.1", daemon.port))
 
 
-def until(holds: Callable[[], object]) -> None:
-    """Waits for another process, which tells nobody when it is done."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
-
-
 def total(rows: list[dict[str, Any]], name: str) -> float:
     """The sum of all points of a name."""
     return sum(row["value"] for row in rows if row["name"] == name)
@@ -138,8 +131,10 @@ def test_intervals_follow_one_another_and_the_ledger_holds(
             assert ledger["total"]["holds"]
             return bool(ledger["intervals"] >= 8)
 
-        until(traffic)
-        until(lambda: one_listener(daemon.get("/api/v1/ledger"))["datagrams"] == sent)
+        wait_until(traffic, "eight intervals")
+        wait_until(
+            lambda: one_listener(daemon.get("/api/v1/ledger"))["datagrams"] == sent, "all is read"
+        )
         ledger = daemon.get("/api/v1/ledger")
         accounts = one_listener(ledger)
         assert daemon.stop() == 0
@@ -165,7 +160,7 @@ def test_a_hanging_sink_delays_nobody(tmp_path: Path, hanging_sink: dict[str, An
         for _ in range(3):
             seen = len(daemon.rows())
             send(daemon, b"hits:1|c")
-            until(lambda seen=seen: len(daemon.rows()) > seen)
+            wait_until(lambda seen=seen: len(daemon.rows()) > seen, "a flush")
         assert daemon.get("/api/v1/ledger")["total"]["sinks"]["hanging"]["points"]["pending"] == 3
         started = time.monotonic()
         assert daemon.stop() == 0
@@ -183,7 +178,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path, hanging_sink: dict[str, An
     with running_daemon(tmp_path, engine="python", **settings) as daemon:
         send(daemon, b"hits:1|c")
         daemon.process.send_signal(signal.SIGTERM)
-        until(lambda: daemon.logged("stopping"))
+        wait_until(lambda: daemon.logged("stopping"), "it begins to stop")
         assert daemon.stop(signal.SIGINT) == 1
 
 
@@ -193,7 +188,7 @@ def test_hanging_up_twice_is_no_impatience(tmp_path: Path, hanging_sink: dict[st
     with running_daemon(tmp_path, engine="python", **settings) as daemon:
         send(daemon, b"hits:1|c")
         daemon.process.send_signal(signal.SIGHUP)
-        until(lambda: daemon.logged("stopping"))
+        wait_until(lambda: daemon.logged("stopping"), "it begins to stop")
         daemon.process.send_signal(signal.SIGUSR2)
         assert daemon.stop(signal.SIGHUP) == 0
 
@@ -225,7 +220,7 @@ def test_a_thread_that_hangs_does_not_keep_the_process(
     }
     with running_daemon(tmp_path, engine="python", **settings) as daemon:
         send(daemon, b"hits:1|c")
-        until(lambda: daemon.get("/api/v1/status")["sinks"][0]["busy"])
+        wait_until(lambda: daemon.get("/api/v1/status")["sinks"][0]["busy"], "the sink is called")
         assert daemon.stop() == 0
 
 
@@ -264,7 +259,7 @@ def test_its_own_metrics_may_come_to_itself(tmp_path: Path) -> None:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     settings = {"statsd_listen_addresses": [f"udp://{address}"], "stats_address": address}
     with running_daemon(tmp_path, engine="python", interval="200ms", **settings) as daemon:
-        until(lambda: daemon.get("/api/v1/ledger")["intervals"] >= 10)
+        wait_until(lambda: daemon.get("/api/v1/ledger")["intervals"] >= 10, "ten intervals")
         assert daemon.stop() == 0
     lines = [row["value"] for row in daemon.rows() if row["name"] == "veneurpy.lines_total"]
     assert 5 <= len(lines)

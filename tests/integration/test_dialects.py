@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,8 @@ from statsd import StatsClient, TCPStatsClient
 from tests.daemon import Daemon, running_daemon
 from tests.engines import needs_native
 from tests.integration.every_transport import post
+from tests.waiting import wait_until
 
-PATIENCE_S = 30.0
 ENGINES = [pytest.param("python"), pytest.param("native", marks=needs_native)]
 
 
@@ -44,14 +42,6 @@ def urls(daemon: Daemon) -> list[str]:
 def port(url: str) -> int:
     """The port of a URL."""
     return int(url.rpartition(":")[2])
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Waits for what a daemon is to do within a time."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def points(daemon: Daemon) -> dict[tuple[str, ...], Any]:
@@ -159,9 +149,11 @@ def test_a_gauge_is_flushed_again(engine: str, tmp_path: Path) -> None:
     with running_daemon(tmp_path, **settings) as daemon:
         with closing(StatsClient("127.0.0.1", daemon.port)) as client:
             client.gauge("g", 7)
-            until(lambda: len(daemon.rows()) >= 3)
+            wait_until(lambda: len(daemon.rows()) >= 3, "three intervals")
             client.gauge("g", -2, delta=True)
-            until(lambda: [row["value"] for row in daemon.rows()][-3:] == [5, 5, 5])
+            wait_until(
+                lambda: [row["value"] for row in daemon.rows()][-3:] == [5, 5, 5], "the change"
+            )
         assert daemon.stop() == 0
     values = [row["value"] for row in daemon.rows()]
     assert [7] * values.count(7) + [5] * values.count(5) == values
@@ -184,14 +176,14 @@ def test_a_gauge_outlives_the_daemon(tmp_path: Path) -> None:
     with running_daemon(tmp_path, **settings) as first:
         with closing(StatsClient("127.0.0.1", first.port)) as client:
             client.gauge("g", 7)
-            until(lambda: len(first.rows()) >= 3)
+            wait_until(lambda: len(first.rows()) >= 3, "three intervals")
         first.stop(signal.SIGKILL)
     count = len(first.rows())
     with running_daemon(tmp_path, **settings) as second:
-        until(lambda: len(second.rows()) > count)
+        wait_until(lambda: len(second.rows()) > count, "the next one flushes it")
         with closing(StatsClient("127.0.0.1", second.port)) as client:
             client.gauge("g", 1, delta=True)
-            until(lambda: second.rows()[-1]["value"] == 8)
+            wait_until(lambda: second.rows()[-1]["value"] == 8, "the change")
         second.stop()
     assert [] == [line for line in second.log if line.get("event") == "ledger_violated"]
     values = [row["value"] for row in second.rows()]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.descriptors import limited
+from tests.waiting import until
 from veneurpy.accepting import Acceptor, LastDescriptor, accept
 
 
@@ -38,16 +39,11 @@ class Taking:
 
     async def until_taken(self, count: int) -> None:
         """Lets the event loop run until so many have been taken."""
-        await self._until(lambda: len(self.taken) >= count)
+        await until(lambda: len(self.taken) >= count)
 
     async def until_failed(self) -> None:
         """Lets the event loop run until a failure has been told."""
-        await self._until(lambda: bool(self.failures))
-
-    async def _until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
-            while not holds():  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0)
+        await until(lambda: bool(self.failures))
 
     def close(self) -> None:
         """Ends it all."""

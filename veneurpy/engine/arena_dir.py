@@ -24,7 +24,7 @@ class ArenaDir:
     def __init__(self, path: str) -> None:
         self._path = Path(path)
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock_fd = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock_fd = os.open(lock_in(self._path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
@@ -55,6 +55,11 @@ class ArenaDir:
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1
+
+
+def lock_in(directory: Path) -> Path:
+    """The file by which a process owns a directory of arenas."""
+    return directory / "lock"
 
 
 @cache

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from veneurpy.engine import Accounts, ClientTop, Engine, Interval, NameTop, Plan
+from veneurpy.engine import Accounts, ClientTop, Columns, Engine, Interval, NameTop, Plan
 from veneurpy.events import parse_check, parse_event
 from veneurpy.flush.cursor import delivery_of
 from veneurpy.flush.delivery import Delivery
@@ -166,14 +166,7 @@ class Flusher:
             if forwarder is not None and not is_forwarded:
                 outgoing = forwarder.outgoing(interval)
             top, clients = interval.top(TOP_NAMES), interval.clients(TOP_NAMES)
-            store = StoreAccounts(
-                series=interval.series,
-                points=len(columns),
-                events=len(events),
-                checks=len(checks),
-                type_conflicts=len(interval.type_conflicts),
-            )
-            store.unrouted = kept_from(columns, [(lane.name, lane.kind) for lane in self._lanes])
+            store = self._store_accounts(interval, columns, events, checks)
             parted = self._late.part(columns, tick.start_ms, tick.end_ms, tick.length_s)
             record = self._record(interval.uuid, tick, parted, events, checks)
             shares = {lane.name: delivery_of(record, lane.name, lane.kind) for lane in self._lanes}
@@ -183,21 +176,19 @@ class Flusher:
             kept = committed.kept
         finally:
             interval.release(kept=kept)
-        settled = None if kept else interval.settled
-        lost = committed.given_up
         return _Closed(
-            record.uuid,
-            listeners,
-            store,
-            parted,
-            shares,
-            lost,
-            top,
-            clients,
-            settled,
-            outgoing,
-            kept,
-            interval.forgotten,
+            uuid=record.uuid,
+            listeners=listeners,
+            store=store,
+            parted=parted,
+            shares=shares,
+            lost=committed.given_up,
+            top=top,
+            clients=clients,
+            settled=None if kept else interval.settled,
+            outgoing=outgoing,
+            is_kept=kept,
+            forgotten=interval.forgotten,
         )
 
     def _keep(
@@ -228,6 +219,22 @@ class Flusher:
             batches=batches,
             also=also,
             after=after,
+        )
+
+    def _store_accounts(
+        self,
+        interval: Interval,
+        columns: Columns,
+        events: Sequence[Event],
+        checks: Sequence[ServiceCheck],
+    ) -> StoreAccounts:
+        return StoreAccounts(
+            series=interval.series,
+            points=len(columns),
+            events=len(events),
+            checks=len(checks),
+            type_conflicts=len(interval.type_conflicts),
+            unrouted=kept_from(columns, [(lane.name, lane.kind) for lane in self._lanes]),
         )
 
     def _side_log(

@@ -78,7 +78,7 @@ class UdpListener:
         return sum(left)
 
     async def leave(self) -> None:
-        """Stops to read, and leaves the sockets to whoever else holds them."""
+        """Stops reading, and leaves the sockets to whoever else holds them."""
         await asyncio.gather(*(reader.leave() for reader in self._readers))
         for opened in self._sockets:
             opened.close()

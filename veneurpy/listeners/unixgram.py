@@ -59,7 +59,7 @@ class UnixDatagramListener:
         return sum(left)
 
     async def leave(self) -> None:
-        """Stops to read, and leaves the socket to whoever else holds it."""
+        """Stops reading, and leaves the socket to whoever else holds it."""
         await asyncio.gather(*(reader.leave() for reader in self._readers))
         self._close(keeps_path=True)
 

@@ -21,7 +21,7 @@ from veneurpy.server.assembly import (
     host_of,
     new_engine,
     new_flusher,
-    new_lane,
+    new_lanes,
     new_late_points,
     new_sinks,
     new_stats,
@@ -31,6 +31,7 @@ from veneurpy.server.assembly import (
 from veneurpy.server.capturing import new_capture_page
 from veneurpy.server.deadline import Deadline
 from veneurpy.server.durable import Durable
+from veneurpy.server.ending import Ending
 from veneurpy.server.leftover import tell_of_the_rest
 from veneurpy.server.limits import Machine, misfits
 from veneurpy.server.listening import Listeners
@@ -45,12 +46,10 @@ from veneurpy.telemetry import Logger, Telemetry
 from veneurpy.telemetry.events import (
     ClockSetBack,
     ConfigWarning,
-    HandedOver,
     LedgerViolated,
     SocketsDropped,
     Started,
     StopDeferred,
-    StopFailed,
     Stopped,
     Stopping,
 )
@@ -99,17 +98,9 @@ class Server:
             is_healthy=lambda: self.node.healthy(),
         ).make()
         self._ledger = Ledger(list(self._sinks))
-        self._lanes = [
-            new_lane(
-                config,
-                entry,
-                self._sinks[entry.name],
-                clock=self.clock,
-                telemetry=self.telemetry,
-                ledger=self._ledger,
-            )
-            for entry in config.metric_sinks
-        ]
+        self._lanes = new_lanes(
+            config, self._sinks, clock=self.clock, telemetry=self.telemetry, ledger=self._ledger
+        )
         self._durable: Durable | None = None
         if config.state_dir:
             self._durable = Durable(config, self._lanes, clock=self.clock, telemetry=self.telemetry)
@@ -183,20 +174,7 @@ class Server:
         self._engine = new_engine(self.config, self._open_engine, self._ticker.start_ms)
         await self._assemble(self._engine, late)
         await self._recover()
-        if self.config.http_address is not None:
-            address = str(self.config.http_address)
-            self._admin = AdminServer(
-                self.node,
-                address,
-                emit=self.telemetry.emit,
-                extra_routes=self._routes,
-                ingest={each.name.removeprefix("http:"): each.handle for each in self._by_http},
-                ring=self._between.admin if self._between else None,
-                capture=new_capture_page(
-                    self.config, self._engine, clock=self.clock, telemetry=self.telemetry
-                ).handle,
-            )
-            await self._admin.start()
+        await self._open_admin(self._engine)
         for listener in self._listeners:
             await start_listener(listener, self._engine, self.config.arena_dir)
             self._ledger.open_listener(listener.name)
@@ -206,6 +184,22 @@ class Server:
             self.telemetry.emit(SocketsDropped(name))
         self._start_tasks()
         self._announce()
+
+    async def _open_admin(self, engine: Engine) -> None:
+        """Serves pages from here on, if that is wanted."""
+        if self.config.http_address is None:
+            return
+        capture = new_capture_page(self.config, engine, clock=self.clock, telemetry=self.telemetry)
+        self._admin = AdminServer(
+            self.node,
+            str(self.config.http_address),
+            emit=self.telemetry.emit,
+            extra_routes=self._routes,
+            ingest={each.name.removeprefix("http:"): each.handle for each in self._by_http},
+            ring=self._between.admin if self._between else None,
+            capture=capture.handle,
+        )
+        await self._admin.start()
 
     async def _assemble(self, engine: Engine, late: LatePoints) -> None:
         """Makes what flushes the engine and what shows it."""
@@ -318,71 +312,23 @@ class Server:
         self._notifier.notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={longest_us}")
         self.telemetry.emit(Stopping(self._supervisor.cause, timeout_s))
         await asyncio.wait([self._flushing], timeout=deadline.left_s)
-        if self._between is not None:
-            step = self._between.stop_receiving(CLOSING_S)
-            await self._steps.attempt("gRPC listener", step, deadline)
-        if await self._has_successor(deadline):
-            await self._leave(deadline)
-        else:
-            await self._finish(deadline)
-        if self._deliveries:
-            await asyncio.wait(self._deliveries, timeout=deadline.left_s)
-        for lane in self._lanes:
-            lane.give_up("shutdown")
+        ending = Ending(
+            deadline,
+            self.telemetry,
+            hands_over=self.config.hands_over,
+            listeners=self._listeners,
+            lanes=self._lanes,
+            flusher=self._flusher,
+            ticker=self._ticker,
+            durable=self._durable,
+            between=self._between,
+        )
+        self._leaves_arenas = await ending.run(self._deliveries)
         self._stats.send()
         await self._close()
-        if self._durable is not None:
-            self._tell_of_rows(self._durable)
+        ending.tell_of_rows()
         for equation in self._ledger.total.violations():
             self.telemetry.emit(LedgerViolated(equation.name, equation.where, str(equation)))
-
-    async def _has_successor(self, deadline: Deadline) -> bool:
-        """Whether to hand over: only where the next process finds what is left to it."""
-        durable = self._durable
-        if durable is None:
-            return self.config.hands_over
-        await self._steps.attempt("state_dir", durable.look(), deadline)
-        if durable.is_lost and self._between is not None:
-            self._between.lose_disk()
-        return self.config.hands_over and durable.is_kept
-
-    def _tell_of_rows(self, durable: Durable) -> None:
-        rows = sum(lane.pending_rows for lane in self._lanes)
-        if not durable.is_lost:
-            self.telemetry.emit(HandedOver(rows))
-        elif rows:
-            error = f"its files are gone, and {rows} rows that sinks have not taken go with them"
-            self.telemetry.emit(StopFailed("state_dir", error))
-
-    async def _leave(self, deadline: Deadline) -> None:
-        """Stops to read and to deliver: the next process goes on with both."""
-        self._leaves_arenas = True
-        for listener in self._listeners:
-            await self._steps.attempt(listener.name, listener.leave(), deadline)
-        if self._between is not None:
-            step = self._between.leave(self._ticker.start_ms)
-            await self._steps.attempt("what Veneurs sent", step, deadline)
-        await self._finish_seal(deadline)
-        for lane in self._lanes:
-            lane.leave()
-
-    async def _finish(self, deadline: Deadline) -> None:
-        """Reads what the kernel had queued, flushes it, has it delivered."""
-        await asyncio.gather(
-            *(self._steps.stop_listener(each, deadline) for each in self._listeners)
-        )
-        last = self._flusher.flush(self._ticker.cut())
-        self._leaves_arenas = not await self._steps.attempt("the last flush", last, deadline)
-        if self._between is not None:
-            await self._between.drain(max(0.0, deadline.left_s - CLOSING_S))
-        await self._finish_seal(deadline)
-        for lane in self._lanes:
-            lane.close()
-
-    async def _finish_seal(self, deadline: Deadline) -> None:
-        """Has an interval published that others forwarded, if that has begun."""
-        if self._between is not None:
-            await self._between.finish(max(0.0, deadline.left_s - CLOSING_S))
 
     async def _close(self) -> None:
         """Closes everything that was opened, whatever fails on the way."""

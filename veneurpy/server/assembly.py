@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-from veneurpy.config import Config, ListenOptions, SinkEntry
+from veneurpy.config import Config, ListenOptions
 from veneurpy.config.filters import filters_of
 from veneurpy.config.mapping import load_mapping
 from veneurpy.engine import Budget, Engine, EngineOptions, Grammar, NameTags, OriginTag, Overflow
@@ -172,30 +172,31 @@ async def start_sink(name: str, sink: Sink) -> None:
         raise SinkError(text, retriable=False) from exc
 
 
-def new_lane(
+def new_lanes(
     config: Config,
-    entry: SinkEntry,
-    sink: Sink,
+    sinks: Mapping[str, Sink],
     *,
     clock: Clock,
     telemetry: Telemetry,
     ledger: Ledger,
-) -> Lane:
-    """The lane of one sink, which books into the ledger's totals."""
-    return Lane(
-        entry.name,
-        sink,
-        kind=entry.kind,
-        clock=clock,
-        telemetry=telemetry,
-        accounts=ledger.total.sinks[entry.name],
-        queue_batches=config.sink_queue_batches,
-        flush_timeout_s=config.flush_timeout_s,
-        oldest_s=config.accept_window
-        if config.state_dir
-        else config.sink_queue_batches * config.interval,
-        resends=entry.on_doubt == "resend",
-    )
+) -> list[Lane]:
+    """The lane of each sink, which books into the ledger's totals."""
+    queue_s = config.sink_queue_batches * config.interval
+    return [
+        Lane(
+            entry.name,
+            sinks[entry.name],
+            kind=entry.kind,
+            clock=clock,
+            telemetry=telemetry,
+            accounts=ledger.total.sinks[entry.name],
+            queue_batches=config.sink_queue_batches,
+            flush_timeout_s=config.flush_timeout_s,
+            oldest_s=config.accept_window if config.state_dir else queue_s,
+            resends=entry.on_doubt == "resend",
+        )
+        for entry in config.metric_sinks
+    ]
 
 
 def new_stats(config: Config, telemetry: Telemetry, refresh: Callable[[], None]) -> StatsSender:

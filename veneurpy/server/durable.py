@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from veneurpy.config import Config
+from veneurpy.engine.arena_dir import lock_in
 from veneurpy.engine.unkept import unkept_in
 from veneurpy.flush.keeper import Keeper, position_of
 from veneurpy.flush.lanes import Lane
@@ -15,7 +16,7 @@ from veneurpy.flush.late import LatePoints
 from veneurpy.flush.ticker import FARTHEST_AHEAD_MS, Ticker
 from veneurpy.ports import Clock, Positioned, Sink
 from veneurpy.server.anchors import Anchors
-from veneurpy.spool import Spare, Spool, StateLock
+from veneurpy.spool import FILE_NAME, Spare, Spool, StateLock
 from veneurpy.telemetry import Telemetry
 from veneurpy.telemetry.events import FilesGone, Restored, RowsLost, SpoolFailed
 from veneurpy.telemetry.metrics import (
@@ -39,10 +40,9 @@ class Durable:
     ) -> None:
         folder = Path(config.state_dir)
         self._arena_dir = Path(config.arena_dir)
-        self._spool_file, self._arena_lock = folder / "spool.db", self._arena_dir / "lock"
-        self._files = (folder / "lock", self._spool_file, self._arena_lock)
         self._telemetry = telemetry
         self._lock = StateLock(folder)
+        self._spool_file, self._arena_lock = folder / FILE_NAME, lock_in(self._arena_dir)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.spool = Spool(
             folder,
@@ -124,7 +124,7 @@ class Durable:
 
     def anchor(self) -> None:
         """Once all files are there: from now on `look` tells of those that go."""
-        self._anchors = Anchors(*self._files)
+        self._anchors = Anchors(self._lock.path, self._spool_file, self._arena_lock)
 
     async def look(self) -> None:
         """Sets `gone`, and tells of what it has."""

@@ -14,6 +14,7 @@ from veneurpy.spool import outbox, pieces, seals
 from veneurpy.spool.pieces import Content, Piece, Step, content, cut
 from veneurpy.spool.record import MARK_KEPT_MS, LateRow, Owed
 
+FILE_NAME = "spool.db"
 VERSION = 6
 LARGEST_WAL = 64 << 20
 LEFT_BYTES = 4 * pieces.STEP_BYTES

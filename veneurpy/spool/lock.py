@@ -15,20 +15,20 @@ class StateLocked(VeneurpyError):
 
 
 class StateLock:
-    """Holds `lock` in a directory, for as long as the process lives or until `release`."""
+    """Holds `path` in a directory, for as long as the process lives or until `release`."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / "lock"
+        self.path = directory / "lock"
         self._fd = -1
 
     def __repr__(self) -> str:
-        return f"StateLock({str(self._path)!r}, held={self._fd >= 0})"
+        return f"StateLock({str(self.path)!r}, held={self._fd >= 0})"
 
     def acquire(self) -> None:
         """Takes it. Raises StateLocked if another process has it, or the directory is no use."""
-        folder = self._path.parent
+        folder = self.path.parent
         try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             holder = os.pread(self._fd, 20, 0).decode(errors="replace").strip() or "unknown"

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from veneurpy.spool import notes, pieces
 from veneurpy.spool.damaged import set_aside
-from veneurpy.spool.database import Database
+from veneurpy.spool.database import FILE_NAME, Database
 from veneurpy.spool.outbox import FORWARD
 
 _UUIDS = """
@@ -32,7 +32,7 @@ class Held(NamedTuple):
 
 
 class Spare:
-    """`spool.db` in a directory of files that outlive the process as the arenas do.
+    """A database in a directory of files that outlive the process as the arenas do.
 
     The file is there only while something is in it. For one thread.
     """
@@ -43,7 +43,7 @@ class Spare:
         self.database: Database | None = None
         """None while it is empty."""
         self._directory = directory
-        self._path = directory / "spool.db"
+        self._path = directory / FILE_NAME
 
     def __repr__(self) -> str:
         return f"Spare({str(self._path)!r}, most_bytes={self.most_bytes})"

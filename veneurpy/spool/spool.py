@@ -22,7 +22,7 @@ from veneurpy.spool import pieces
 from veneurpy.spool.closed import Closed, Packed
 from veneurpy.spool.codec import Unreadable, decode
 from veneurpy.spool.damaged import is_damage, set_aside
-from veneurpy.spool.database import Also, Database, nothing_else
+from veneurpy.spool.database import FILE_NAME, Also, Database, nothing_else
 from veneurpy.spool.notes import Note
 from veneurpy.spool.pair import Pair
 from veneurpy.spool.pieces import STEP_BYTES, Content
@@ -54,7 +54,7 @@ def nothing_more() -> None:
 
 
 class Spool:
-    """`spool.db` in a directory, or in memory. All of SQLite runs on one thread of its own.
+    """A database in a directory, or in memory. All of SQLite runs on one thread of its own.
 
     No failure of the disk is fatal once it is open: it is told to `failed`, on whatever thread.
     What it could not keep goes to the `spare`, until the disk takes it; without one, or where that
@@ -71,7 +71,7 @@ class Spool:
         is_owner: bool = False,
         spare: Spare | None = None,
     ) -> None:
-        self._path = None if directory is None else directory / "spool.db"
+        self._path = None if directory is None else directory / FILE_NAME
         self._positions = Positions(directory)
         self._reserve = Reserve(directory)
         self._is_owner = is_owner

@@ -135,7 +135,9 @@ ACCEPT_ERRORS = Metric(
 
 INTERVALS = Metric("veneurpy_intervals_total", "counter", "Intervals closed.")
 TICKS_MISSED = Metric(
-    "veneurpy_ticks_missed_total", "counter", "Flushes skipped because nobody was awake for them."
+    "veneurpy_ticks_missed_total",
+    "counter",
+    "Flushes skipped because the node was suspended or stalled when they were due.",
 )
 CLOCK_AHEAD = Metric(
     "veneurpy_clock_ahead_seconds",
@@ -212,7 +214,7 @@ STORE_BYTES = Metric(
     ("part",),
 )
 STORE_PEAK_BYTES = Metric(
-    "veneurpy_store_peak_bytes", "gauge", "The most that it has been, in all, since the start."
+    "veneurpy_store_peak_bytes", "gauge", "The most that it has been in total since the start."
 )
 STORE_MAX_BYTES = Metric(
     "veneurpy_store_max_bytes", "gauge", "What it is bounded by: store_max_bytes."
@@ -310,7 +312,7 @@ SINK_FAILURES = Metric(
 
 LOOP_LAG = Metric("veneurpy_event_loop_lag_seconds", "histogram", "How late the event loop is.")
 LOOP_LAG_MAX = Metric(
-    "veneurpy_event_loop_lag_max_seconds", "gauge", "The latest the event loop has been."
+    "veneurpy_event_loop_lag_max_seconds", "gauge", "The longest that the event loop has been late."
 )
 LEDGER_VIOLATIONS = Metric(
     "veneurpy_ledger_violations_total",

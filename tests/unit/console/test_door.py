@@ -14,6 +14,7 @@ import uvloop
 from aiohttp import web
 
 from tests.descriptors import limited
+from tests.waiting import until
 from veneurpy.console.door import SPARES, Door
 from veneurpy.telemetry.events import AcceptFailed, Event, StreamClosed
 
@@ -29,13 +30,6 @@ def run(request: pytest.FixtureRequest) -> Callable[..., None]:
             runner.run(main())
 
     return call
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Lets the event loop run until something holds."""
-    async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110 - the door tells nobody
-            await asyncio.sleep(0)
 
 
 class Served:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from tests.recording import Recorder
+from tests.waiting import until
 from veneurpy.ports import Discovery
 from veneurpy.telemetry import Telemetry
 from veneurpy.testing import FakeClock
@@ -27,9 +28,7 @@ class Rig:
 
     async def until(self, reason: str) -> None:
         """Lets it run until such a failure was logged."""
-        async with asyncio.timeout(WAIT_S):
-            while reason not in self.failures():  # noqa: ASYNC110 (nobody tells)
-                await asyncio.sleep(0)
+        await until(lambda: reason in self.failures())
 
 
 class Following:

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from tests.unit.discovery.emulators import Consul, Kubernetes, endpoint, served
-from tests.unit.discovery.following import WAIT_S, Following, Rig
+from tests.unit.discovery.following import Following, Rig
+from tests.waiting import until
 from veneurpy.discovery.consul import ConsulDiscovery, ConsulOptions
 from veneurpy.discovery.directory import Directory
 from veneurpy.discovery.kubernetes import KubernetesDiscovery, KubernetesOptions
@@ -87,9 +88,7 @@ async def test_a_change_is_told_by_a_blocking_query(rig: Rig, consul: tuple[Cons
     coming = following.begin()
     await rig.clock.sleepers(1)
     rig.clock.advance(1.0)
-    async with asyncio.timeout(WAIT_S):
-        while len(emulated.queries) < 2:  # noqa: ASYNC110 (nobody tells)
-            await asyncio.sleep(0)
+    await until(lambda: len(emulated.queries) == 2)
     assert "42" == emulated.queries[1]["index"]
     assert not coming.done()
     emulated.set({"node": "n2", "passing": True})

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
+import pytest
+
 from tests.model.nodes import INTERVAL_MS, Crash, OwnerNode
 from tests.model.stores import payload_of
 from tests.spooled import records
@@ -107,3 +109,15 @@ def dying(run: Run, at: int) -> Run:
         return run(work)
 
     return asked
+
+
+def nearly_full(monkeypatch: pytest.MonkeyPatch, steps: int) -> Callable[[], bool]:
+    """A disk with room for so many steps that are written ahead; whether another was refused."""
+    left = [steps]
+
+    def has_room(*_: object) -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    monkeypatch.setattr(Database, "_has_room", has_room)
+    return lambda: left[0] < 0

@@ -11,7 +11,7 @@ from tests.model.chain import TOP
 from tests.model.nodes import Crash
 from tests.model.stores import contents_of, payload_of
 from tests.spooled import stray
-from tests.unit.forward.owners import batch, dying
+from tests.unit.forward.owners import batch, dying, nearly_full
 from tests.unit.forward.test_chain import Rig
 from veneurpy.forward import deliver as deliver_module
 from veneurpy.forward.answer import DONE
@@ -104,17 +104,11 @@ def test_a_disk_that_is_nearly_full_is_written_to_at_once(
     steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From whichever step on: all of it is there then, in its order."""
-    left = [steps]
-
-    def has_room(*_: object) -> bool:
-        left[0] -= 1
-        return left[0] >= 0
-
-    monkeypatch.setattr(Database, "_has_room", has_room)
+    was_refused = nearly_full(monkeypatch, steps)
     rig = Rig()
     sealing(rig, rig.zone.desk.run)
     assert ("", NAMES, set()) == (rig.zone.desk.failure, passed_on(rig), swept(rig))
-    assert left[0] < 0
+    assert was_refused()
 
 
 def test_a_disk_that_fails_between_the_steps_costs_nothing() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.model.nodes import Crash
 from tests.model.stores import payload_of
 from tests.spooled import stray
-from tests.unit.forward.owners import Rig, batch, dying
+from tests.unit.forward.owners import Rig, batch, dying, nearly_full
 from veneurpy.forward import deliver as deliver_module
 from veneurpy.forward.steps import Outcome, Steps, attempt, resume
 from veneurpy.spool.database import Database
@@ -96,20 +96,14 @@ def test_a_disk_that_is_nearly_full_is_written_to_at_once(
     steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From whichever step on: all of it is there then, in its order."""
-    left = [steps]
-
-    def has_room(*_: object) -> bool:
-        left[0] -= 1
-        return left[0] >= 0
-
-    monkeypatch.setattr(Database, "_has_room", has_room)
+    was_refused = nearly_full(monkeypatch, steps)
     rig = Rig()
     sealing(rig, rig.node.desk.run)
     assert ("", [(0, 0, NAMES)]) == (rig.node.desk.failure, rig.rows)
     while rig.node.database.sweep():
         pass
     assert set() == stray(rig.node.database)
-    assert left[0] < 0
+    assert was_refused()
 
 
 def test_a_disk_that_fails_between_the_steps_costs_nothing() -> None:

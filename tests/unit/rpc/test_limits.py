@@ -18,6 +18,7 @@ import pytest
 
 from tests.descriptors import limited
 from tests.grpc_target import Served, served
+from tests.waiting import until
 from veneurpy.rpc.client import Channel
 from veneurpy.rpc.limits import REFUSALS, Budget, Limits
 from veneurpy.rpc.status import CallFailed, Status
@@ -105,13 +106,6 @@ async def works(server: Served) -> bool:
     """Whether another sender is served as if nothing had happened."""
     async with grpc.aio.insecure_channel(server.address) as channel:
         return b"" == await channel.unary_unary(LIST)(b"good", timeout=TIMEOUT_S)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Lets the server run until this holds."""
-    async with asyncio.timeout(TIMEOUT_S):
-        while not holds():  # noqa: ASYNC110 (the server tells nobody)
-            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 from tests.engines import needs_native
 from tests.recording import Recorder
+from tests.waiting import until
 from veneurpy.config import parse_config
 from veneurpy.config.loader import SinkKinds
 from veneurpy.errors import ConfigError, ListenError, SinkError, VeneurpyError
@@ -85,9 +86,7 @@ class Rig:
 
     async def received(self, lines: int) -> None:
         """Waits, in real time, until so many lines are in the open interval."""
-        async with asyncio.timeout(10):
-            while self._open_lines() < lines:  # noqa: ASYNC110
-                await asyncio.sleep(0)
+        await until(lambda: self._open_lines() >= lines)
 
     def _open_lines(self) -> int:
         accounts = self.server.node.status()["open_interval"]["listeners"].values()
@@ -95,9 +94,7 @@ class Rig:
 
     async def flushed(self, intervals: int) -> None:
         """Waits, in real time, until so many intervals are through: a thread closes them."""
-        async with asyncio.timeout(10):
-            while self.server.node.ledger()["intervals"] < intervals:  # noqa: ASYNC110
-                await asyncio.sleep(0)
+        await until(lambda: self.server.node.ledger()["intervals"] >= intervals)
 
 
 @pytest.fixture
@@ -273,8 +270,7 @@ async def test_a_stop_in_the_midst_of_the_start_is_told() -> None:
     rig = Rig()
     rig.made[1].hang()
     life = asyncio.create_task(rig.server.run())
-    while "start" not in rig.made[1].calls:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    await until(lambda: "start" in rig.made[1].calls)
     rig.server.request_stop("SIGTERM")
     rig.server.request_stop("SIGTERM")
     assert [{"cause": "SIGTERM"}] == rig.log.of("stop_deferred")

@@ -8,13 +8,9 @@ from veneurpy.engine.native.arena cimport (
 from veneurpy.engine.native.check cimport hash_check
 from veneurpy.engine.native.compat cimport barrier, store_pair, u8, u32
 from veneurpy.engine.native.merge cimport Series
-from veneurpy.engine.native.number cimport parse_number
+from veneurpy.engine.native.number cimport LARGEST_VALUE, parse_number
 from veneurpy.engine.native.pair cimport counted, pair_count
 from veneurpy.engine.native.scan cimport next_colon
-
-
-# As in the parser.
-cdef double LARGEST_VALUE = 1e290
 
 
 cdef inline u32 _check(const Change* c) noexcept nogil:

@@ -1,4 +1,4 @@
-"""Declarations of compat.h and the short names of fixed-width integers."""
+"""Declarations of the headers beside it, and the short names of fixed-width integers."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 ctypedef uint8_t u8
@@ -19,6 +19,20 @@ cdef extern from "compat.h" nogil:
     void store_release "vnp_store_release"(u64*, u64)
     u64 mum "vnp_mum"(u64, u64)
     void store_pair "vnp_store_pair"(void*, u64, u64)
+    bint move_mark "vnp_move_mark"(u64*, u64, u64)
+    u64 add_fetch "vnp_add_fetch"(u64*, i64)
+    int bell_new "vnp_bell_new"()
+    void bell_ring "vnp_bell_ring"(int)
+    void bell_wait "vnp_bell_wait"(int)
+    int clz64 "vnp_clz64"(u64)
+    i64 realtime_ns "vnp_realtime_ns"()
+    void sleep_ns "vnp_sleep_ns"(i64)
+    double c_strtod "vnp_strtod"(const char*)
+    u64 wakeable "vnp_wakeable"()
+    void name_thread "vnp_name_thread"(const char*)
+    void wake "vnp_wake"(u64)
+
+cdef extern from "vectors.h" nogil:
     bint equal16 "vnp_equal16"(const u8*, const u8*)
     int byte_in8 "vnp_byte_in8"(const u8*, u8)
     bint brief_number "vnp_brief_number"(const u8*, int, u32*, int*)
@@ -26,16 +40,8 @@ cdef extern from "compat.h" nogil:
     void scan_bytes "vnp_scan"(const u8*, size_t, u64*, u64*)
     void order_rows "vnp_order_rows"(double*, double*)
     int COLUMNS "VNP_COLUMNS"
-    bint move_mark "vnp_move_mark"(u64*, u64, u64)
-    u64 add_fetch "vnp_add_fetch"(u64*, i64)
-    int bell_new "vnp_bell_new"()
-    void bell_ring "vnp_bell_ring"(int)
-    void bell_wait "vnp_bell_wait"(int)
-    int receive_buffer "vnp_receive_buffer"(int)
-    int clz64 "vnp_clz64"(u64)
-    i64 realtime_ns "vnp_realtime_ns"()
-    void sleep_ns "vnp_sleep_ns"(i64)
-    double c_strtod "vnp_strtod"(const char*)
+
+cdef extern from "pages.h" nogil:
     void* map_memory "vnp_map"(size_t)
     size_t HUGE_PAGE "VNP_HUGE_PAGE"
     void collapse "vnp_collapse"(void*, size_t)
@@ -47,6 +53,8 @@ cdef extern from "compat.h" nogil:
     int munmap(void*, size_t)
     void give_back_large "vnp_give_back_large"()
 
+cdef extern from "datagrams.h" nogil:
+    int receive_buffer "vnp_receive_buffer"(int)
     int MEM_QUEUED "VNP_MEM_QUEUED"
     int MEM_DROPS "VNP_MEM_DROPS"
     enum:
@@ -56,10 +64,6 @@ cdef extern from "compat.h" nogil:
     bint is_unix "vnp_is_unix"(int)
     void refuse_senders "vnp_refuse_senders"(int)
     int wait_for_ever "vnp_wait_for_ever"(int)
-    u64 wakeable "vnp_wakeable"()
-    void name_thread "vnp_name_thread"(const char*)
-    void wake "vnp_wake"(u64)
-
     enum:
         BATCH "VNP_BATCH"
     ctypedef struct Batch "vnp_batch":

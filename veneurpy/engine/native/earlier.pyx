@@ -5,11 +5,11 @@ from libc.string cimport memcpy, memset
 from veneurpy.engine.native.buffer cimport buffer_view
 from veneurpy.engine.native.compat cimport u8, u16, u32, u64
 from veneurpy.engine.native.hash cimport HashKey, hash_mark, hash_pair
+from veneurpy.engine.native.points cimport COUNTER_POINT
 from veneurpy.engine.native.slice cimport Slice, equal
 from veneurpy.engine.native.view cimport ColumnsView, string_at
 
 cdef enum:
-    COUNTER_POINT = 0                   # engine.types.PointType
     LARGEST_ROWS = 0x7FFFFFFF
     KIND_BITS = 8
 

@@ -8,7 +8,8 @@ from veneurpy.engine.native.imports cimport (
     IMPORT_READ, Frame, Imports, imports_apply, imports_check, imports_close, imports_open, imports_reserve,
 )
 from veneurpy.engine.native.merge cimport Merge, merge_arenas, merge_close, merge_open
-from veneurpy.engine.native.wire cimport Payload, Wire, wire_close, wire_open, wire_write
+from veneurpy.engine.native.payloads cimport Payload
+from veneurpy.engine.native.wire cimport Wire, wire_close, wire_open, wire_write
 
 from veneurpy.engine import exchange
 
@@ -79,11 +80,10 @@ cdef object encode_arenas(Encode* e, Arena** arenas, int n, CompiledOwners owner
     memset(&wire, 0, sizeof(wire))
     memset(&remainders, 0, sizeof(remainders))
     wire.compression = e.compression
-    wire.max_bytes = e.max_bytes
     wire.self_index = e.self_index
     wire.foreign = <const u8*><const char*>foreign
     try:
-        if all_ != NULL and wire_open(&wire, &owners.owners, n_owners):
+        if all_ != NULL and wire_open(&wire, &owners.owners, n_owners, e.max_bytes):
             if n:
                 memcpy(all_, arenas, n * sizeof(Arena*))
             with nogil:
@@ -92,7 +92,7 @@ cdef object encode_arenas(Encode* e, Arena** arenas, int n, CompiledOwners owner
             raise exchange.FrameBroken("malformed")
         if done != DONE:
             raise MemoryError("no memory to encode the interval")
-        parts = [_part(&wire.done[i]) for i in range(wire.n_done)]
+        parts = [_part(&wire.payloads.done[i]) for i in range(wire.payloads.n_done)]
         parts.sort(key=_owner)
         carry = _copy(wire.carry.data, wire.carry.size) if wire.carry.size else b""
         return exchange.Encoding(parts, carry)

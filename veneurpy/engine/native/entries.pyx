@@ -12,7 +12,7 @@ from veneurpy.engine.native.arena cimport (
 )
 from veneurpy.engine.native.compat cimport barrier, prefetch, store_pair, u16, u32, u64
 from veneurpy.engine.native.forms cimport FORM_OTHER, Form, form_make
-from veneurpy.engine.native.hash cimport hash_mark, hash_tags
+from veneurpy.engine.native.hash cimport hash_mark, hash_tags, timestamp_mark
 from veneurpy.engine.native.names cimport Name
 from veneurpy.engine.native.pair cimport counted
 from veneurpy.engine.native.reserve cimport Reserve
@@ -25,7 +25,6 @@ from veneurpy.engine.native.tags cimport TagFacts, tag_facts
 from veneurpy.engine.native.weight cimport carried_weight, is_distribution, name_weight, new_name_weight, series_weight
 
 cdef enum:
-    MARK_TIMESTAMP = 1 << 8             # as in the parser
     ENTRIES_SHARE = 128                 # of the limit, kept for entries of folded series, and again for their blocks
     MOST_FOR_ENTRIES = 1 << 19          # some 5,000 folded series
     FOLD_FLUSH_SHARE = 16               # of the limit, kept for the flush of folded series
@@ -66,7 +65,7 @@ cdef u64 _hash_of(const Arena* a, const Item* it, const u8* tags, Py_ssize_t siz
     cdef const Header* h = a.header
     cdef u64 hash_ = hash_tags(&h.identity.key, it.name_hash, tags, size) ^ hash_mark(&h.identity.key, it.type)
     if it.has_timestamp:
-        hash_ ^= hash_mark(&h.identity.key, (<u64>it.timestamp << 16) | MARK_TIMESTAMP)
+        hash_ ^= timestamp_mark(&h.identity.key, it.timestamp)
     return hash_
 
 

@@ -4,8 +4,13 @@ All constants are random per process: with public ones a client could send a con
 zero for every seed. It is not proof against an attacker who can watch timings for long, as SipHash would be.
 """
 from libc.string cimport memcpy
-from veneurpy.engine.native.compat cimport mum, u8, u32, u64
+from veneurpy.engine.native.compat cimport i64, mum, u8, u32, u64
 
+# What a mark is of: a type is its number alone.
+cdef enum:
+    MARK_TIMESTAMP = 1 << 8
+    MARK_SINKS = 1 << 9
+    MARK_SCOPE = 1 << 10
 
 cdef struct HashKey:
     u64 secret[4]
@@ -63,3 +68,8 @@ cdef inline u64 hash_pair(const HashKey* key, const u8* name, Py_ssize_t name_le
 cdef inline u64 hash_mark(const HashKey* key, u64 what) noexcept nogil:
     """What a type or a timestamp adds to a hash, by exclusive or, so that it can be taken off again."""
     return mum(what ^ key.secret[3], key.secret[2])
+
+
+cdef inline u64 timestamp_mark(const HashKey* key, i64 timestamp) noexcept nogil:
+    """That of a T of at most 48 bits."""
+    return hash_mark(key, (<u64>timestamp << 16) | MARK_TIMESTAMP)

@@ -7,7 +7,7 @@ from veneurpy.engine.native.arena cimport (
 )
 from veneurpy.engine.native.changes cimport change_note, changes_apply, changes_date
 from veneurpy.engine.native.compat cimport i64, u8, u16, u32, u64
-from veneurpy.engine.native.hash cimport HashKey, hash_mark, hash_pair
+from veneurpy.engine.native.hash cimport MARK_SINKS, HashKey, hash_mark, hash_pair, timestamp_mark
 from veneurpy.engine.native.imported cimport entry_tail, entry_totals, has_totals, sender_of
 from veneurpy.engine.native.intern cimport interner_close, interner_open
 from veneurpy.engine.native.meter cimport Meter, meter_calloc, meter_free, meter_malloc
@@ -21,8 +21,6 @@ from veneurpy.engine.native.table cimport table_home
 
 cdef enum:
     PIECE = 1024                        # series
-    MARK_SINKS = 1 << 9
-    MARK_TIMESTAMP = 1 << 8
 
 
 cdef bint merge_open(Merge* m, Meter* meter, MergeUse use, const HashKey* key, Slice* extend, int n_extend
@@ -218,7 +216,7 @@ cdef u64 _merge_entry(Merge* m, const Arena* a, Entry* e, int reader, const Rewr
         if wanted.sinks:
             wanted.hash ^= hash_mark(&m.key, (<u64>wanted.sinks << 16) | MARK_SINKS)
         if wanted.timestamp:
-            wanted.hash ^= hash_mark(&m.key, (<u64>wanted.timestamp << 16) | MARK_TIMESTAMP)
+            wanted.hash ^= timestamp_mark(&m.key, wanted.timestamp)
     # Histograms and timers of one name are one series in rows: found as timers, named after what came.
     if e.type == HISTOGRAM and not _is_for_wire(m):
         wanted.type = TIMER

@@ -11,6 +11,7 @@ from veneurpy.engine.native.metric cimport (
     METRIC_BAD_DIGEST, METRIC_BAD_SET, METRIC_BAD_VALUE, METRIC_GOOD, METRIC_MALFORMED, SET_HASHES, SET_KEYS,
     SET_REGISTERS,
 )
+from veneurpy.engine.native.number cimport LARGEST_VALUE
 from veneurpy.engine.native.protobuf cimport FIXED64, PB_FIELD, PB_MALFORMED, VARINT, Field, pb_double, pb_next
 from veneurpy.engine.native.slice cimport cut
 
@@ -33,11 +34,9 @@ cdef enum:
 cdef extern from *:
     """
     #define VNP_LARGEST_SUM 1e300
-    #define VNP_LARGEST_VALUE 1e290
     #define VNP_LARGEST_WEIGHT 1e24
     """
     double LARGEST_SUM "VNP_LARGEST_SUM"
-    double LARGEST_VALUE "VNP_LARGEST_VALUE"
     double LARGEST_WEIGHT "VNP_LARGEST_WEIGHT"
 
 

@@ -12,6 +12,13 @@ cdef extern from *:
     """
     const double POW10 "vnp_pow10"[23]
 
+# Sums cannot overflow: no value is beyond this.
+cdef extern from *:
+    """
+    #define VNP_LARGEST_VALUE 1e290
+    """
+    double LARGEST_VALUE "VNP_LARGEST_VALUE"
+
 cdef enum:
     # Beyond these a decimal exponent decides alone: the value is 0 or infinite whatever the digits.
     EXPONENT_LIMIT = 1_000_000

@@ -1,4 +1,5 @@
 """Who sends, beyond an address: credentials of the socket, containers, what lines say; and the tags made of that."""
+from veneurpy.engine.native.claims cimport Claims
 from veneurpy.engine.native.compat cimport i64, u8, u32
 from veneurpy.engine.native.parser cimport Parser
 from veneurpy.engine.native.slice cimport Slice
@@ -29,15 +30,6 @@ cdef struct Process:
     u32 size                            # 0: it runs in no container
     i64 until_ns
     u8 container[CONTAINER_BYTES]
-
-# What the fields of a line say of where it comes from, as they were sent; of repeated ones the last.
-cdef struct Claims:
-    Slice local                         # c:
-    Slice external                      # e:
-    Slice cardinality                   # card:
-    Py_ssize_t fields_at                # where the fields begin, -1 where there can be none
-    Py_ssize_t tags_end                 # of the last tags, 0 without any
-    bint has_tags                       # there is at least a byte of them
 
 # What was made of the last line's: lines of one sender say the same of it.
 cdef struct Made:

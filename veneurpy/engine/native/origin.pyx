@@ -8,8 +8,8 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memset, strdup
 from posix.fcntl cimport O_CLOEXEC, O_RDONLY, open as open_file
 from posix.unistd cimport close as close_file, read as read_file
+from veneurpy.engine.native.claims cimport begins, read_claims
 from veneurpy.engine.native.compat cimport i64, u8, u32
-from veneurpy.engine.native.number cimport parse_integer
 from veneurpy.engine.native.parser cimport Parser, count_datagram, parse_lines, parser_flush
 from veneurpy.engine.native.slice cimport Slice, equal, next_part
 
@@ -134,22 +134,18 @@ cdef Slice _plain(const u8* data, Py_ssize_t size) noexcept nogil:
     return s
 
 
-cdef inline bint _begins(const u8* data, Py_ssize_t size, const char* word, Py_ssize_t length) noexcept nogil:
-    return size >= length and memcmp(data, word, <size_t>length) == 0
-
-
 cdef void _take_item(Made* m, bint is_local, const u8* item, Py_ssize_t size) noexcept nogil:
     """One item of `c:` (ci-, cid-, or a bare id; in- is an inode) or of `e:` (cn-, pu-)."""
     if not is_local:
-        if _begins(item, size, b"cn-", 3):
+        if begins(item, size, b"cn-", 3):
             m.name = _plain(item + 3, size - 3)
-        elif _begins(item, size, b"pu-", 3):
+        elif begins(item, size, b"pu-", 3):
             m.pod = _plain(item + 3, size - 3)
-    elif _begins(item, size, b"ci-", 3):
+    elif begins(item, size, b"ci-", 3):
         m.container = _plain(item + 3, size - 3)
-    elif _begins(item, size, b"cid-", 4):
+    elif begins(item, size, b"cid-", 4):
         m.container = _plain(item + 4, size - 4)
-    elif not _begins(item, size, b"in-", 3):
+    elif not begins(item, size, b"in-", 3):
         m.container = _plain(item, size)
 
 
@@ -158,83 +154,6 @@ cdef void _take_items(Made* m, bint is_local, Slice text) noexcept nogil:
     while rest.size >= 0:
         item = next_part(&rest, c',')
         _take_item(m, is_local, item.data, item.size)
-
-
-cdef Py_ssize_t _event_end(const u8* line, Py_ssize_t size) noexcept nogil:
-    """Where the fields of an event begin, behind the title and the text that its lengths say; -1 without."""
-    cdef const void* colon = memchr(line, c':', <size_t>size)
-    cdef const void* comma
-    cdef Py_ssize_t head, middle
-    cdef i64 title = 0, text = 0
-    if colon == NULL:
-        return -1
-    head = <const u8*>colon - line
-    comma = memchr(line, c',', <size_t>head)
-    if comma == NULL or line[head - 1] != c'}':
-        return -1
-    middle = <const u8*>comma - line
-    if not (parse_integer(line + 3, middle - 3, &title) and parse_integer(line + middle + 1, head - middle - 2, &text)):
-        return -1
-    head += 1
-    if not (1 <= title < size - head and line[head + title] == c'|'):
-        return -1
-    head += title + 1
-    if not 0 <= text <= size - head:
-        return -1
-    head += text
-    return head if head == size or line[head] == c'|' else -1
-
-
-cdef Py_ssize_t _behind(const u8* line, Py_ssize_t size, int fields) noexcept nogil:
-    """Where so many fields end; -1 if there are fewer."""
-    cdef Py_ssize_t at = 0
-    cdef const void* pipe
-    while True:
-        pipe = memchr(line + at, c'|', <size_t>(size - at))
-        fields -= 1
-        if pipe == NULL:
-            return -1 if fields else size
-        if fields == 0:
-            return <const u8*>pipe - line
-        at = <const u8*>pipe - line + 1
-
-
-cdef Py_ssize_t _fields_of(const u8* line, Py_ssize_t size) noexcept nogil:
-    """Where what a line says ends and its fields begin, with a pipe or the line's end; -1 if it cannot have any."""
-    if _begins(line, size, b"_e{", 3):
-        return _event_end(line, size)
-    return _behind(line, size, 3 if _begins(line, size, b"_sc|", 4) else 2)
-
-
-cdef Slice _behind_sign(const u8* field, Py_ssize_t size, Py_ssize_t sign) noexcept nogil:
-    """What a field says behind its sign."""
-    cdef Slice s
-    s.data = field + sign
-    s.size = size - sign
-    return s
-
-
-cdef void _read_claims(Claims* c, const u8* line, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t at, length
-    cdef const u8* field
-    cdef const void* pipe
-    memset(c, 0, sizeof(Claims))
-    c.fields_at = at = _fields_of(line, size)
-    while 0 <= at < size:
-        field = line + at + 1
-        pipe = memchr(field, c'|', <size_t>(size - at - 1))
-        length = size - at - 1 if pipe == NULL else <const u8*>pipe - field
-        at += 1 + length
-        if length and field[0] == c'#':
-            c.tags_end = at
-            c.has_tags = length > 1
-        elif length < 2 or field[1] != c':':
-            if _begins(field, length, b"card:", 5):
-                c.cardinality = _behind_sign(field, length, 5)
-        elif field[0] == c'c':
-            c.local = _behind_sign(field, length, 2)
-        elif field[0] == c'e':
-            c.external = _behind_sign(field, length, 2)
 
 
 cdef Slice _kept(Made* m, Py_ssize_t* used, Slice said) noexcept nogil:
@@ -291,7 +210,7 @@ cdef Py_ssize_t origin_name(Origins* o, const Sender* s, const u8* data, Py_ssiz
         container.size = p.size
     if claims and size > 0:
         length = _line_size(data, size)
-        _read_claims(&claimed, data, length - 1 if length and data[length - 1] == c'\r' else length)
+        read_claims(&claimed, data, length - 1 if length and data[length - 1] == c'\r' else length)
         _understand(&o.made, &claimed)
         container = o.made.container if o.made.container.size else container
     if container.size:
@@ -355,7 +274,7 @@ cdef void _make_tags(Made* m, u32 wanted, const Process* p, const Sender* s) noe
 cdef bint _may_name_tags(const u8* line, Py_ssize_t size) noexcept nogil:
     """May the name contain tags in some style: others beside them would be one too many."""
     cdef Py_ssize_t i
-    if _begins(line, size, b"_e{", 3) or _begins(line, size, b"_sc|", 4):
+    if begins(line, size, b"_e{", 3) or begins(line, size, b"_sc|", 4):
         return False
     for i in range(size):
         if line[i] == c':':
@@ -373,7 +292,7 @@ cdef Py_ssize_t _write_line(u8* to, Origins* o, const u8* line, Py_ssize_t size,
     cdef Py_ssize_t end = size - 1 if size and line[size - 1] == c'\r' else size, head
     cdef Made* m = &o.made
     cdef u8* at
-    _read_claims(&c, line, end)
+    read_claims(&c, line, end)
     # What cannot have fields stays as it is: tags would hide what is wrong with it.
     if c.fields_at >= 0 and not (has_name_tags and _may_name_tags(line, size)):
         _understand(m, &c)

@@ -18,10 +18,10 @@ from veneurpy.engine.native.arena cimport (
 )
 from veneurpy.engine.native.changes cimport changes_take
 from veneurpy.engine.native.compat cimport i64, likely, prefetch, u8, u32, u64, unlikely
-from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_tags
+from veneurpy.engine.native.hash cimport HashKey, hash_bytes, hash_mark, hash_tags, timestamp_mark
 from veneurpy.engine.native.hll cimport metrohash64
 from veneurpy.engine.native.name_tags cimport NameParts, part_name
-from veneurpy.engine.native.number cimport parse_brief, parse_integer, parse_number
+from veneurpy.engine.native.number cimport LARGEST_VALUE, parse_brief, parse_integer, parse_number
 from veneurpy.engine.native.scan cimport Ends, first_ends, next_colon, next_end, scan, scan_words
 from veneurpy.engine.native.slice cimport Slice
 from veneurpy.engine.native.store cimport GROUP, Group, Item, Store, store_apply, store_log_side, timestamps_admit
@@ -32,10 +32,8 @@ from veneurpy.engine.native.utf8 cimport is_text
 cdef enum:
     NO_TYPE = 255
     PARTED_BYTES = 64 * GROUP           # for parted names of a usual length, beside one that is as long as can be
-    MARK_TIMESTAMP = 1 << 8             # sets a T's mark apart from a type's in the hash
 
-# Sums cannot overflow: no value beyond this, no sample stands for more than that.
-cdef double LARGEST_VALUE = 1e290
+# No sample stands for more.
 cdef double LARGEST_WEIGHT = 1e18
 
 
@@ -217,7 +215,7 @@ cdef inline void _finish(Parser* p, Item* it) noexcept nogil:
     h = hash_tags(&p.key, it.name_hash, it.tags, it.tags_len)
     h ^= p.type_marks[it.type]
     if it.has_timestamp:
-        h ^= hash_mark(&p.key, (<u64>it.timestamp << 16) | MARK_TIMESTAMP)
+        h ^= timestamp_mark(&p.key, it.timestamp)
     it.hash = h
     prefetch(&a.table.slots[table_home(h, a.table.bits)])
     g.n += 1

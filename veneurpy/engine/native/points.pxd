@@ -9,6 +9,11 @@ from veneurpy.engine.native.sort cimport Centroid
 cdef enum:
     MOST_CONFLICTS = 1000
 
+# The numbers of engine.types.PointType.
+cdef enum:
+    COUNTER_POINT = 0
+    GAUGE_POINT = 1
+
 cdef struct PlannedOutput:
     Slice suffix
     int statistic                       # engine.types.Statistic

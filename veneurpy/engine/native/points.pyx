@@ -15,7 +15,7 @@ from veneurpy.engine.native.scope cimport MIXED
 from veneurpy.engine.native.slice cimport Slice, cut
 from veneurpy.engine.native.summary cimport Workspace, set_value, summarise, workspace_close, workspace_open
 
-# The numbers of engine.types.Statistic and PointType.
+# The numbers of engine.types.Statistic.
 cdef enum:
     MIN = 0
     MAX = 1
@@ -25,8 +25,6 @@ cdef enum:
     MEDIAN = 5
     HMEAN = 6
     QUANTILE = 7
-    COUNTER_POINT = 0
-    GAUGE_POINT = 1
     ABSENT = 0xFFFFFFFF
     BLOCK = 32                          # series that wait for memory together
 

@@ -1,43 +1,29 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Reading an arena without trusting it. The mapping is private: mending it leaves the file as it is."""
-from libc.math cimport fabs, isfinite
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memset
 from posix.types cimport off_t
 from posix.unistd cimport lseek
 from veneurpy.engine.native.arena cimport (
-    ARENA_CLOSED, ARENA_FREE, ARENA_MAGIC, ARENA_OPEN, ARENA_VERSION, BLOCK_CLASSES, COUNTER, DIGEST_CLASS,
-    ENTRY_CANONICAL, ENTRY_CHANGED, ENTRY_TIMESTAMP, FIRST_SET_CLASS, GAUGE, HEADER_BYTES, LINE_REASONS,
-    MESSAGES_AT, RECEIVES, SCOPE_MASK, SERIES_TYPES, SET, SNAPSHOT_EVERY, VALUE_REASONS, Arena, Block, Counters,
-    Entry, Header, Identity, SideRecord, Snapshot, class_bytes, entry_at, entry_bytes, entry_key, gauge_times,
+    ARENA_CLOSED, ARENA_FREE, ARENA_MAGIC, ARENA_OPEN, ARENA_VERSION, ENTRY_CANONICAL, ENTRY_TIMESTAMP,
+    FIRST_SET_CLASS, HEADER_BYTES, LINE_REASONS, MESSAGES_AT, RECEIVES, SERIES_TYPES, SET, SNAPSHOT_EVERY,
+    VALUE_REASONS, Block, Counters, Entry, Header, Identity, SideRecord, Snapshot, class_bytes, entry_at,
 )
-from veneurpy.engine.native.blocks cimport (
-    DENSE, DIGEST, DIGEST_WEIGHTED, EXACT, RAW, WEIGHTED, Totals, block_centroids, block_pairs, block_slots,
-    block_totals, block_values, digest_overhead, word_block, word_length,
-)
+from veneurpy.engine.native.blocks cimport DENSE, EXACT, block_slots, digest_overhead
 from veneurpy.engine.native.changes cimport changes_salvage
 from veneurpy.engine.native.check cimport hash_check
-from veneurpy.engine.native.compat cimport BATCH, batch_fetched, empty, i64, map_file, munmap, u8, u32, u64
-from veneurpy.engine.native.entries cimport entry_flags
-from veneurpy.engine.native.hash cimport hash_mark, hash_pair
+from veneurpy.engine.native.compat cimport BATCH, batch_fetched, empty, map_file, munmap, u8, u32, u64
 from veneurpy.engine.native.hll cimport HLL_REGISTERS, hll_dense_add, hll_exact_insert
-from veneurpy.engine.native.pair cimport pair_count, pair_is_sound
-from veneurpy.engine.native.scope cimport SCOPES
-from veneurpy.engine.native.slice cimport cut
+from veneurpy.engine.native.sound cimport block_of, has_no_sample, is_entry, is_sound, likely_bytes
 from veneurpy.engine.native.store cimport GROUP
-from veneurpy.engine.native.tdigest cimport Centroid
 
 cdef enum:
-    MARK_TIMESTAMP = 1 << 8
-    LARGEST_REGISTER = 51
     LARGEST_DIGEST_BLOCK = 1 << 20
     LARGEST_DATAGRAM = 1 << 20          # the stretch of a stream that is fed at once, too
     MOST_SINCE = SNAPSHOT_EVERY + BATCH
     MOST_IN_VAIN = 8                    # times what there is
     SEEK_DATA = 3
     SEEK_HOLE = 4
-
-cdef double LARGEST_WEIGHT = 1e300
 
 
 cdef void salvage_close(Arena* a) noexcept nogil:
@@ -50,160 +36,17 @@ cdef void salvage_close(Arena* a) noexcept nogil:
         a.base = NULL
 
 
-cdef inline bint _is_value(double v) noexcept nogil:
-    return isfinite(v)
-
-
-cdef inline bint _is_weight(double w) noexcept nogil:
-    return 0 < w < LARGEST_WEIGHT
-
-
-cdef inline u8 _tag_flags(const Entry* e) noexcept nogil:
-    """Those that follow from the tags."""
-    return <u8>(e.flags & ~ENTRY_CHANGED) if e.type == GAUGE else e.flags
-
-
-cdef u64 _likely_bytes(const Arena* a, u64 at) noexcept nogil:
-    """The size of the entry that stands at `at`, whole as far as its lengths say; 0 where none does."""
-    cdef Entry* e
-    cdef u64 size
-    if at > a.header.lo_used or a.header.lo_used - at < sizeof(Entry):
-        return 0
-    e = entry_at(a, at)
-    if e.type >= SERIES_TYPES or e.flags & SCOPE_MASK >= SCOPES or e.name_len == 0:
-        return 0
-    size = entry_bytes(e.type, e.name_len, e.tags_len, e.flags & ENTRY_TIMESTAMP != 0)
-    return size if <u64>e.size16 << 4 == size and at + size <= a.header.lo_used else 0
-
-
-cdef bint _is_entry(const Arena* a, Entry* e) noexcept nogil:
-    """Of a likely one: is its key as its hash says."""
-    cdef u8* key = entry_key(e)
-    cdef u64 h
-    cdef i64 timestamp
-    h = hash_pair(&a.header.identity.key, key, e.name_len, key + e.name_len, e.tags_len)
-    h ^= hash_mark(&a.header.identity.key, e.type)
-    if e.flags & ENTRY_TIMESTAMP:
-        memcpy(&timestamp, key + e.name_len + e.tags_len, 8)
-        # The hash has room for so much of it, and no T comes near.
-        if timestamp < 1 or timestamp >> 48:
-            return False
-        h ^= hash_mark(&a.header.identity.key, (<u64>timestamp << 16) | MARK_TIMESTAMP)
-    # The hash does not cover the flags; they follow from the tags.
-    return h == e.hash and _tag_flags(e) == entry_flags(
-        cut(key + e.name_len, e.tags_len, 0, e.tags_len), e.flags & ENTRY_TIMESTAMP != 0)
-
-
-cdef Block* _block_of(const Arena* a, const Entry* e) noexcept nogil:
-    """The block that an entry names, if it lies in the arena as a whole, above the entries."""
-    cdef u64 at = word_block(e.lo) << 4
-    cdef Block* b
-    if at < a.header.lo_used or at < a.hi_ready or at + sizeof(Block) > a.size:
-        return NULL
-    b = <Block*>(a.base + at)
-    if b.size_class >= BLOCK_CLASSES or at + class_bytes(a, b.size_class) > a.size:
-        return NULL
-    return b
-
-
-cdef bint _is_digest(const Arena* a, Block* b) noexcept nogil:
-    """The centroids and the totals, which must agree."""
-    cdef Totals* t = block_totals(b)
-    cdef Centroid* c = block_centroids(b)
-    cdef double weight = 0
-    cdef u32 i
-    # A full arena has digests in smaller blocks as well.
-    if b.used > (class_bytes(a, b.size_class) - digest_overhead()) // 16:
-        return False
-    if b.tail != digest_overhead() + 16 * b.used or not _is_weight(t.weight) or not t.samples:
-        return False
-    if not _is_value(t.sum) or not _is_value(t.low) or not _is_value(t.high) or t.low > t.high:
-        return False
-    for i in range(b.used):
-        if not _is_value(c[i].mean) or not _is_weight(c[i].weight) or (i and c[i].mean < c[i - 1].mean):
-            return False
-        weight += c[i].weight
-    return fabs(weight - t.weight) <= 1e-6 * t.weight
-
-
-cdef bint _is_timer(const Arena* a, const Entry* e) noexcept nogil:
-    cdef Block* b = _block_of(a, e)
-    cdef u32 n = word_length(e.lo), i
-    cdef bint pairs
-    if b == NULL or b.size_class > DIGEST_CLASS or not RAW <= b.kind <= DIGEST_WEIGHTED:
-        return False
-    pairs = b.kind == WEIGHTED or b.kind == DIGEST_WEIGHTED
-    if b.kind == DIGEST or b.kind == DIGEST_WEIGHTED:
-        if not _is_digest(a, b):
-            return False
-    elif b.used or b.tail != sizeof(Block):
-        return False
-    if b.capacity != (class_bytes(a, b.size_class) - b.tail) // (16 if pairs else 8) or n > b.capacity:
-        return False
-    for i in range(n):
-        if pairs:
-            if not _is_value(block_pairs(b)[i].mean) or not _is_weight(block_pairs(b)[i].weight):
-                return False
-        elif not _is_value(block_values(b)[i]):
-            return False
-    return True
-
-
-cdef bint _mend_set(const Arena* a, Entry* e) noexcept nogil:
-    """Checks a set's block and counts its members anew."""
-    cdef Block* b = _block_of(a, e)
-    cdef u32 members = 0, i
-    if b == NULL or e.hi == 0:
-        return False
-    if b.kind == DENSE:
-        if class_bytes(a, b.size_class) < sizeof(Block) + HLL_REGISTERS:
-            return False
-        for i in range(HLL_REGISTERS):
-            if (<u8*>block_slots(b))[i] > LARGEST_REGISTER:
-                return False
-        return True
-    if b.kind != EXACT or b.size_class < FIRST_SET_CLASS:
-        return False
-    if b.capacity != (class_bytes(a, b.size_class) - sizeof(Block)) // 8:
-        return False
-    for i in range(b.capacity):
-        members += block_slots(b)[i] != 0
-    e.lo = (word_block(e.lo) << 32) | members
-    return 0 < members < b.capacity and members <= e.hi
-
-
-cdef bint _is_empty(const Entry* e) noexcept nogil:
-    """An entry that was written and got no sample before the end."""
-    if e.type == COUNTER or e.type == GAUGE:
-        return pair_count(e.hi) == 0 and pair_is_sound(e.lo, e.hi)
-    if e.type == SET:
-        return e.hi == 0
-    return word_block(e.lo) == 0
-
-
-cdef bint _is_sound(const Arena* a, Entry* e) noexcept nogil:
-    cdef double value
-    cdef i64 ns = gauge_times(e)[pair_count(e.hi) & 1] if e.type == GAUGE else 1
-    # A gauge's time has no check, but none was ever before 1970; one that was never written is 0, whatever changed it.
-    if ns < 0 or (ns == 0 and e.lo != 0):
-        return False
-    if e.type == COUNTER or e.type == GAUGE:
-        value = (<double*>&e.lo)[0]
-        return pair_count(e.hi) > 0 and pair_is_sound(e.lo, e.hi) and _is_value(value)
-    return _mend_set(a, e) if e.type == SET else _is_timer(a, e)
-
-
 cdef void _finish_set_sample(Arena* a) noexcept nogil:
     """Does again what the journal says was under way; done twice is done once."""
     cdef u64 at = a.header.journal.entry
     cdef Entry* e
     cdef Block* b
-    if at < HEADER_BYTES or at & 15 or _likely_bytes(a, at) == 0:
+    if at < HEADER_BYTES or at & 15 or likely_bytes(a, at) == 0:
         return
     e = entry_at(a, at)
-    if not _is_entry(a, e):
+    if not is_entry(a, e):
         return
-    b = _block_of(a, e)
+    b = block_of(a, e)
     if e.type != SET or e.hi != a.header.journal.samples or b == NULL:
         return
     if b.kind == DENSE and class_bytes(a, b.size_class) >= sizeof(Block) + HLL_REGISTERS:
@@ -239,8 +82,8 @@ cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
     # Bytes that look like an entry at every step would have each key hashed again, all but its first bytes.
     while at + sizeof(Entry) <= h.lo_used and vain <= MOST_IN_VAIN * h.lo_used:
         e = entry_at(a, at)
-        size = _likely_bytes(a, at)
-        if size == 0 or not _is_entry(a, e):
+        size = likely_bytes(a, at)
+        if size == 0 or not is_entry(a, e):
             vain += size
             # The next sound entry is found by its hash; a stretch of unreadable bytes counts once.
             out.broken += not lost
@@ -250,9 +93,9 @@ cdef void _salvage_entries(Arena* a, Salvage* out) noexcept nogil:
         lost = False
         at += size
         missing -= missing > 0
-        if _is_empty(e):
+        if has_no_sample(e):
             continue
-        if not _is_sound(a, e):
+        if not is_sound(a, e):
             out.broken += 1
             continue
         a.salvaged[a.n_salvaged] = <u32>((<u8*>e - a.base) >> 4)

@@ -9,7 +9,7 @@ cdef struct Centroid:
     double weight
 
 
-cdef extern from "compat.h":
+cdef extern from "vectors.h":
     enum:
         SORT_PADDING "(VNP_COLUMNS - 1)"    # whole rows are sorted
 

@@ -18,9 +18,10 @@ from veneurpy.engine.native.imported cimport (
 )
 from veneurpy.engine.native.merge cimport WIRE_HOST, Merge, Part, Series
 from veneurpy.engine.native.meter cimport Meter, meter_free, meter_malloc
+from veneurpy.engine.native.quantiles cimport td_quantiles
 from veneurpy.engine.native.scope cimport MIXED
 from veneurpy.engine.native.sort cimport SORT_PADDING, Centroid, td_sort_centroids, td_sort_doubles
-from veneurpy.engine.native.tdigest cimport td_capacity, td_compress, td_quantiles
+from veneurpy.engine.native.tdigest cimport td_capacity, td_compress
 
 cdef enum:
     FIRST_ROOM = 1024

@@ -17,11 +17,3 @@ cdef int td_capacity(double compression) noexcept nogil
 cdef int td_compress(
     const Centroid* sorted_in, Py_ssize_t n, double compression, Centroid* out, int cap, double* scratch
 ) noexcept nogil
-
-# Computes the quantiles `qs` (ascending, in [0, 1]) of an ascending array: within [low, high] and
-# ascending; NaN if n is 0. `total` is the sum of the weights. `exact`: every centroid is a sample as it
-# came, and the interpolation is Veneur's.
-cdef void td_quantiles(
-    const Centroid* centroids, Py_ssize_t n, double total, double low, double high, bint exact,
-    const double* qs, int n_qs, double* out
-) noexcept nogil

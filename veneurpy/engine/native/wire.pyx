@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Writing merged series, one entry of a `MetricList` each."""
 from libc.math cimport INFINITY, isfinite, rint
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memmove, memset
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport COUNTER, GAUGE, SET
 from veneurpy.engine.native.blocks cimport EXACT_SAMPLES, Totals
 from veneurpy.engine.native.compat cimport i64, u8, u32, u64
@@ -10,6 +10,9 @@ from veneurpy.engine.native.hll cimport HLL_MAX_SLOTS, HLL_REGISTERS
 from veneurpy.engine.native.hllwire cimport DENSE_BYTES, SKETCH_HEAD, key_of, write_dense, write_sparse
 from veneurpy.engine.native.merge cimport Merge, Series, is_global
 from veneurpy.engine.native.owners cimport Owners, owner_of
+from veneurpy.engine.native.payloads cimport (
+    ENTRY_HEAD, Payload, payload_place, payload_reserve, payloads_close, payloads_finish, payloads_open,
+)
 from veneurpy.engine.native.protobuf cimport (
     BYTES, VARINT, put_bytes, put_double, put_field, put_fixed, put_number, put_varint, varint_size,
 )
@@ -27,7 +30,6 @@ cdef enum:
     MEMBER_BYTES = 14                   # of a small set: a key and a hash
     MOMENTS_BYTES = 64
     LONGEST_SKETCH = 20 + 8 + 5 * HLL_MAX_SLOTS
-    FIRST_ROOM = 1 << 12
 
 # What one series is written from.
 cdef struct Piece:
@@ -40,82 +42,18 @@ cdef struct Piece:
     Centroid* centroids                 # room for a digest that is compacted
 
 
-cdef bint wire_open(Wire* w, Owners* owners, u32 n_owners) noexcept nogil:
+cdef bint wire_open(Wire* w, Owners* owners, u32 n_owners, u64 max_bytes) noexcept nogil:
     """False when there is no memory. To be closed in any case."""
-    cdef u32 i
     w.owners = owners
-    w.n_owners = n_owners
-    w.open = <Payload*>calloc(n_owners + 1, sizeof(Payload))
-    if w.open == NULL:
-        return False
-    for i in range(n_owners):
-        w.open[i].owner = i
-    return True
+    w.carry.max_bytes = ~<u64>0
+    return payloads_open(&w.payloads, n_owners, max_bytes)
 
 
 cdef void wire_close(Wire* w) noexcept nogil:
-    cdef u64 i
-    if w.open != NULL:
-        for i in range(w.n_owners):
-            free(w.open[i].data)
-    for i in range(w.n_done):
-        free(w.done[i].data)
-    free(w.open)
-    free(w.done)
+    """Idempotent."""
+    payloads_close(&w.payloads)
     free(w.carry.data)
     memset(w, 0, sizeof(Wire))
-
-
-cdef bint _room(Payload* p, u64 bytes_) noexcept nogil:
-    cdef u64 room = 2 * (p.size + bytes_)
-    cdef void* data
-    if p.size + bytes_ <= p.room:
-        return True
-    data = realloc(p.data, room if room > FIRST_ROOM else FIRST_ROOM)
-    if data == NULL:
-        return False
-    p.data = <u8*>data
-    p.room = room if room > FIRST_ROOM else FIRST_ROOM
-    return True
-
-
-cdef bint _finish(Wire* w, Payload* p) noexcept nogil:
-    """Puts what a payload has aside, and begins it anew. What came after `size` belongs to the new one."""
-    cdef u32 owner = p.owner
-    cdef void* done
-    if w.n_done == w.done_room:
-        done = realloc(w.done, (2 * w.done_room + 16) * sizeof(Payload))
-        if done == NULL:
-            return False
-        w.done = <Payload*>done
-        w.done_room = 2 * w.done_room + 16
-    w.done[w.n_done] = p[0]
-    w.n_done += 1
-    memset(p, 0, sizeof(Payload))
-    p.owner = owner
-    return True
-
-
-cdef bint _place(Wire* w, Payload* p, u8* start, u8* end, u64 samples) noexcept nogil:
-    """Gives the message that was written behind room for its length its length, and a payload it fits into.
-
-    It was written at `p.data + p.size + 11`: a key of one byte and at most ten of length.
-    """
-    cdef u64 size = <u64>(end - start)
-    cdef u64 whole = 1 + <u64>varint_size(size) + size
-    cdef u8* at
-    if p.size and p.size + whole > w.max_bytes:
-        if not _finish(w, p) or not _room(p, whole):
-            return False
-        at = put_varint(put_varint(p.data, 1 << 3 | BYTES), size)
-        memcpy(at, start, size)
-    else:
-        at = put_varint(put_varint(p.data + p.size, 1 << 3 | BYTES), size)
-        memmove(at, start, size)
-    p.size += whole
-    p.series += 1
-    p.samples += samples
-    return True
 
 
 cdef inline i64 _integer(double value) noexcept nogil:
@@ -288,12 +226,12 @@ cdef u64 _most_bytes(const Merge* m, const Series* s, u64 value) noexcept nogil:
 cdef bint _write_scalar(Wire* w, const Merge* m, Payload* p, Piece* y) noexcept nogil:
     cdef u8* start
     cdef u8* at
-    if not _room(p, _most_bytes(m, y.series, 0)):
+    if not payload_reserve(p, _most_bytes(m, y.series, 0)):
         return False
-    start = p.data + p.size + 11
+    start = p.data + p.size + ENTRY_HEAD
     at = _put_head(start, y.series)
     at = _put_counter(at, y) if y.series.type == COUNTER else _put_gauge(at, y)
-    return _place(w, p, start, _put_foot(at, y, m), y.series.samples)
+    return payload_place(&w.payloads, p, start, _put_foot(at, y, m), y.series.samples)
 
 
 cdef bint _write_histogram(Wire* w, const Merge* m, Payload* p, Piece* y, Workspace* space) noexcept nogil:
@@ -312,12 +250,12 @@ cdef bint _write_histogram(Wire* w, const Merge* m, Payload* p, Piece* y, Worksp
         n = <u64>td_compress(space.pairs, <Py_ssize_t>n, w.compression, y.centroids, td_capacity(w.compression),
                              space.values)
         centroids = y.centroids
-    if not _room(p, _most_bytes(m, y.series, CENTROID_BYTES * n + 3 * MOMENTS_BYTES)):
+    if not payload_reserve(p, _most_bytes(m, y.series, CENTROID_BYTES * n + 3 * MOMENTS_BYTES)):
         return False
-    start = p.data + p.size + 11
+    start = p.data + p.size + ENTRY_HEAD
     at = _put_head(start, y.series)
     at = _put_histogram(at, y, &g, centroids, n, exact, w.compression)
-    return _place(w, p, start, _put_foot(at, y, m), y.series.samples)
+    return payload_place(&w.payloads, p, start, _put_foot(at, y, m), y.series.samples)
 
 
 cdef bint _write_set(Wire* w, const Merge* m, Payload* p, Piece* y, Workspace* space) noexcept nogil:
@@ -329,12 +267,12 @@ cdef bint _write_set(Wire* w, const Merge* m, Payload* p, Piece* y, Workspace* s
     if members.registers == NULL:
         value = MEMBER_BYTES * <u64>members.count
     # What only we read is made where it may lie behind the rest.
-    if not _room(p, _most_bytes(m, y.series, value) + value):
+    if not payload_reserve(p, _most_bytes(m, y.series, value) + value):
         return False
-    start = p.data + p.size + 11
+    start = p.data + p.size + ENTRY_HEAD
     at = _put_head(start, y.series)
     at = _put_set(at, y, &members, at + HEAD_BYTES - 64 + value)
-    return _place(w, p, start, _put_foot(at, y, m), y.series.samples)
+    return payload_place(&w.payloads, p, start, _put_foot(at, y, m), y.series.samples)
 
 
 cdef bint _carry(Wire* w, const Merge* m, Piece* y, bint* silent) noexcept nogil:
@@ -361,7 +299,7 @@ cdef bint _write_series(Wire* w, const Merge* m, const Series* s, Piece* y, Work
         owner = owner_of(w.owners, cut(s.name, s.name_len, 0, s.name_len), s.type, tags)
         if owner < 0:
             return False
-    p = &w.open[owner]
+    p = &w.payloads.open[owner]
     y.series = s
     y.value = s.value
     y.foreign = w.foreign != NULL and w.foreign[owner]
@@ -372,14 +310,6 @@ cdef bint _write_series(Wire* w, const Merge* m, const Series* s, Piece* y, Work
     if s.type == COUNTER and y.foreign and not _carry(w, m, y, &silent):
         return False
     return True if silent else _write_scalar(w, m, p, y)
-
-
-cdef bint _finish_all(Wire* w) noexcept nogil:
-    cdef u32 i
-    for i in range(w.n_owners):
-        if w.open[i].size and not _finish(w, &w.open[i]):
-            return False
-    return True
 
 
 cdef bint wire_write(Wire* w, const Merge* m) noexcept nogil:
@@ -405,4 +335,4 @@ cdef bint wire_write(Wire* w, const Merge* m) noexcept nogil:
     free(y.keys)
     free(y.more_keys)
     free(y.centroids)
-    return done and _finish_all(w)
+    return done and payloads_finish(&w.payloads)

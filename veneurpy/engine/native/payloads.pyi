@@ -1,0 +1,1 @@
+"""Only for `cimport`: nothing of it is visible from Python."""
