@@ -27,6 +27,18 @@ print("open", flush=True)
 signal.pause()
 """
 
+SHORT_OF_MEMORY = """
+import resource, sys
+from veneurpy.engine import EngineOptions, open_engine
+engine = open_engine("native", EngineOptions(arena_dir=sys.argv[1]), start_ms=1)
+resource.setrlimit(resource.RLIMIT_AS, (1 << 20, resource.RLIM_INFINITY))
+try:
+    engine.recovered()
+except MemoryError as exc:
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print(exc)
+"""
+
 REFUSED = """
 import sys
 from veneurpy.engine import EngineOptions, open_engine
@@ -102,6 +114,24 @@ def test_arenas_are_left_to_a_successor(tmp_path: Path) -> None:
     (interval,) = engine.recovered()
     assert {"c": 1.0} == _values(interval)
     assert START_MS == interval.start_ms
+    engine.close()
+
+
+def test_what_cannot_be_read_for_now_stays(tmp_path: Path) -> None:
+    """It says nothing about the file that it may not be opened, or that memory is short."""
+    leave(tmp_path, [b"c:1|c"])
+    paths = [str(path) for path in tmp_path.glob("*.arena")]
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, str(tmp_path)]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert ended.stdout.strip() in paths
+    (tmp_path / "z.arena").symlink_to("z.arena")
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+    with pytest.raises(OSError, match=r"z\.arena"):
+        engine.recovered()
+    engine.close()
+    (tmp_path / "z.arena").unlink()
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+    assert [{"c": 1.0}] == [_values(interval) for interval in engine.recovered()]
     engine.close()
 
 

@@ -303,6 +303,9 @@ class Engine(Protocol):
         was received. Each is then given to `resume`, or read and released; only that removes it
         from the directory. Their accounts know what the arenas know: what was read and not yet
         applied at the death is `lost_in_crash`. Without `arena_dir` there are none.
+
+        Raises OSError, or MemoryError with the path, for a file that may not be read, or not now:
+        it stays where it is.
         """
         ...
 

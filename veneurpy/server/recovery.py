@@ -12,6 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from veneurpy.engine import Engine, Interval
+from veneurpy.errors import VeneurpyError
 from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.ticker import Tick, Ticker
 from veneurpy.spool import Spool
@@ -62,9 +63,21 @@ class Recovery:
     async def run(self) -> Recovered | None:
         """Releases what was published, goes on with what is current, publishes all else.
 
-        Returns what it has told the log; None if there was nothing.
+        Returns what it has told the log; None if there was nothing. Raises VeneurpyError for an
+        arena that is not for this process to read: it stays for one that may.
         """
-        found = await self._off_loop(self._engine.recovered)
+        try:
+            found = await self._off_loop(self._engine.recovered)
+        except OSError as exc:
+            raise VeneurpyError(
+                f"{exc.filename} cannot be read: {exc.strerror}; it has samples of a process "
+                "before this one: give all of arena_dir to the user that the daemon runs as (chown -R)"
+            ) from exc
+        except MemoryError as exc:
+            raise VeneurpyError(
+                f"{exc} cannot be mapped: no memory; it has samples of a process before this one: "
+                "raise the limit (`ulimit -v`, LimitAS= of the unit), or free some"
+            ) from exc
         for path, why in self._engine.unreadable:
             self._telemetry.emit(ArenaUnreadable(path, why))
         uuids = [interval.uuid for interval in found]
