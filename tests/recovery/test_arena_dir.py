@@ -13,7 +13,7 @@ import pytest
 from tests.engines import NOW_NS, START_MS, needs_native, rows
 from tests.recovery.corpse import leave, options
 from tests.recovery.prefixes import PLAN
-from veneurpy.engine import Interval, open_engine
+from veneurpy.engine import Interval, arena_dir, open_engine
 
 pytestmark = needs_native
 
@@ -37,6 +37,13 @@ try:
 except MemoryError as exc:
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     print(exc)
+"""
+
+WITHOUT_PROC = """
+from pathlib import Path
+from veneurpy.engine import EngineOptions, arena_dir, open_engine
+arena_dir.BOOT_ID = Path("/nonexistent")
+open_engine("native", EngineOptions(), start_ms=1).close()
 """
 
 REFUSED = """
@@ -133,6 +140,15 @@ def test_what_cannot_be_read_for_now_stays(tmp_path: Path) -> None:
     engine = open_engine("native", options(tmp_path), start_ms=START_MS)
     assert [{"c": 1.0}] == [_values(interval) for interval in engine.recovered()]
     engine.close()
+
+
+def test_a_machine_without_a_boot_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arenas that are files need one; others do without."""
+    (tmp_path / "empty").touch()
+    monkeypatch.setattr(arena_dir, "BOOT_ID", tmp_path / "empty")
+    with pytest.raises(OSError, match="no boot id"):
+        arena_dir.boot_id.__wrapped__()
+    subprocess.run([sys.executable, "-c", WITHOUT_PROC], check=True)
 
 
 def test_a_release_removes_the_files(tmp_path: Path) -> None:

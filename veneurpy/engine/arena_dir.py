@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -12,6 +13,7 @@ from veneurpy.engine.unkept import UnkeptMarks
 
 SUFFIX = ".arena"
 PAGE_BYTES = 4096
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class ArenaDirTaken(OSError):
@@ -61,7 +63,11 @@ class ArenaDir:
 def boot_id() -> bytes:
     """What tells one boot of the machine from another: 16 bytes.
 
-    Read once: an interval is to end also when the process has no descriptor left.
+    Read once: an interval is to end also when the process has no descriptor left. Raises OSError
+    where there is none: what is left behind could not be told from that of another boot.
     """
-    text = Path("/proc/sys/kernel/random/boot_id").read_text()
-    return bytes.fromhex(text.strip().replace("-", ""))
+    text = BOOT_ID.read_text()
+    found = bytes.fromhex(text.strip().replace("-", ""))
+    if len(found) != 16:
+        raise OSError(errno.ENODATA, "it has no boot id (arena_dir needs one)", str(BOOT_ID))
+    return found

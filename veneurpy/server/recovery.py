@@ -71,7 +71,7 @@ class Recovery:
         except OSError as exc:
             raise VeneurpyError(
                 f"{exc.filename} cannot be read: {exc.strerror}; it has samples of a process "
-                "before this one: give all of arena_dir to the user that the daemon runs as (chown -R)"
+                "before this one: give all of arena_dir to the daemon's user (chown -R)"
             ) from exc
         except MemoryError as exc:
             raise VeneurpyError(
