@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +141,23 @@ def test_what_cannot_be_read_for_now_stays(tmp_path: Path) -> None:
     engine = open_engine("native", options(tmp_path), start_ms=START_MS)
     assert [{"c": 1.0}] == [_values(interval) for interval in engine.recovered()]
     engine.close()
+
+
+def test_copies_are_not_taken_for_the_original(tmp_path: Path) -> None:
+    """All have one name of their own, so that no owner drops what the original got since."""
+    leave(tmp_path / "original", [b"c:1|c"])
+    for name in ("one", "two"):
+        shutil.copytree(tmp_path / "original", tmp_path / name)
+    (tmp_path / "original").rename(tmp_path / "moved")
+    found = {}
+    for name in ("moved", "one", "two"):
+        engine = open_engine("native", options(tmp_path / name), start_ms=START_MS)
+        (found[name],) = engine.recovered()
+        assert {"c": 1.0} == _values(found[name])
+        engine.close()
+    moved, one, two = found["moved"], found["one"], found["two"]
+    assert (moved.copied_from, one.copied_from, two.copied_from) == (None, moved.uuid, moved.uuid)
+    assert moved.uuid != one.uuid == two.uuid
 
 
 def test_a_machine_without_a_boot_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from veneurpy.engine.unkept import UnkeptMarks
 
 SUFFIX = ".arena"
 PAGE_BYTES = 4096
+NAME_PARTS = 3
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -49,6 +50,7 @@ class ArenaDir:
         """A new, empty, sparse file of at least `size` bytes, as (descriptor, path)."""
         path = self._path / f"{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        path = path.rename(path.with_stem(f"{path.stem}-{os.fstat(fd).st_ino:x}"))
         os.ftruncate(fd, -(-size // PAGE_BYTES) * PAGE_BYTES)
         return fd, path
 
@@ -57,6 +59,15 @@ class ArenaDir:
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1
+
+
+def is_copy(path: str, held: os.stat_result) -> bool:
+    """Whether a file of `create` is another one by now: an arena is named after its inode as well.
+
+    The original may be gone on with elsewhere, by a process that knows nothing of this one.
+    """
+    parts = Path(path).stem.split("-")
+    return len(parts) == NAME_PARTS and parts[-1] != f"{held.st_ino:x}"
 
 
 @cache

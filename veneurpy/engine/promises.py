@@ -164,6 +164,14 @@ class Interval(Protocol):
         ...
 
     @property
+    def copied_from(self) -> UUID | None:
+        """Of a recovered one whose files are copies: the uuid of what they were copied from.
+
+        Another process may have gone on with that. All copies have the same `uuid`, another one.
+        """
+        ...
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether a process before this one died while it delivered the interval from memory.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,26 @@ async def test_an_arena_of_another_user_stays(world: World) -> None:
     with pytest.raises(VeneurpyError, match=r"z\.arena cannot be read: .*chown"):
         await born(world)
     other.unlink()
+
+
+async def test_copied_arenas_are_published_apart(world: World) -> None:
+    """Their interval is not gone on with, for the original may be; here it counts once."""
+    life = await born(world)
+    life.feed(1)
+    await life.die()
+    arenas = world.folder / "arenas"
+    for path in arenas.glob("*.arena"):
+        copied = path.with_suffix(".copy")
+        shutil.copyfile(path, copied)
+        copied.replace(path)
+    world.clock.advance(3)
+    for samples, is_resumed in (1, False), (0, True):
+        life = await born(world)
+        assert life.recovered
+        assert (samples, is_resumed) == (life.recovered.samples, life.recovered.resumed)
+        await life.deliver()
+        await life.die()
+    assert {start: [1.0] for start in world.sent} == world.published("adds")
 
 
 async def test_an_interval_that_is_over_is_published_under_its_start(world: World) -> None:

@@ -49,6 +49,8 @@ cdef NativeInterval _interval_of(Sharing sharing, object uuid, list files):
     )
     for found in sorted(files, key=lambda f: f.reader):
         interval.add(&found.arena, found.listener, 0, found)
+    if any([f.is_copy for f in files]):
+        interval.become_copy()
     return interval
 
 
@@ -71,7 +73,7 @@ cdef list intervals_left(Sharing sharing, list unreadable):
     # What was not whole is carried again, from the interval before.
     for found in carried.values():
         found.discard()
-    for uuid in marks.settled | (marks.unkept - {each.uuid for each in out}):
+    for uuid in marks.settled | (marks.unkept - {each.copied_from or each.uuid for each in out}):
         marks.forget(uuid)
     out.sort(key=lambda each: each.start_ms)
     return out
