@@ -16,6 +16,7 @@ _LAUNCHER = """
 import os, sys
 for index, fd in enumerate(map(int, sys.argv[1].split(","))):
     os.dup2(fd, 3 + index)
+    os.close(fd)
 os.environ["LISTEN_PID"] = str(os.getpid())
 os.execvp(sys.argv[2], sys.argv[2:])
 """

@@ -209,10 +209,12 @@ class Positioned(Protocol):
         """
         ...
 
-    def restore(self, position: str) -> None:
+    def restore(self, position: str, rows: int) -> None:
         """Asks `start`, which follows, to take back whatever was written after this position.
 
-        Where that is not possible (the file is another by now) `start` leaves all as it is.
+        `rows` are owed: if more was written, the position is an old one (a backup's, say), and what
+        it would cost is delivered. Then, and where it is not possible (the file is another by now),
+        `start` leaves all as it is.
         """
         ...
 

@@ -6,11 +6,14 @@ Nothing happens without `$NOTIFY_SOCKET` and `$LISTEN_FDS`.
 from __future__ import annotations
 
 import os
+import select
 import socket
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 FIRST_FD = 3
+BARRIER_S = 5.0
 
 
 class Notifier:
@@ -26,9 +29,27 @@ class Notifier:
 
     def notify(self, *assignments: str, sockets: Sequence[socket.socket] = ()) -> None:
         """Sends assignments such as `READY=1`, with copies of sockets for `FDSTORE=1`."""
+        self._send(assignments, [kept.fileno() for kept in sockets])
+
+    def barrier(self) -> None:
+        """Returns when the manager has done what it was told before, or took too long.
+
+        It closes the pipe then: sd_notify_barrier(3). One that knows nothing of it does so as well.
+        """
         if not self._address:
             return
-        rights = array("i", [kept.fileno() for kept in sockets])
+        ours, its = os.pipe()
+        try:
+            self._send(["BARRIER=1"], [its])
+            os.close(its)
+            select.select([ours], [], [], BARRIER_S)
+        finally:
+            os.close(ours)
+
+    def _send(self, assignments: Sequence[str], fds: Sequence[int]) -> None:
+        if not self._address:
+            return
+        rights = array("i", fds)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if rights else []
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
             try:
@@ -37,6 +58,19 @@ class Notifier:
             except OSError:
                 # Nobody listens, or the queue is full: nothing that a service could do about it.
                 return
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a listener listens, as far as sockets tell that others have opened."""
+
+    name: str
+    """Under which they are kept."""
+    addresses: Collection[tuple[str, int]] | Collection[str] = ()
+    """What it may mean here, the first choice first. A Unix socket's is its path, or @ and name."""
+    kind: int = socket.SOCK_DGRAM
+    """What they must be; 0 for any."""
+    is_v6_only: bool = False
 
 
 class SocketStore:
@@ -52,20 +86,9 @@ class SocketStore:
     def __repr__(self) -> str:
         return f"SocketStore({[name for name, _ in self._held]})"
 
-    def take(
-        self,
-        name: str,
-        addresses: Collection[tuple[str, int]] | Collection[str] = (),
-        kind: int = socket.SOCK_DGRAM,
-    ) -> list[socket.socket]:
-        """The sockets that were kept under a name, else those bound to one of the addresses.
-
-        `kind` is what they must be; 0 for any. A Unix socket's address is its path, or @ and name.
-        """
-        fitting = [held for held in self._held if kind in (0, held[1].type)]
-        named = [held for held in fitting if held[0] == fd_name(name)]
-        bound = [held for held in fitting if _address(held[1]) in addresses]
-        taken = named or bound
+    def take(self, place: Place) -> list[socket.socket]:
+        """The sockets that were kept for a place, and those that a socket unit has bound there."""
+        taken = [held for held in self._held if _is_of(place, *held)]
         self._held = [held for held in self._held if held not in taken]
         return [held for _, held in taken]
 
@@ -74,13 +97,23 @@ class SocketStore:
         for kept in sockets:
             self._notifier.notify("FDSTORE=1", f"FDNAME={fd_name(name)}", sockets=[kept])
 
-    def drop_others(self) -> list[str]:
-        """Closes what nobody has taken, and has the manager close it; returns the names."""
-        names = [name for name, _ in self._held]
-        for name, held in self._held:
+    def drop_others(self, places: Iterable[Place] = ()) -> list[str]:
+        """Closes what is for none of the places, and has the manager close it; returns the names.
+
+        A socket that nobody reads would keep an address from the listener that is to have it.
+        """
+        wanted = list(places)
+        dropped = [each for each in self._held if not any(_is_of(one, *each) for one in wanted)]
+        self._held = [each for each in self._held if each not in dropped]
+        names = [name for name, _ in dropped]
+        for name, held in dropped:
             held.close()
             self._notifier.notify("FDSTOREREMOVE=1", f"FDNAME={name}")
-        self._held = []
+        for name, held in self._held:
+            if name in names:  # they went with their namesakes
+                self.keep(name, [held])
+        if names:
+            self._notifier.barrier()
         return names
 
 
@@ -108,6 +141,28 @@ def _inherited(environ: Mapping[str, str]) -> list[tuple[str, socket.socket]]:
             continue
         found[inode] = (names[index] if index < len(names) else "unknown", held)
     return list(found.values())
+
+
+def _is_of(place: Place, name: str, held: socket.socket) -> bool:
+    """Whether a place's listener goes on with a socket."""
+    if place.kind not in (0, held.type):
+        return False
+    address = _address(held)
+    if name == fd_name(place.name):
+        # A name of a host may mean another address by now; port 0 is whatever it was.
+        hosts = [each[0] for each in place.addresses if isinstance(each, tuple)]
+        return not hosts or not isinstance(address, tuple) or address[0] in hosts
+    if address not in place.addresses:
+        return False
+    if "_//" not in name or not isinstance(address, tuple):
+        return True
+    # It was kept under another URL, which may have meant less: IPv4 only, IPv6 only.
+    is_first = address == next(iter(place.addresses))
+    return is_first and (held.family != socket.AF_INET6 or _is_v6_only(held) == place.is_v6_only)
+
+
+def _is_v6_only(held: socket.socket) -> bool:
+    return bool(held.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
 
 
 def _address(held: socket.socket) -> tuple[str, int] | str | None:

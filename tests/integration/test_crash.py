@@ -94,6 +94,31 @@ def test_what_is_kept_with_the_service_manager_is_read_by_the_next(
     assert 80 == published_sum(tmp_path / "points.jsonl")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"statsd_listen_addresses": ["udp://0.0.0.0:{port}"]},
+        {"http_address": "127.0.0.1:{port}", "statsd_listen_addresses": ["udp://127.0.0.1:0"]},
+    ],
+    ids=["wider", "for HTTP"],
+)
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM], ids=lambda k: k.name)
+def test_a_socket_of_an_address_that_was_changed_is_in_nobodys_way(
+    tmp_path: Path, change: dict[str, object], kind: socket.SocketKind
+) -> None:
+    """Else a node whose sockets are kept would never start again, whatever restarts it."""
+    with socket.socket(type=kind) as kept:
+        kept.bind(("127.0.0.1", 0))
+        port = kept.getsockname()[1]
+        changed = json.loads(json.dumps(change).replace("{port}", str(port)))
+        life = Life(
+            tmp_path, {f"udp_//127.0.0.1_{port}": kept}, settings(tmp_path, port, **changed)
+        )
+    life.wait_until_started()
+    log = life.end(signal.SIGTERM)
+    assert "sockets_dropped" in [line["event"] for line in log]
+
+
 def owed(path: Path) -> int:
     """How many calls of sinks a spool still has."""
     with closing(sqlite3.connect(path)) as db:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from tests.engines import NOW_NS, START_MS, needs_native, rows
 from tests.recovery.corpse import leave, options
 from tests.recovery.prefixes import PLAN
-from veneurpy.engine import Interval, open_engine
+from veneurpy.engine import Interval, arena_dir, open_engine
 
 pytestmark = needs_native
 
@@ -25,6 +26,25 @@ engine = open_engine("native", options, start_ms=1)
 engine.open_reader("udp").feed(b"c:1|c")
 print("open", flush=True)
 signal.pause()
+"""
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from veneurpy.engine import EngineOptions, open_engine
+engine = open_engine("native", EngineOptions(arena_dir=sys.argv[1]), start_ms=1)
+resource.setrlimit(resource.RLIMIT_AS, (1 << 20, resource.RLIM_INFINITY))
+try:
+    engine.recovered()
+except MemoryError as exc:
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print(exc)
+"""
+
+WITHOUT_PROC = """
+from pathlib import Path
+from veneurpy.engine import EngineOptions, arena_dir, open_engine
+arena_dir.BOOT_ID = Path("/nonexistent")
+open_engine("native", EngineOptions(), start_ms=1).close()
 """
 
 REFUSED = """
@@ -103,6 +123,50 @@ def test_arenas_are_left_to_a_successor(tmp_path: Path) -> None:
     assert {"c": 1.0} == _values(interval)
     assert START_MS == interval.start_ms
     engine.close()
+
+
+def test_what_cannot_be_read_for_now_stays(tmp_path: Path) -> None:
+    """It says nothing about the file that it may not be opened, or that memory is short."""
+    leave(tmp_path, [b"c:1|c"])
+    paths = [str(path) for path in tmp_path.glob("*.arena")]
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, str(tmp_path)]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert ended.stdout.strip() in paths
+    (tmp_path / "z.arena").symlink_to("z.arena")
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+    with pytest.raises(OSError, match=r"z\.arena"):
+        engine.recovered()
+    engine.close()
+    (tmp_path / "z.arena").unlink()
+    engine = open_engine("native", options(tmp_path), start_ms=START_MS)
+    assert [{"c": 1.0}] == [_values(interval) for interval in engine.recovered()]
+    engine.close()
+
+
+def test_copies_are_not_taken_for_the_original(tmp_path: Path) -> None:
+    """All have one name of their own, so that no owner drops what the original got since."""
+    leave(tmp_path / "original", [b"c:1|c"])
+    for name in ("one", "two"):
+        shutil.copytree(tmp_path / "original", tmp_path / name)
+    (tmp_path / "original").rename(tmp_path / "moved")
+    found = {}
+    for name in ("moved", "one", "two"):
+        engine = open_engine("native", options(tmp_path / name), start_ms=START_MS)
+        (found[name],) = engine.recovered()
+        assert {"c": 1.0} == _values(found[name])
+        engine.close()
+    moved, one, two = found["moved"], found["one"], found["two"]
+    assert (moved.copied_from, one.copied_from, two.copied_from) == (None, moved.uuid, moved.uuid)
+    assert moved.uuid != one.uuid == two.uuid
+
+
+def test_a_machine_without_a_boot_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arenas that are files need one; others do without."""
+    (tmp_path / "empty").touch()
+    monkeypatch.setattr(arena_dir, "BOOT_ID", tmp_path / "empty")
+    with pytest.raises(OSError, match="no boot id"):
+        arena_dir.boot_id.__wrapped__()
+    subprocess.run([sys.executable, "-c", WITHOUT_PROC], check=True)
 
 
 def test_a_release_removes_the_files(tmp_path: Path) -> None:

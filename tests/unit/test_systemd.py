@@ -13,7 +13,7 @@ import pytest
 from veneurpy import systemd
 from veneurpy.config import load_config
 from veneurpy.server.stopping import longest_s
-from veneurpy.systemd import Notifier, SocketStore, fd_name
+from veneurpy.systemd import Notifier, Place, SocketStore, fd_name
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -86,6 +86,7 @@ class Passed:
 @pytest.fixture
 def passed(manager: tuple[str, socket.socket], monkeypatch: pytest.MonkeyPatch) -> Iterator[Passed]:
     monkeypatch.setattr(systemd, "FIRST_FD", FIRST)
+    monkeypatch.setattr(systemd, "BARRIER_S", 0.01)
     made = Passed(*manager)
     yield made
     made.close()
@@ -111,10 +112,10 @@ def test_a_socket_is_found_by_its_name_or_its_address(passed: Passed, udp: socke
         s.sendto(b"named", udp.getsockname())
         s.sendto(b"bound", other.getsockname())
         store = passed.store()
-        (by_name,) = store.take("udp://metrics", [("127.0.0.1", 1)])
-        (by_address,) = store.take("udp://127.0.0.1:1", [other.getsockname()])
+        (by_name,) = store.take(Place("udp://metrics", [("127.0.0.1", 1)]))
+        (by_address,) = store.take(Place("udp://127.0.0.1:1", [other.getsockname()]))
         assert (b"named", b"bound") == (queued(by_name), queued(by_address))
-        assert [] == store.take("udp://metrics", [other.getsockname()])
+        assert [] == store.take(Place("udp://metrics", [other.getsockname()]))
         assert [] == store.drop_others()
         assert not by_name.get_inheritable()
         by_name.close()
@@ -126,6 +127,49 @@ def test_what_nobody_takes_is_dropped(passed: Passed, udp: socket.socket) -> Non
     passed.add("left", udp)
     assert ["left"] == passed.store().drop_others()
     assert passed.ours.recv(100) == b"FDSTOREREMOVE=1\nFDNAME=left"
+    assert passed.ours.recv(100) == b"BARRIER=1"
+
+
+def test_what_a_listener_will_take_is_not_dropped(passed: Passed, udp: socket.socket) -> None:
+    """It is kept anew where a namesake goes, for the manager closes both."""
+    with socket.socket(type=socket.SOCK_DGRAM) as stale:
+        stale.bind(("127.0.0.2", 0))
+        passed.add("udp_//metrics", udp)
+        passed.add("udp_//metrics", stale)
+        store, place = passed.store(), Place("udp://metrics", [udp.getsockname()])
+        assert ["udp_//metrics"] == store.drop_others([place])
+        assert passed.ours.recv(100) == b"FDSTOREREMOVE=1\nFDNAME=udp_//metrics"
+        assert passed.ours.recv(100) == b"FDSTORE=1\nFDNAME=udp_//metrics"
+        (taken,) = store.take(place)
+        assert udp.getsockname() == taken.getsockname()
+        taken.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_v6_only", "wants_v6_only", "is_taken"),
+    [
+        ("udp6_//_2", True, False, False),
+        ("udp_//_2", False, True, False),
+        ("udp6_//[__]_2", True, True, True),
+        ("veneurpy.socket", True, False, True),
+    ],
+)
+def test_a_socket_for_fewer_clients_is_not_taken(
+    passed: Passed, name: str, is_v6_only: bool, wants_v6_only: bool, is_taken: bool
+) -> None:
+    """One that another URL has opened, that is; a socket unit's is as its unit says."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as held:
+        held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, is_v6_only)
+        held.bind(("::", 0))
+        passed.add(name, held)
+        port = held.getsockname()[1]
+        place = Place("udp://:1", [("::", port), ("0.0.0.0", port)], is_v6_only=wants_v6_only)
+        store = passed.store()
+        taken = store.take(place)
+        assert is_taken == bool(taken)
+        store.drop_others()
+        for each in taken:
+            each.close()
 
 
 def test_sockets_are_taken_by_their_kind_and_once(passed: Passed, udp: socket.socket) -> None:
@@ -135,7 +179,7 @@ def test_sockets_are_taken_by_their_kind_and_once(passed: Passed, udp: socket.so
         passed.add("b", udp)
         passed.add("c", udp)
         store = passed.store()
-        assert [] == store.take("a", ())
+        assert [] == store.take(Place("a"))
         assert ["a", "b"] == store.drop_others()
 
 

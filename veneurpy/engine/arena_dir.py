@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -12,6 +13,8 @@ from veneurpy.engine.unkept import UnkeptMarks
 
 SUFFIX = ".arena"
 PAGE_BYTES = 4096
+NAME_PARTS = 3
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class ArenaDirTaken(OSError):
@@ -47,6 +50,7 @@ class ArenaDir:
         """A new, empty, sparse file of at least `size` bytes, as (descriptor, path)."""
         path = self._path / f"{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        path = path.rename(path.with_stem(f"{path.stem}-{os.fstat(fd).st_ino:x}"))
         os.ftruncate(fd, -(-size // PAGE_BYTES) * PAGE_BYTES)
         return fd, path
 
@@ -62,11 +66,24 @@ def lock_in(directory: Path) -> Path:
     return directory / "lock"
 
 
+def is_copy(path: str, held: os.stat_result) -> bool:
+    """Whether a file of `create` is another one by now: an arena is named after its inode as well.
+
+    The original may be gone on with elsewhere, by a process that knows nothing of this one.
+    """
+    parts = Path(path).stem.split("-")
+    return len(parts) == NAME_PARTS and parts[-1] != f"{held.st_ino:x}"
+
+
 @cache
 def boot_id() -> bytes:
     """What tells one boot of the machine from another: 16 bytes.
 
-    Read once: an interval is to end also when the process has no descriptor left.
+    Read once: an interval is to end also when the process has no descriptor left. Raises OSError
+    where there is none: what is left behind could not be told from that of another boot.
     """
-    text = Path("/proc/sys/kernel/random/boot_id").read_text()
-    return bytes.fromhex(text.strip().replace("-", ""))
+    text = BOOT_ID.read_text()
+    found = bytes.fromhex(text.strip().replace("-", ""))
+    if len(found) != 16:
+        raise OSError(errno.ENODATA, "it has no boot id (arena_dir needs one)", str(BOOT_ID))
+    return found

@@ -164,6 +164,14 @@ class Interval(Protocol):
         ...
 
     @property
+    def copied_from(self) -> UUID | None:
+        """Of a recovered one whose files are copies: the uuid of what they were copied from.
+
+        Another process may have gone on with that. All copies have the same `uuid`, another one.
+        """
+        ...
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether a process before this one died while it delivered the interval from memory.
 
@@ -303,6 +311,9 @@ class Engine(Protocol):
         was received. Each is then given to `resume`, or read and released; only that removes it
         from the directory. Their accounts know what the arenas know: what was read and not yet
         applied at the death is `lost_in_crash`. Without `arena_dir` there are none.
+
+        Raises OSError, or MemoryError with the path, for a file that may not be read, or not now:
+        it stays where it is.
         """
         ...
 

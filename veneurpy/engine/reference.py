@@ -134,6 +134,10 @@ class ReferenceInterval:
         return encode(merged, table, role, max_bytes, veneur_owners, self._options.compression)
 
     @property
+    def copied_from(self) -> None:
+        return None
+
+    @property
     def is_doubtful(self) -> bool:
         return False
 

@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Protocol
 
 from veneurpy.config import ListenUrl
+from veneurpy.config.listen import PLACELESS_SCHEMES
 from veneurpy.errors import ListenError
 from veneurpy.listeners._sockets import Address, bind_stream, families
 from veneurpy.listeners._unix import UnixAccess, UnixPlace, lock_place, open_unix
-from veneurpy.systemd import SocketStore
+from veneurpy.systemd import Place, SocketStore
+
+UNIX_KINDS = {
+    "unix": socket.SOCK_STREAM,
+    "unixgram": socket.SOCK_DGRAM,
+    "unixpacket": socket.SOCK_SEQPACKET,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +57,7 @@ class InetOpener:
 
     async def open(self) -> Opened:
         addresses = await resolve(self._url, socket.SOCK_STREAM)
-        kept = _kept(self._store, self._url, [address for _, address in addresses])
-        if kept:
+        if kept := _kept(self._store, inet_place(self._url, socket.SOCK_STREAM, addresses)):
             port = kept[0].getsockname()[1]
             return Opened(str(ListenUrl(self._url.scheme, self._url.host, port)), tuple(kept))
         opened = bind_stream(self._url, addresses)
@@ -74,7 +80,7 @@ class UnixOpener:
 
     async def open(self) -> Opened:
         path = self._url.path
-        if kept := _kept(self._store, self._url, [path], self._kind):
+        if kept := _kept(self._store, unix_place(self._url, self._kind)):
             place = None if path.startswith("@") else lock_place(self._url, Path(path))
             return Opened(str(self._url), tuple(kept), place)
         opened, place = open_unix(self._url, self._kind, self._access)
@@ -109,10 +115,30 @@ async def resolve(url: ListenUrl, kind: int) -> list[tuple[int, Address]]:
     return found
 
 
-def _kept(
-    store: SocketStore | None,
-    url: ListenUrl,
-    addresses: list[Address] | list[str],
-    kind: int = socket.SOCK_STREAM,
-) -> list[socket.socket]:
-    return [] if store is None else store.take(str(url), addresses, kind)
+async def place_of(url: ListenUrl) -> Place | None:
+    """Where a URL's listener will look for sockets that were kept; None if it opens none.
+
+    Raises ListenError.
+    """
+    if url.scheme in UNIX_KINDS:
+        return unix_place(url, UNIX_KINDS[url.scheme])
+    if url.scheme == "systemd" or url.scheme in PLACELESS_SCHEMES:
+        return None
+    kind = socket.SOCK_DGRAM if url.scheme.startswith("udp") else socket.SOCK_STREAM
+    return inet_place(url, kind, await resolve(url, kind))
+
+
+def inet_place(url: ListenUrl, kind: int, addresses: list[tuple[int, Address]]) -> Place:
+    """Of a URL that may mean these addresses."""
+    return Place(str(url), [address for _, address in addresses], kind, url.family == "6")
+
+
+def unix_place(url: ListenUrl, kind: int) -> Place:
+    """A socket whose file has gone is of no place: no client would find it."""
+    path = url.path
+    is_there = path.startswith("@") or Path(path).is_socket()
+    return Place(str(url) if is_there else "", [path] if is_there else [], kind)
+
+
+def _kept(store: SocketStore | None, place: Place) -> list[socket.socket]:
+    return [] if store is None else store.take(place)

@@ -86,8 +86,8 @@ def bind_stream(url: ListenUrl, addresses: list[tuple[int, Address]]) -> socket.
     raise ListenError(f"cannot listen on {url}: it has no address")
 
 
-def take_over(url: ListenUrl, sockets: list[socket.socket], *, buffer: int) -> Bound:
-    """Goes on with sockets that are open already."""
+def take_over(url: ListenUrl, sockets: list[socket.socket], *, count: int, buffer: int) -> Bound:
+    """Goes on with sockets that are open already, and opens what they are short of `count`."""
     for held in sockets:
         held.setblocking(True)
         # A process before this one may have refused datagrams at its end.
@@ -95,7 +95,27 @@ def take_over(url: ListenUrl, sockets: list[socket.socket], *, buffer: int) -> B
             held.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
         granted = _set_buffer(held, buffer)
     port = sockets[0].getsockname()[1]
-    return Bound(tuple(sockets), str(ListenUrl(url.scheme, url.host, port)), granted)
+    opened = [*sockets, *_more(url, sockets, count - len(sockets), buffer)]
+    return Bound(tuple(opened), str(ListenUrl(url.scheme, url.host, port)), granted)
+
+
+def _more(
+    url: ListenUrl, sockets: list[socket.socket], count: int, buffer: int
+) -> list[socket.socket]:
+    """Sockets beside others of the same address; none where these are another user's."""
+    more: list[socket.socket] = []
+    first = sockets[0]
+    try:
+        for _ in range(count):
+            for held in sockets:
+                held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            more.append(_open(url, first.family, first.getsockname()[:2], share=True))
+            _set_buffer(more[-1], buffer)
+    except OSError:
+        for opened in more:
+            opened.close()
+        return []
+    return more
 
 
 def _bind(url: ListenUrl, family: int, address: Address, count: int, buffer: int) -> Bound:

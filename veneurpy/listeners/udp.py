@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from veneurpy.config import ListenUrl
 from veneurpy.engine import Engine, Grammar
 from veneurpy.listeners._datagrams import LoopDatagrams, NativeDatagrams, read_datagrams
-from veneurpy.listeners._opening import resolve
+from veneurpy.listeners._opening import inet_place, resolve
 from veneurpy.listeners._sockets import (
     Bound,
     bind,
@@ -59,7 +59,7 @@ class UdpListener:
     async def start(self, engine: Engine) -> None:
         """Opens the sockets and begins to read. Raises ListenError, with the way to mend it.
 
-        Those that the service manager kept are taken instead, however many: datagrams wait there.
+        Those that the service manager kept are taken, however many: datagrams wait there.
         """
         bound = await self._bind()
         self._name, self._sockets = bound.name, bound.sockets
@@ -88,9 +88,10 @@ class UdpListener:
         addresses = await resolve(self._url, socket.SOCK_DGRAM)
         store, buffer = self._store, self._read_buffer_bytes
         if store is not None:
-            kept = store.take(str(self._url), [address for _, address in addresses])
+            kept = store.take(inet_place(self._url, socket.SOCK_DGRAM, addresses))
             if kept:
-                bound = take_over(self._url, kept, buffer=buffer)
+                bound = take_over(self._url, kept, count=self._num_readers, buffer=buffer)
+                store.keep(str(self._url), bound.sockets[len(kept) :])
                 self._telemetry.emit(SocketsTaken(bound.name, len(kept)))
                 return bound
         bound = bind(self._url, addresses, count=self._num_readers, buffer=buffer)

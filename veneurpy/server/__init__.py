@@ -89,14 +89,15 @@ class Server:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="flush")
         self._routes: dict[str, Any] = {}
         self._sinks = new_sinks(config, self.clock, logger, self._routes, sink_class)
-        self._listeners = Listeners(
+        made = Listeners(
             config,
             clock=self.clock,
             telemetry=self.telemetry,
             store=self._sockets,
             on_input_end=lambda: self._supervisor.request_stop("end of input"),
             is_healthy=lambda: self.node.healthy(),
-        ).make()
+        )
+        self._places, self._listeners = made.places, made.make()
         self._ledger = Ledger(list(self._sinks))
         self._lanes = new_lanes(
             config, self._sinks, clock=self.clock, telemetry=self.telemetry, ledger=self._ledger
@@ -174,14 +175,13 @@ class Server:
         self._engine = new_engine(self.config, self._open_engine, self._ticker.start_ms)
         await self._assemble(self._engine, late)
         await self._recover()
+        await self._drop_sockets()
         await self._open_admin(self._engine)
         for listener in self._listeners:
             await start_listener(listener, self._engine, self.config.arena_dir)
             self._ledger.open_listener(listener.name)
         if self._between is not None:
             await self._between.listen()
-        for name in self._sockets.drop_others():
-            self.telemetry.emit(SocketsDropped(name))
         self._start_tasks()
         self._announce()
 
@@ -275,6 +275,12 @@ class Server:
         self.node.flushed()
         self._notifier.notify("READY=1", f"STATUS=Receiving on {listeners}")
         self.running.set()
+
+    async def _drop_sockets(self) -> None:
+        """Before anything listens: those of a configuration before this one may be in its way."""
+        places = await self._places()
+        for name in await asyncio.to_thread(self._sockets.drop_others, places):
+            self.telemetry.emit(SocketsDropped(name))
 
     def _start_tasks(self) -> None:
         start = self._supervisor.start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -70,10 +71,12 @@ class Durable:
     async def prepare(self, sinks: Mapping[str, Sink]) -> None:
         """Before the sinks start: has them take back what is not known to have been written."""
         positions = await self.spool.positions()
-        owing = {owed.sink for owed in await self.spool.owed()}
+        owing = Counter[str]()
+        for owed in await self.spool.owed():
+            owing[owed.sink] += owed.rows
         for name, sink in sinks.items():
             if isinstance(sink, Positioned) and name in positions and name in owing:
-                sink.restore(positions[name])
+                sink.restore(positions[name], owing[name])
 
     async def restore(self, sinks: Mapping[str, Sink], late: LatePoints) -> None:
         """After the sinks have started: queues what they are owed."""

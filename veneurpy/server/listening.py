@@ -9,7 +9,14 @@ from veneurpy.config import Config, ListenUrl
 from veneurpy.errors import ListenError
 from veneurpy.listeners._connections import ConnectionListener, Connector
 from veneurpy.listeners._hub import StreamLimits
-from veneurpy.listeners._opening import GivenOpener, InetOpener, Opener, UnixOpener
+from veneurpy.listeners._opening import (
+    UNIX_KINDS,
+    GivenOpener,
+    InetOpener,
+    Opener,
+    UnixOpener,
+    place_of,
+)
 from veneurpy.listeners._tls import TlsFiles, TlsSource
 from veneurpy.listeners._unix import UnixAccess
 from veneurpy.listeners.http import HttpListener
@@ -20,14 +27,8 @@ from veneurpy.listeners.unixgram import UnixDatagramListener
 from veneurpy.listeners.unixpacket import PacketConnector
 from veneurpy.ports import Clock, Listener
 from veneurpy.server.assembly import grammar_of
-from veneurpy.systemd import SocketStore
+from veneurpy.systemd import Place, SocketStore
 from veneurpy.telemetry import Telemetry
-
-UNIX_KINDS = {
-    "unix": socket.SOCK_STREAM,
-    "unixgram": socket.SOCK_DGRAM,
-    "unixpacket": socket.SOCK_SEQPACKET,
-}
 
 
 class Listeners:
@@ -65,6 +66,12 @@ class Listeners:
         listeners = [self._listener(url) for url in self._config.listen_urls]
         listeners += [self._grpc(url) for url in self._config.grpc_listen_addresses]
         return listeners
+
+    async def places(self) -> list[Place]:
+        """Where they look for sockets that were kept. Raises ListenError."""
+        urls = [*self._config.listen_urls, *self._config.grpc_listen_addresses]
+        found = [await place_of(url) for url in urls]
+        return [place for place in found if place is not None]
 
     def _listener(self, url: ListenUrl) -> Listener:
         if url.scheme == "stdin":
@@ -125,7 +132,7 @@ class Listeners:
         return self._by_kind(url, opener, socket.AF_UNIX, kind)
 
     def _given(self, url: ListenUrl) -> Listener:
-        sockets = self._store.take(url.path, kind=0)
+        sockets = self._store.take(Place(url.path, kind=0))
         if not sockets:
             raise ListenError(
                 f"cannot listen on {url}: the service manager has passed no socket of that name; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -12,13 +12,19 @@ from typing import TypeVar
 from uuid import UUID
 
 from veneurpy.engine import Engine, Interval
+from veneurpy.errors import VeneurpyError
 from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.ticker import Tick, Ticker
 from veneurpy.spool import Spool
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import ArenaUnreadable, Recovered
+from veneurpy.telemetry.events import ArenaCopied, ArenaUnreadable, Recovered
 
 _T = TypeVar("_T")
+
+
+def _uuids_of(interval: Interval) -> set[UUID]:
+    """Under which it may have been published."""
+    return {interval.uuid, interval.copied_from or interval.uuid}
 
 
 @dataclass(slots=True)
@@ -62,37 +68,52 @@ class Recovery:
     async def run(self) -> Recovered | None:
         """Releases what was published, goes on with what is current, publishes all else.
 
-        Returns what it has told the log; None if there was nothing.
+        Returns what it has told the log; None if there was nothing. Raises VeneurpyError for an
+        arena that is not for this process to read: it stays for one that may.
         """
-        found = await self._off_loop(self._engine.recovered)
+        try:
+            found = await self._off_loop(self._engine.recovered)
+        except OSError as exc:
+            raise VeneurpyError(
+                f"{exc.filename} cannot be read: {exc.strerror}; it has samples of a process "
+                "before this one: give all of arena_dir to the daemon's user (chown -R)"
+            ) from exc
+        except MemoryError as exc:
+            raise VeneurpyError(
+                f"{exc} cannot be mapped: no memory; it has samples of a process before this one: "
+                "raise the limit (`ulimit -v`, LimitAS= of the unit), or free some"
+            ) from exc
         for path, why in self._engine.unreadable:
             self._telemetry.emit(ArenaUnreadable(path, why))
-        uuids = [interval.uuid for interval in found]
+        uuids = [uuid for interval in found for uuid in _uuids_of(interval)]
         published = await self._spool.encoded(uuids)
         forwarded = await self._spool.forwarded(uuids)
-        fresh = [interval for interval in found if interval.uuid not in published]
+        fresh = [interval for interval in found if published.isdisjoint(_uuids_of(interval))]
         for interval in found:
-            if interval.uuid in published:
+            if interval not in fresh:
                 await self._off_loop(interval.release)
         if not fresh:
             return None
         return await self._take_up(fresh, forwarded)
 
-    async def _take_up(self, fresh: Sequence[Interval], forwarded: Collection[UUID]) -> Recovered:
+    async def _take_up(self, fresh: Sequence[Interval], forwarded: Set[UUID]) -> Recovered:
         newest = fresh[-1]
         is_current = self._ticker.is_current(newest.start_ms) and not newest.is_doubtful
-        current = newest if is_current else None
+        # Whoever goes on with the original would have the same identity for other samples.
+        current = newest if is_current and newest.copied_from is None else None
         total = _Sum()
         for interval, later in zip_longest(fresh, fresh[1:]):
             await self._off_loop(partial(total.add, interval))
             if interval.broken:
                 why = f"{interval.broken} stretches of it are damaged; the rest is recovered"
                 self._telemetry.emit(ArenaUnreadable(f"interval {interval.uuid}", why))
+            if interval.copied_from is not None:
+                self._telemetry.emit(ArenaCopied(f"interval {interval.copied_from}"))
             if interval is not current:
                 await self._flusher.flush_recovered(
                     interval,
                     self._piece(interval, later),
-                    is_forwarded=interval.uuid in forwarded,
+                    is_forwarded=not forwarded.isdisjoint(_uuids_of(interval)),
                 )
         if current is not None:
             self._engine.resume(current)

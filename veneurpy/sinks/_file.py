@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gzip
 import os
 import stat
 import zlib
@@ -30,38 +31,45 @@ class AppendFile:
         path: str,
         *,
         header: bytes = b"",
-        gzip: bool = False,
+        row_starts: tuple[bytes, ...] = (b"",),
+        compress: bool = False,
         fsync: bool = False,
         rotate_bytes: int = 0,
         rotate_keep: int = 0,
     ) -> None:
-        self._path = path
+        self.path = path
+        self.is_ahead = False
+        """Whether more was written than was to be taken back, so that nothing was."""
+        self._row_starts = row_starts
         self._header = header
-        self._gzip = gzip
+        self._gzip = compress
         self._fsync = fsync
         self._rotate_bytes = rotate_bytes
         self._rotate_keep = rotate_keep
         self._fd = -1
-        self._take_back_to: str | None = None
+        self._take_back_to: tuple[str, int] | None = None
         self._position: str | None = None
 
     def __repr__(self) -> str:
-        return f"AppendFile({self._path!r}, open={self._fd >= 0})"
+        return f"AppendFile({self.path!r}, open={self._fd >= 0})"
 
     @property
     def position(self) -> str | None:
         """Where the last whole write ended, and in which file; None if it is no regular file."""
         return self._position
 
-    def take_back_to(self, position: str) -> None:
-        """Makes the next `open` cut the file there, if it is longer and still the same file."""
-        self._take_back_to = position
+    def take_back_to(self, position: str, most_rows: int) -> None:
+        """Makes the next `open` cut the file there, if it is longer and still the same file.
+
+        Where there are more rows behind it, they are not ours to cut off.
+        """
+        self._take_back_to = (position, most_rows)
 
     def open(self) -> None:
         """Opens the file, making it if need be. Raises SinkError, with the way to mend it."""
         if self._fd < 0:
             with self._failure("open"):
-                self._fd = os.open(self._path, _OPEN_FLAGS, 0o644)
+                self._fd = os.open(self.path, _OPEN_FLAGS, 0o644)
             try:
                 self._lock()
                 self._take_back()
@@ -84,12 +92,12 @@ class AppendFile:
             with self._failure("write"):
                 for piece in self._encoded(pieces, is_new=size == 0):
                     if cancelled():
-                        raise SinkError(f"{self._path}: the write was called off", retriable=True)
+                        raise SinkError(f"{self.path}: the write was called off", retriable=True)
                     self._write(piece)
                 if self._fsync and self._is_regular():
                     os.fsync(self._fd)
                 if cancelled():
-                    raise SinkError(f"{self._path}: the write was called off", retriable=True)
+                    raise SinkError(f"{self.path}: the write was called off", retriable=True)
         except BaseException:
             self._cut_back(size)
             raise
@@ -108,7 +116,7 @@ class AppendFile:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             raise SinkError(
-                f"{self._path} is being written by another process or sink: "
+                f"{self.path} is being written by another process or sink: "
                 "give each a flush_file of its own",
                 retriable=True,
             ) from exc
@@ -116,14 +124,31 @@ class AppendFile:
             pass  # a file system without locks: one writer is then the operator's promise
 
     def _take_back(self) -> None:
-        position, self._take_back_to = self._take_back_to, None
-        if position is None or not self._is_regular():
+        wanted, self._take_back_to = self._take_back_to, None
+        if wanted is None or not self._is_regular():
             return
-        file, _, size = position.rpartition(":")
-        held = os.fstat(self._fd)
-        if file == _file_of(held) and held.st_size > int(size):
-            with self._failure("cut"):
-                os.ftruncate(self._fd, int(size))
+        position, most_rows = wanted
+        file, _, text = position.rpartition(":")
+        held, size = os.fstat(self._fd), int(text)
+        if file != _file_of(held) or held.st_size <= size:
+            return
+        with self._failure("cut"):
+            self.is_ahead = self._has_more_rows(size, most_rows)
+            if not self.is_ahead:
+                os.ftruncate(self._fd, size)
+
+    def _has_more_rows(self, start: int, most: int) -> bool:
+        with open(self.path, "rb") as file:
+            file.seek(start)
+            lines: Iterable[bytes] = gzip.GzipFile(fileobj=file) if self._gzip else file
+            rows = 0
+            # A member that was torn by the death has no end.
+            with contextlib.suppress(EOFError, gzip.BadGzipFile, zlib.error):
+                for line in lines:
+                    rows += line.startswith(self._row_starts)
+                    if rows > most:
+                        return True
+        return False
 
     def _note_position(self) -> None:
         held = os.fstat(self._fd)
@@ -134,7 +159,7 @@ class AppendFile:
         # What a crash of the machine may leave. Of gzip members the torn ones cannot be told.
         if self._gzip or not self._is_regular() or not os.fstat(self._fd).st_size:
             return
-        with self._failure("open"), open(self._path, "rb") as file:
+        with self._failure("open"), open(self.path, "rb") as file:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 self._write(b"\n")
@@ -144,7 +169,7 @@ class AppendFile:
             return
         held = os.fstat(self._fd)
         try:
-            named = os.stat(self._path)
+            named = os.stat(self.path)
         except OSError:
             self.close()
             return
@@ -158,12 +183,12 @@ class AppendFile:
             return
         with self._failure("rotate"):
             for number in range(self._rotate_keep, 0, -1):
-                older = f"{self._path}.{number}"
-                newer = f"{self._path}.{number - 1}" if number > 1 else self._path
+                older = f"{self.path}.{number}"
+                newer = f"{self.path}.{number - 1}" if number > 1 else self.path
                 with contextlib.suppress(FileNotFoundError):
                     os.replace(newer, older)
             if not self._rotate_keep:
-                os.unlink(self._path)
+                os.unlink(self.path)
         self.close()
         self.open()
 
@@ -197,7 +222,7 @@ class AppendFile:
             yield
         except OSError as exc:
             reason = exc.strerror or str(exc)
-            raise SinkError(f"cannot {what} {self._path}: {reason}", retriable=True) from exc
+            raise SinkError(f"cannot {what} {self.path}: {reason}", retriable=True) from exc
 
 
 def _file_of(held: os.stat_result) -> str:

@@ -59,6 +59,11 @@ def header(row_format: RowFormat) -> bytes:
     return b"" if row_format == "jsonl" else _delimited([(*FIELDS, EXTRA)], row_format)
 
 
+def row_starts(row_format: RowFormat) -> tuple[bytes, ...]:
+    """What a line that is a row begins with. In CSV and TSV the text of an event may have lines."""
+    return (b"{",) if row_format == "jsonl" else (b"point", b"event", b"check")
+
+
 def point_rows(batch: FlushBatch, row_format: RowFormat) -> Iterator[bytes]:
     """The rows of a batch, in pieces of whole lines, each a moment's work: fit for a thread."""
     text = point_text(batch.columns, batch.rows)  # in the thread that asks for the first piece

@@ -15,8 +15,13 @@ from veneurpy.errors import SinkError
 from veneurpy.model import Event, ServiceCheck
 from veneurpy.ports import FlushBatch, FlushResult, SinkContext, WriteClass
 from veneurpy.sinks._file import AppendFile
-from veneurpy.sinks._rows import RowFormat, header, other_rows, point_rows
+from veneurpy.sinks._rows import RowFormat, header, other_rows, point_rows, row_starts
 from veneurpy.sinks._worker import Worker
+
+_MEND_AHEAD = (
+    "state_dir is older than the file: what it still owed then may be in the file twice; "
+    "remove a state_dir rather than restore it from a backup"
+)
 
 
 class LocalFileSink:
@@ -48,11 +53,13 @@ class LocalFileSink:
 
     def __init__(self, config: Config, context: SinkContext) -> None:
         self._format = config.format
+        self._log = context.log
         self._host = context.hostname
         self._file = AppendFile(
             config.flush_file,
             header=header(config.format),
-            gzip=config.gzip,
+            row_starts=row_starts(config.format),
+            compress=config.gzip,
             fsync=config.fsync,
             rotate_bytes=config.rotate_bytes,
             rotate_keep=config.rotate_keep,
@@ -66,13 +73,15 @@ class LocalFileSink:
         """Which file, and how far it was written by the last flush that ended."""
         return self._file.position
 
-    def restore(self, position: str) -> None:
-        """Asks `start` to cut off what was written since, if the file is still that one."""
-        self._file.take_back_to(position)
+    def restore(self, position: str, rows: int) -> None:
+        """Asks `start` to cut off the rows written since, if the file is still that one."""
+        self._file.take_back_to(position, rows)
 
     async def start(self) -> None:
         """Opens the file. Raises SinkError when that fails or somebody else writes it."""
         await self._worker.run(self._file.open)
+        if self._file.is_ahead:
+            self._log("warning", "not_taken_back", file=self._file.path, mend=_MEND_AHEAD)
 
     async def flush(self, batch: FlushBatch) -> FlushResult:
         """Appends every row, or raises a retriable SinkError with the file as before."""

@@ -107,8 +107,14 @@ class Database:
     def check(self) -> None:
         """Reads what has to be readable for anything to go on. Raises sqlite3.DatabaseError.
 
-        Not the large tables: what is damaged there costs what it is about.
+        Not the large tables: what is damaged there costs what it is about. Files that are another
+        user's would take nothing, ever; a disk may, later.
         """
+        try:
+            self._db.execute("DELETE FROM encoded WHERE uuid IS NULL")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
+                raise
         query = "SELECT name FROM sqlite_master WHERE type = 'table'"
         for (table,) in self._db.execute(query).fetchall():
             if table in _LARGE:

@@ -305,7 +305,7 @@ class Spool:
         except (sqlite3.Error, OSError) as exc:
             raise VeneurpyError(
                 f"{self._path} cannot be opened: {exc}; state_dir must be a directory on a disk "
-                "with room that the daemon may write"
+                "with room, all files of which the daemon may write (chown -R)"
             ) from exc
         if self._spare is not None:
             self._guarded("open", self._find_spare, None)

@@ -87,13 +87,16 @@ class Rig(EngineRig):
         urls = (url,) if url else ()
         config = Config(statsd_listen_addresses=urls, **settings)  # type: ignore[arg-type]
         environ = environ or {}
-        made = Listeners(
+        store = SocketStore(environ, Notifier(environ))
+        listeners = Listeners(
             config,
             clock=self.clock,
             telemetry=self.telemetry,
-            store=SocketStore(environ, Notifier(environ)),
+            store=store,
             on_input_end=self._end,
-        ).make()
+        )
+        made = listeners.make()
+        store.drop_others(await listeners.places())
         self.listeners += made
         for listener in made:
             await listener.start(self.engine)

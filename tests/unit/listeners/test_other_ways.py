@@ -26,13 +26,13 @@ from veneurpy.telemetry.metrics import STREAM_CLOSED
 
 
 @contextmanager
-def handed_over(*sockets: socket.socket) -> Iterator[dict[str, str]]:
-    """The environment of a process to which these sockets were passed, each called `given`."""
+def handed_over(*sockets: socket.socket, name: str = "given") -> Iterator[dict[str, str]]:
+    """The environment of a process to which these sockets were passed, all of one name."""
     first = max(each.fileno() for each in sockets) + 100
     for index, each in enumerate(sockets):
         os.dup2(each.fileno(), first + index)
     before, systemd.FIRST_FD = systemd.FIRST_FD, first
-    names = ":".join(["given"] * len(sockets))
+    names = ":".join([name] * len(sockets))
     try:
         yield {
             "LISTEN_PID": str(os.getpid()),
@@ -78,6 +78,39 @@ async def test_a_listening_socket_is_kept_by_its_url(transports: Rig) -> None:
                 listener = await transports.listen(url, environ=environ)
             await transports.until(lambda a: a.accepted == 1)
         assert url == listener.name
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+async def test_more_readers_than_sockets_that_were_kept(transports: Rig, is_shared: bool) -> None:
+    """With a larger `num_readers` than before, sockets are opened beside the one that was kept."""
+    with socket.socket(type=socket.SOCK_DGRAM) as given:
+        given.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, is_shared)
+        given.bind(("127.0.0.1", 0))
+        with handed_over(given) as environ:
+            url = f"udp://127.0.0.1:{given.getsockname()[1]}"
+            listener = await transports.listen(url, environ=environ, num_readers=3)
+        assert "readers=3" in repr(listener)
+        for _ in range(60):
+            with socket.socket(type=socket.SOCK_DGRAM) as peer:
+                peer.sendto(b"a:1|c", given.getsockname())
+        await transports.until(lambda a: a.accepted == 60)
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_a_unix_socket_whose_file_has_gone(
+    transports: Rig, tmp_path: Path, is_there: bool
+) -> None:
+    """It is opened anew: nobody would find the one that was kept."""
+    path = tmp_path / "dsd"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as given:
+        given.bind(str(path))
+        if not is_there:
+            path.unlink()
+        with handed_over(given, name=f"unixgram_//{path}") as environ:
+            await transports.listen(f"unixgram://{path}", environ=environ)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
+            peer.sendto(b"a:1|c", str(path))
+        await transports.until(lambda a: a.accepted == 1)
 
 
 async def test_standard_input(transports: Rig) -> None:

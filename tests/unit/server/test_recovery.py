@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.engines import needs_native
 from tests.unit.server.lives import INTERVAL_S, World, born
 from veneurpy.engine.arena_dir import boot_id
+from veneurpy.errors import VeneurpyError
 
 pytestmark = needs_native
 
@@ -27,6 +29,38 @@ async def test_an_open_interval_goes_on(world: World) -> None:
     await life.flush()
     assert {start: [3.0] for start in world.sent} == world.published("safe")
     await life.die()
+
+
+async def test_an_arena_of_another_user_stays(world: World) -> None:
+    """The start says whose it has to be, rather than to lose it or to end in a traceback."""
+    life = await born(world)
+    life.feed(1)
+    await life.die()
+    other = world.folder / "arenas" / "z.arena"
+    other.symlink_to(other)
+    with pytest.raises(VeneurpyError, match=r"z\.arena cannot be read: .*chown"):
+        await born(world)
+    other.unlink()
+
+
+async def test_copied_arenas_are_published_apart(world: World) -> None:
+    """Their interval is not gone on with, for the original may be; here it counts once."""
+    life = await born(world)
+    life.feed(1)
+    await life.die()
+    arenas = world.folder / "arenas"
+    for path in arenas.glob("*.arena"):
+        copied = path.with_suffix(".copy")
+        shutil.copyfile(path, copied)
+        copied.replace(path)
+    world.clock.advance(3)
+    for samples, is_resumed in (1, False), (0, True):
+        life = await born(world)
+        assert life.recovered
+        assert (samples, is_resumed) == (life.recovered.samples, life.recovered.resumed)
+        await life.deliver()
+        await life.die()
+    assert {start: [1.0] for start in world.sent} == world.published("adds")
 
 
 async def test_an_interval_that_is_over_is_published_under_its_start(world: World) -> None:

@@ -264,6 +264,19 @@ async def test_a_torn_line_is_closed(path: Path):
     assert POINT == json.loads((await written(path, HITS)).splitlines()[1])
 
 
+async def test_a_position_of_long_ago_is_told(path: Path):
+    """Nothing is cut off then: what has come since was delivered."""
+    context = FakeContext()
+    path.write_text("{}\n{}\n")
+    held = path.stat()
+    sink = LocalFileSink(LocalFileSink.Config(flush_file=str(path)), context)
+    sink.restore(f"{held.st_dev}:{held.st_ino}:0", 1)
+    await sink.start()
+    await sink.stop()
+    assert "{}\n{}\n" == path.read_text()
+    assert ["not_taken_back"] == [line["event"] for line in context.logged]
+
+
 async def test_two_writers_are_refused(path: Path):
     """A file has one writer: the second is told so at the start."""
     first, second = sink_of(path), sink_of(path)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -239,6 +242,35 @@ async def test_another_version_is_left_alone(rig: Rig) -> None:
     other.close()
     with pytest.raises(VeneurpyError, match="of version 99"):
         await Rig(rig.folder).spool.open()
+
+
+READ_ONLY = """
+import asyncio, sys
+from pathlib import Path
+from veneurpy.errors import VeneurpyError
+from veneurpy.spool import Spool
+spool = Spool(Path(sys.argv[1]), most_bytes=1, oldest_s=1, failed=print)
+try:
+    asyncio.run(spool.open())
+except VeneurpyError as exc:
+    print(exc)
+"""
+
+
+def test_a_file_that_is_another_users(tmp_path: Path) -> None:
+    """It would take nothing as long as the process lives, so the start says whose it has to be."""
+    Database(tmp_path / "spool.db").close()
+    (tmp_path / "spool.db").chmod(0o444)
+    # To root a mode says nothing, unless it is a root without its privileges.
+    as_another = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if not os.geteuid() else []
+    ended = subprocess.run(
+        [*as_another, sys.executable, "-c", READ_ONLY, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert "spool.db cannot be opened: attempt to write a readonly database" in ended.stdout
+    assert "chown -R" in ended.stdout
 
 
 async def test_a_directory_that_is_not_there(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from veneurpy.engine.native.rewriting cimport NativeRewrites, Rewrites
 
 cdef class NativeInterval:
     cdef readonly object uuid
+    cdef readonly object copied_from    # the uuid that a copy of its arenas has elsewhere, if this is one; or None
     cdef readonly i64 start_ms
     cdef readonly i64 end_ms
     cdef readonly i64 broken            # stretches of recovered arenas that could not be read
@@ -36,6 +37,7 @@ cdef class NativeInterval:
     cdef int _role                      # for which rows were made last
 
     cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner)
+    cdef become_copy(self)
     cdef take_over(self, NativeInterval other)
     cdef _require_open(self)
     cdef const Rewrites* _rewritten(self) except? NULL

@@ -1,6 +1,7 @@
 # cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True
 """What a closed interval hands out: accounts, side log, columns. See veneurpy.engine.Interval."""
 import threading
+import uuid as uuids
 
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
@@ -60,6 +61,11 @@ cdef class NativeInterval:
 
     def __repr__(self):
         return f"<NativeInterval {self.uuid} {self.start_ms}..{self.end_ms} ms, {self._n} arenas>"
+
+    cdef become_copy(self):
+        """From now on it has a name of its own, the same for every copy: no owner takes it for the original."""
+        self.copied_from = self.uuid
+        self.uuid = uuids.uuid5(self.uuid, "copy")
 
     cdef add(self, Arena* arena, str listener, u32 kernel_drops, object owner):
         """The owner keeps the arena's memory alive."""
@@ -295,7 +301,7 @@ cdef class NativeInterval:
             self._rewrites = None
             self._left = self.is_doubtful
             if self._marks is not None and not kept:
-                self._left = self._marks.add(self.uuid)
+                self._left = self._marks.add(self.copied_from or self.uuid)
         if kept:
             self.settled()
         if not self._left:
@@ -309,9 +315,9 @@ cdef class NativeInterval:
             if not self._left:
                 return
             # From now on a successor is to pass it over, whatever of it is still there.
-            self._marks.settle(self.uuid)
+            self._marks.settle(self.copied_from or self.uuid)
             self._give_back()
-            self._marks.forget(self.uuid)
+            self._marks.forget(self.copied_from or self.uuid)
             self._left = False
 
     cdef _give_back(self):

@@ -14,17 +14,21 @@ from veneurpy.engine.arena_dir import boot_id
 _WHY_UNREADABLE = {
     NOT_AN_ARENA: "cut short, or of another version",
     OTHER_BOOT: "written before the machine was started anew",
-    NO_MEMORY: "no memory to map it",
     NO_NAME: "its header is damaged: nobody can tell what interval it was of",
 }
 
 
 cdef tuple _files_left(object paths, list unreadable):
-    """Of readers, by the uuid of their interval; what was carried into one. Others are removed."""
+    """Of readers, by the uuid of their interval; what was carried into one. Others are removed.
+
+    Raises OSError or MemoryError for what the next try may be able to read: it stays.
+    """
     cdef RecoveredFile found
     cdef dict by_uuid = {}, carried = {}
     for path in paths:
         found = RecoveredFile(str(path), boot_id())
+        if found.verdict == NO_MEMORY:
+            raise MemoryError(str(path))
         if found.verdict != SALVAGED:
             if found.verdict != NOTHING_IN_IT:
                 unreadable.append((str(path), _WHY_UNREADABLE[found.verdict]))
@@ -45,6 +49,8 @@ cdef NativeInterval _interval_of(Sharing sharing, object uuid, list files):
     )
     for found in sorted(files, key=lambda f: f.reader):
         interval.add(&found.arena, found.listener, 0, found)
+    if any([f.is_copy for f in files]):
+        interval.become_copy()
     return interval
 
 
@@ -67,7 +73,7 @@ cdef list intervals_left(Sharing sharing, list unreadable):
     # What was not whole is carried again, from the interval before.
     for found in carried.values():
         found.discard()
-    for uuid in marks.settled | (marks.unkept - {each.uuid for each in out}):
+    for uuid in marks.settled | (marks.unkept - {each.copied_from or each.uuid for each in out}):
         marks.forget(uuid)
     out.sort(key=lambda each: each.start_ms)
     return out

@@ -11,4 +11,5 @@ cdef class RecoveredFile:
     cdef Salvage found
     cdef readonly str path
     cdef readonly int verdict
+    cdef readonly bint is_copy          # of a file that another process may have gone on with
     cdef readonly i64 file_bytes        # that it takes

@@ -6,6 +6,8 @@ from veneurpy.engine.native.arena cimport ARENA_CLOSED, Arena, is_carried
 from veneurpy.engine.native.compat cimport u8, u64
 from veneurpy.engine.native.recover cimport salvage, salvage_close
 
+from veneurpy.engine.arena_dir import is_copy
+
 
 cdef class RecoveredFile:
     def __cinit__(self, str path, bytes boot_id):
@@ -14,8 +16,10 @@ cdef class RecoveredFile:
         cdef u64 size
         self.path = path
         try:
-            size = os.fstat(fd).st_size
-            self.file_bytes = 512 * os.fstat(fd).st_blocks
+            held = os.fstat(fd)
+            size = held.st_size
+            self.file_bytes = 512 * held.st_blocks
+            self.is_copy = is_copy(path, held)
             with nogil:
                 self.verdict = salvage(&self.arena, fd, size, boot, &self.found)
         finally:

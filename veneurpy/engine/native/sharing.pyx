@@ -61,7 +61,8 @@ cdef class Sharing:
         self.name = self.name_of(uuid, start_ms)
 
     cdef ArenaName name_of(self, object uuid, i64 start_ms):
-        cdef bytes raw = uuid.bytes, boot = boot_id()
+        # Without a directory nobody will ever ask, and there may be no /proc.
+        cdef bytes raw = uuid.bytes, boot = bytes(16) if self.dir is None else boot_id()
         cdef ArenaName name
         memset(&name, 0, sizeof(ArenaName))
         memcpy(name.uuid, <const char*>raw, 16)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from veneurpy.telemetry.events.base import Count, Event, Level
 from veneurpy.telemetry.events.captures import Captured, CaptureMissed
 from veneurpy.telemetry.events.durability import (
+    ArenaCopied,
     ArenaUnreadable,
     FilesGone,
     HandedOver,
@@ -90,6 +91,7 @@ from veneurpy.telemetry.events.sinks import FailureKind, RowsLost, SinkFailed
 
 __all__ = [
     "AcceptFailed",
+    "ArenaCopied",
     "ArenaDirSmall",
     "ArenaUnreadable",
     "BatchRefused",

@@ -53,6 +53,18 @@ class ArenaUnreadable(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ArenaCopied(Event):
+    """Files of arena_dir are copies: what they have is published apart from the original."""
+
+    level: ClassVar[Level] = "warning"
+    what: str
+    mend: str = (
+        "give each node directories of its own, empty ones; what was in these when they were "
+        "copied is published twice if the original is used as well"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class SpoolFailed(Event):
     """The disk of state_dir failed: what it does not take waits in arena_dir, or else in memory."""
 
