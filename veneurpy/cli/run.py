@@ -14,6 +14,7 @@ from veneurpy.engine import EngineMissing
 from veneurpy.errors import VeneurpyError
 from veneurpy.server import Server
 from veneurpy.server.process import run_process
+from veneurpy.server.threads import check_threads, threads_of
 from veneurpy.telemetry.logs import make_logger
 from veneurpy.telemetry.stream import LogStream
 
@@ -61,6 +62,7 @@ def run(
 
 
 def _run(loaded: LoadedConfig) -> int:
+    check_threads(threads_of(loaded.config))
     config, stream = loaded.config, LogStream(STDERR)
     logger = make_logger(stream, level=config.log_level, format_=config.log_format)
     try:
