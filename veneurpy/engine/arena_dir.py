@@ -12,6 +12,7 @@ from veneurpy.engine.unkept import UnkeptMarks
 
 SUFFIX = ".arena"
 PAGE_BYTES = 4096
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class ArenaDirTaken(OSError):
@@ -59,9 +60,12 @@ class ArenaDir:
 
 @cache
 def boot_id() -> bytes:
-    """What tells one boot of the machine from another: 16 bytes.
+    """What tells one boot of the machine from another: 16 bytes, zeros where there is no /proc.
 
     Read once: an interval is to end also when the process has no descriptor left.
     """
-    text = Path("/proc/sys/kernel/random/boot_id").read_text()
+    try:
+        text = BOOT_ID.read_text()
+    except OSError:
+        return bytes(16)
     return bytes.fromhex(text.strip().replace("-", ""))
