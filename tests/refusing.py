@@ -15,8 +15,8 @@ import struct
 import sys
 
 NUMBERS = {
-    "x86_64": {"recvmmsg": 299, "getsockopt": 55, "setsockopt": 54},
-    "aarch64": {"recvmmsg": 243, "getsockopt": 209, "setsockopt": 208},
+    "x86_64": {"recvmmsg": 299, "getsockopt": 55, "setsockopt": 54, "fallocate": 285},
+    "aarch64": {"recvmmsg": 243, "getsockopt": 209, "setsockopt": 208, "fallocate": 47},
 }.get(platform.machine(), {})
 
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2

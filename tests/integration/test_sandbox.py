@@ -15,13 +15,18 @@ from tests.engines import needs_native
 pytestmark = pytest.mark.skipif(not refusing.NUMBERS, reason="system calls of another processor")
 
 SENT = 200
+KEEP_SIZE, PUNCH_HOLE = 1, 2
 SO_ATTACH_FILTER, SO_RCVBUFFORCE, SO_MEMINFO = 26, 33, 55
+
+
+def without(*rules: str) -> list[str]:
+    """Runs what follows it without what the rules refuse."""
+    return [sys.executable, refusing.__file__, *rules, "--"]
 
 
 def counted(folder: Path, rules: Sequence[str], engine: str) -> Daemon:
     """A daemon that has ended, after it counted all that was sent to it."""
-    prefix = [sys.executable, refusing.__file__, *rules, "--"]
-    daemon = Daemon(folder, {"engine": engine}, prefix=prefix)
+    daemon = Daemon(folder, {"engine": engine}, prefix=without(*rules))
     try:
         daemon.wait_until_started()
         send_lines(daemon.port, *["hits:1|c"] * SENT)
@@ -56,3 +61,16 @@ def test_options_that_are_refused_cost_nothing(tmp_path: Path, engine: str) -> N
     options = [SO_RCVBUFFORCE, SO_ATTACH_FILTER]
     daemon = counted(tmp_path, [f"setsockopt.2={each}:ENOPROTOOPT" for each in options], engine)
     assert [] == daemon.logged("stop_failed") == daemon.logged("kernel_drops_unknown")
+
+
+@needs_native
+@pytest.mark.parametrize("rule", ["fallocate", f"fallocate.1={KEEP_SIZE | PUNCH_HOLE}"])
+def test_arenas_want_a_file_system_that_reserves(tmp_path: Path, rule: str) -> None:
+    """Without it a full one would kill, or what was given back would come again: said at once."""
+    for name in ("state", "arenas"):
+        (tmp_path / name).mkdir()
+    settings = {"state_dir": str(tmp_path / "state"), "arena_dir": str(tmp_path / "arenas")}
+    daemon = Daemon(tmp_path, settings, prefix=without(f"{rule}:EOPNOTSUPP"))
+    with pytest.raises(RuntimeError, match=r"arenas cannot be used: .* as a tmpfs can; make it"):
+        daemon.wait_until_started()
+    assert ["lock"] == [path.name for path in (tmp_path / "arenas").iterdir()]

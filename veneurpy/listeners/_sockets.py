@@ -181,7 +181,7 @@ def queued_bytes(opened: socket.socket) -> int:
 
 
 def tells_drops(opened: socket.socket) -> bool:
-    """Whether the kernel says what it has discarded: sandboxes such as gVisor do not."""
+    """Whether the kernel says what it has discarded: some sandboxes do not."""
     try:
         opened.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size)
     except OSError:
