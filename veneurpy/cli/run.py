@@ -14,7 +14,7 @@ from veneurpy.engine import EngineMissing
 from veneurpy.errors import VeneurpyError
 from veneurpy.server import Server
 from veneurpy.server.process import run_process
-from veneurpy.server.threads import check_threads, threads_of
+from veneurpy.server.threads import too_few
 from veneurpy.telemetry.logs import make_logger
 from veneurpy.telemetry.stream import LogStream
 
@@ -55,6 +55,9 @@ def run(
     take_closed_standard_ones()
     try:
         exit_code = _run(load_config(file, environ=os.environ, overrides=overrides))
+    except RuntimeError as exc:
+        click.echo(f"veneurpy: {too_few(exc)}", err=True)
+        sys.exit(1)
     except (VeneurpyError, EngineMissing) as exc:
         click.echo(f"veneurpy: {exc}", err=True)
         sys.exit(1)
@@ -62,7 +65,6 @@ def run(
 
 
 def _run(loaded: LoadedConfig) -> int:
-    check_threads(threads_of(loaded.config))
     config, stream = loaded.config, LogStream(STDERR)
     logger = make_logger(stream, level=config.log_level, format_=config.log_format)
     try:

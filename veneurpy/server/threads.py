@@ -8,38 +8,38 @@ import socket
 import threading
 from concurrent.futures import Executor
 
-from veneurpy.config import Config
 from veneurpy.errors import VeneurpyError
 
-BESIDE_READERS_AND_SINKS = 10
-"""Look-ups of names (4), the reserver, the flush, the disk, HTTP, the stop."""
+LOOK_UPS = 4
+"""Threads that the loop looks up names with: it asks for all at once, and aborts without them."""
 
 
-def threads_of(config: Config) -> int:
-    """How many a node of this configuration comes to."""
-    readers = config.num_readers * len(config.statsd_listen_addresses)
-    return BESIDE_READERS_AND_SINKS + readers + len(config.metric_sinks)
-
-
-def check_threads(needed: int) -> None:
-    """Raises VeneurpyError if the kernel would not let this process have so many more."""
+def check_threads() -> None:
+    """Raises VeneurpyError if the kernel would not let the loop have its own."""
     gate = threading.Event()
     begun: list[threading.Thread] = []
     try:
-        for _ in range(needed):
+        for _ in range(LOOK_UPS):
             thread = threading.Thread(target=gate.wait, name="check", daemon=True)
             thread.start()
             begun.append(thread)
     except RuntimeError as exc:
-        raise VeneurpyError(
-            f"the kernel lets this process have {len(begun)} more threads of the {needed} that it "
-            "needs: raise the limit of tasks (TasksMax= of the unit, the container's pids limit, "
-            "`ulimit -u`) or of address space (`ulimit -v`)"
-        ) from exc
+        raise too_few(exc) from exc
     finally:
         gate.set()
         for thread in begun:
             thread.join()
+
+
+def too_few(error: RuntimeError) -> VeneurpyError:
+    """What is to be said of a thread that the kernel has refused; any other error is raised."""
+    if "start new thread" not in str(error):
+        raise error
+    return VeneurpyError(
+        "the kernel lets this process have too few threads (a node needs about 10, and one for "
+        "each reader and sink): raise the limit of tasks (TasksMax= of the unit, the container's "
+        "pids limit, `ulimit -u`) or of address space (`ulimit -v`)"
+    )
 
 
 async def begin_threads(flush: Executor) -> None:
@@ -48,6 +48,7 @@ async def begin_threads(flush: Executor) -> None:
     For want of those that look up names the loop would even end the process.
     """
     loop = asyncio.get_running_loop()
+    check_threads()
     await loop.run_in_executor(flush, int)
     with contextlib.suppress(socket.gaierror):
         # No number: no server is asked.

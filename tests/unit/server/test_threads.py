@@ -8,9 +8,11 @@ import sys
 import threading
 
 import pytest
+from click.testing import CliRunner
 
 from tests.engines import needs_native
 from tests.unit.server.test_server import CONFIG, Rig
+from veneurpy.cli import main
 from veneurpy.errors import VeneurpyError
 from veneurpy.server.threads import check_threads
 
@@ -56,9 +58,17 @@ def test_too_few_are_an_error_with_its_mend(monkeypatch: pytest.MonkeyPatch) -> 
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_some)
-    with pytest.raises(VeneurpyError, match=r"have 3 more threads of the 8.*TasksMax="):
-        check_threads(8)
+    with pytest.raises(VeneurpyError, match=r"too few threads .*TasksMax="):
+        check_threads()
     assert before == threading.active_count()
+
+
+def test_the_start_says_which_limit_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever thread is refused first: that of the log here."""
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    ended = CliRunner().invoke(main, ["run", "--listen", "udp://127.0.0.1:0"])
+    assert 1 == ended.exit_code
+    assert ended.output.startswith("veneurpy: the kernel lets this process have too few threads")
 
 
 @needs_native
