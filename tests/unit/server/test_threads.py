@@ -88,6 +88,21 @@ async def test_flushes_and_the_stop_need_no_new_one(monkeypatch: pytest.MonkeyPa
     assert [] == rig.log.of("stop_failed")
 
 
+@needs_native
+async def test_a_start_that_fails_for_one_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of a reader, and the way back does not wait for it."""
+    start = threading.Thread.start
+
+    def start_others(thread: threading.Thread) -> None:
+        if thread.name.startswith("reader"):
+            refuse(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_others)
+    with pytest.raises(RuntimeError, match="start new thread"):
+        await Rig(CONFIG.replace("python", "native")).run()
+
+
 @pytest.mark.parametrize(
     ("then", "code"),
     [("pass", 0), ("await asyncio.sleep(60)", -signal.SIGALRM)],
