@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+import veneurpy.spool
 from tests.unit.spool.rig import ONE, THREE, TWO, Rig, opened
 from veneurpy.errors import VeneurpyError
 from veneurpy.spool import OTHERS, Committed, LateRow, Owed
@@ -245,3 +247,9 @@ async def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     """One sentence that names it."""
     with pytest.raises(VeneurpyError, match="cannot be opened"):
         await Rig(tmp_path / "nowhere").spool.open()
+
+
+def test_placeholders_are_bare_or_have_names() -> None:
+    """Python 3.12 warns of numbered ones: it takes them for names."""
+    sources = Path(veneurpy.spool.__file__).parent.glob("*.py")
+    assert [] == [path.name for path in sources if re.search(r"\?\d", path.read_text())]
