@@ -52,9 +52,7 @@ class StdinListener:
         cutter = LineCutter(reader, self._max_line_bytes, Sender(CLIENT))
         self._stop_fd = os.eventfd(0, os.EFD_CLOEXEC)
         loop = asyncio.get_running_loop()
-        thread = threading.Thread(
-            target=self._read, args=(cutter, loop), name="stdin", daemon=True
-        )
+        thread = threading.Thread(target=self._read, args=(cutter, loop), name="stdin", daemon=True)
         thread.start()
         self._thread = thread
         self._telemetry.emit(Listening(self.name, 1, 0))
