@@ -9,7 +9,7 @@ import subprocess
 import threading
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,15 +24,19 @@ class Daemon:
     """`python -m veneurpy run` with a configuration of its own and a `localfile` sink.
 
     `settings` go on top of: UDP and HTTP on free ports of 127.0.0.1, an interval that outlasts any
-    test (so that the shutdown's flush is the only one), points as JSON lines.
+    test (so that the shutdown's flush is the only one), points as JSON lines. `prefix` runs it.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, Any], stdin: BinaryIO | None = None
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        stdin: BinaryIO | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.points_file = folder / "points.jsonl"
         self.process = subprocess.Popen(
-            command_of(folder, self._defaults() | dict(settings)),
+            [*prefix, *command_of(folder, self._defaults() | dict(settings))],
             stdin=stdin or subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

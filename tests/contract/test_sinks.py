@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -123,6 +124,19 @@ async def test_every_row_is_accounted_for(sink: Sink, rows: Sequence[Row]):
         result = await sink.flush(flushed)
         assert len(rows) == result.total
         assert 0 == result.given_up + result.in_doubt
+
+
+async def test_it_begins_its_threads_at_the_start(sink: Sink, monkeypatch: pytest.MonkeyPatch):
+    """Later the kernel may have none left, and the rows would be lost. The loop has its own."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    await asyncio.to_thread(int)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert 1 == (await sink.flush(batch(("hits", 1.0, "counter")))).total
 
 
 async def test_it_takes_its_rows_only(sink: Sink):

@@ -14,6 +14,7 @@ from veneurpy.engine import EngineMissing
 from veneurpy.errors import VeneurpyError
 from veneurpy.server import Server
 from veneurpy.server.process import run_process
+from veneurpy.server.threads import too_few
 from veneurpy.telemetry.logs import make_logger
 from veneurpy.telemetry.stream import LogStream
 
@@ -54,6 +55,9 @@ def run(
     take_closed_standard_ones()
     try:
         exit_code = _run(load_config(file, environ=os.environ, overrides=overrides))
+    except RuntimeError as exc:
+        click.echo(f"veneurpy: {too_few(exc)}", err=True)
+        sys.exit(1)
     except (VeneurpyError, EngineMissing) as exc:
         click.echo(f"veneurpy: {exc}", err=True)
         sys.exit(1)

@@ -193,12 +193,12 @@ StatsAddress = Annotated[
 SendAddress = Annotated[
     SendUrl,
     BeforeValidator(parse_send_url),
-    PlainSerializer(str, when_used="json"),
+    PlainSerializer(lambda value: str(value), when_used="json"),
     Called("URL"),
 ]
 Nameserver = Annotated[
     HostPort,
     BeforeValidator(parse_nameserver),
-    PlainSerializer(str, when_used="json"),
+    PlainSerializer(lambda value: str(value), when_used="json"),
     Called("host:port"),
 ]

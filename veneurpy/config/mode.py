@@ -28,7 +28,7 @@ def parse_mode(value: object) -> int:
 UnixMode = Annotated[
     int,
     BeforeValidator(parse_mode),
-    PlainSerializer("{:04o}".format, when_used="json"),
+    PlainSerializer(lambda mode: f"{mode:04o}", when_used="json"),
     Called("permissions"),
 ]
 """Written as four octal digits."""

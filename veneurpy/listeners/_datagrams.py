@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from veneurpy.engine import Engine, Grammar, Process, Reader
 from veneurpy.engine.reference import ReferenceEngine
 from veneurpy.listeners._origin import CREDENTIALS, host_of, process_of
 from veneurpy.listeners._sockets import KernelDrops, queued_bytes, refuse_more
+
+_T = TypeVar("_T")
 
 LARGEST_DATAGRAM = 1 << 16
 DATAGRAMS_AT_ONCE = 64
@@ -37,14 +41,10 @@ class NativeDatagrams:
         self._reader = reader
 
     async def stop(self, timeout_s: float) -> int:
-        # A pool of its own: the default one may be full of sinks that hang.
-        with ThreadPoolExecutor(1, thread_name_prefix="stop") as pool:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(pool, self._reader.stop, timeout_s)
+        return await _beside(lambda: self._reader.stop(timeout_s))
 
     async def leave(self) -> None:
-        with ThreadPoolExecutor(1, thread_name_prefix="stop") as pool:
-            await asyncio.get_running_loop().run_in_executor(pool, self._reader.leave)
+        await _beside(self._reader.leave)
 
 
 class LoopDatagrams:
@@ -105,6 +105,16 @@ class LoopDatagrams:
                 process=_process_in(said),
             )
         return False
+
+
+async def _beside(work: Callable[[], _T]) -> _T:
+    """Does it on a thread of its own: those of the loop may be full of sinks that hang."""
+    with ThreadPoolExecutor(1, thread_name_prefix="stop") as pool:
+        try:
+            future = pool.submit(work)
+        except RuntimeError:  # the kernel has no thread left: the loop waits
+            return work()
+        return await asyncio.wrap_future(future)
 
 
 def _process_in(said: list[tuple[int, int, bytes]]) -> Process | None:

@@ -167,7 +167,7 @@ def _set_buffer(opened: socket.socket, wanted: int) -> int:
     """Asks for a receive buffer, beyond `net.core.rmem_max` if we may; returns what was granted."""
     try:
         opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, wanted)
-    except PermissionError:
+    except OSError:  # not for us, or not known to a sandbox
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wanted)
     # The kernel doubles it for its own bookkeeping and reports the double.
     return opened.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
@@ -196,8 +196,17 @@ def _explained(url: ListenUrl, error: OSError) -> ListenError:
 
 
 def queued_bytes(opened: socket.socket) -> int:
-    """What the kernel holds of unread datagrams, with its own overhead."""
+    """What the kernel holds of unread datagrams, with its own overhead; 0 where it does not say."""
     return _meminfo(opened)[_MEMINFO_QUEUED]
+
+
+def tells_drops(opened: socket.socket) -> bool:
+    """Whether the kernel says what it has discarded: some sandboxes do not."""
+    try:
+        opened.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size)
+    except OSError:
+        return False
+    return True
 
 
 def unread_bytes(fd: int) -> int:
@@ -219,7 +228,8 @@ def refuse_more(opened: socket.socket) -> None:
     program = array("B", _BPF_RETURN_0)
     # struct sock_fprog: the number of instructions and where they are.
     filters = struct.pack("HP", 1, program.buffer_info()[0])
-    opened.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filters)
+    with contextlib.suppress(OSError):  # what comes in meanwhile is read as well then
+        opened.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filters)
 
 
 class KernelDrops:
@@ -249,4 +259,7 @@ class KernelDrops:
 
 
 def _meminfo(opened: socket.socket) -> tuple[int, ...]:
-    return _MEMINFO.unpack(opened.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size))
+    try:
+        return _MEMINFO.unpack(opened.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size))
+    except OSError:  # a sandbox that does not know it
+        return (0,) * 9

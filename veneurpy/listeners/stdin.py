@@ -52,10 +52,9 @@ class StdinListener:
         cutter = LineCutter(reader, self._max_line_bytes, Sender(CLIENT))
         self._stop_fd = os.eventfd(0, os.EFD_CLOEXEC)
         loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(
-            target=self._read, args=(cutter, loop), name="stdin", daemon=True
-        )
-        self._thread.start()
+        thread = threading.Thread(target=self._read, args=(cutter, loop), name="stdin", daemon=True)
+        thread.start()
+        self._thread = thread
         self._telemetry.emit(Listening(self.name, 1, 0))
 
     async def stop(self, timeout_s: float) -> int:

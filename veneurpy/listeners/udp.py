@@ -14,10 +14,16 @@ from veneurpy.listeners._sockets import (
     Bound,
     bind,
     take_over,
+    tells_drops,
 )
 from veneurpy.systemd import SocketStore
 from veneurpy.telemetry import Telemetry
-from veneurpy.telemetry.events import Listening, ReceiveBufferSmall, SocketsTaken
+from veneurpy.telemetry.events import (
+    KernelDropsUnknown,
+    Listening,
+    ReceiveBufferSmall,
+    SocketsTaken,
+)
 from veneurpy.telemetry.metrics import RECEIVE_BUFFER
 
 
@@ -105,3 +111,5 @@ class UdpListener:
         self._telemetry.emit(Listening(self._name, len(bound.sockets), granted))
         if granted < wanted:
             self._telemetry.emit(ReceiveBufferSmall(self._name, wanted, granted))
+        if not all(tells_drops(opened) for opened in bound.sockets):
+            self._telemetry.emit(KernelDropsUnknown(self._name))

@@ -40,6 +40,7 @@ from veneurpy.server.recovery import Recovery
 from veneurpy.server.stopping import CLOSING_S, Steps, longest_s, stop_at_once
 from veneurpy.server.supervisor import Supervisor
 from veneurpy.server.tasks import feed_watchdog, flush_for_ever, watch_lag
+from veneurpy.server.threads import begin_threads
 from veneurpy.spool.outbox import CHAIN, FORWARD
 from veneurpy.systemd import Notifier, SocketStore
 from veneurpy.telemetry import Logger, Telemetry
@@ -167,6 +168,7 @@ class Server:
             self.telemetry.emit(ConfigWarning(warning))
         for event in misfits(self._machine, self.config.store_max_bytes, self.config.arena_dir):
             self.telemetry.emit(event)
+        await begin_threads(self._executor)
         late = new_late_points(self.config)
         await self._start_sinks(late)
         self._ticker = Ticker(self.clock, interval_s=self.config.interval)

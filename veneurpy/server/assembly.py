@@ -135,12 +135,12 @@ async def start_listener(listener: Listener, engine: Engine, arena_dir: str) -> 
     try:
         await listener.start(engine)
     except (MemoryError, OSError) as exc:
-        place = "this machine has no memory"
+        place = "this machine has no memory, or no addresses (`ulimit -v`, vm.overcommit_memory),"
         if arena_dir:
             place = f"the file system of arena_dir {arena_dir} has no room"
         raise ListenError(
             f"cannot listen on {listener.name}: {place} for its store ({exc}): make room, or lower "
-            "num_readers or the number of listeners"
+            "store_max_bytes, num_readers or the number of listeners"
         ) from exc
 
 

@@ -47,8 +47,8 @@ async def _serve(build: Callable[[], Server]) -> int:
                 os._exit(1)
             return
         is_stopping = True
-        _exit_within(server.config.shutdown_timeout + GRACE_S, 1)
         server.request_stop(number.name)
+        _exit_within(server.config.shutdown_timeout + GRACE_S, 1)
 
     loop = asyncio.get_running_loop()
     for number in _stop_signals():
@@ -79,4 +79,8 @@ def _exit_within(seconds: float, exit_code: int) -> None:
         time.sleep(seconds)
         os._exit(exit_code)
 
-    threading.Thread(target=exit_now, name="exit", daemon=True).start()
+    try:
+        threading.Thread(target=exit_now, name="exit", daemon=True).start()
+    except RuntimeError:  # the kernel has no thread left: it ends the process itself then
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -26,11 +26,16 @@ class Worker:
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
 
+    def begin(self) -> None:
+        """Begins the thread, if it has not: at the start of a sink, for later there may be none."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+            thread.start()
+            self._thread = thread
+
     async def run(self, work: Callable[[], _T]) -> _T:
         """Waits for `work()`. Cancelled before its turn it does not run; later it runs on."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
-            self._thread.start()
+        self.begin()
         future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
         job = (future, work)
         self._put(job)

@@ -54,6 +54,7 @@ class ConsoleSink:
         if not _is_writable(self._fd):
             text = f"{self._config.stream} is closed: name other sinks in metric_sinks"
             raise SinkError(text, retriable=False)
+        self._worker.begin()
 
     async def flush(self, batch: FlushBatch) -> FlushResult:
         """Writes the batch. A stream that was closed is a SinkError that no retry mends."""

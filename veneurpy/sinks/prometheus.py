@@ -62,6 +62,7 @@ class PrometheusSink:
 
     async def start(self) -> None:
         """Opens nothing: the admin listener serves the path."""
+        self._worker.begin()
 
     async def flush(self, batch: FlushBatch) -> FlushResult:
         """Adds the batch to what is shown; rejects what cannot be shown."""

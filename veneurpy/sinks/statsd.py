@@ -82,6 +82,7 @@ class StatsdSink:
 
     async def start(self) -> None:
         """Opens nothing: a receiver that is away should not keep the node from starting."""
+        self._worker.begin()
 
     async def flush(self, batch: FlushBatch) -> FlushResult:
         """Sends every row, or raises a retriable SinkError if none was taken."""

@@ -40,7 +40,7 @@ CREATE TABLE late (
 ) WITHOUT ROWID;
 """
 _LARGE = {"pieces", "identities"}
-_DONE = "uuid = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE uuid = ?1)"
+_DONE = "uuid = :uuid AND NOT EXISTS (SELECT 1 FROM deliveries WHERE uuid = :uuid)"
 
 Also = Callable[[sqlite3.Connection], None]
 """What else belongs into a transaction."""
@@ -248,7 +248,7 @@ class Database:
         with self.transaction() as db:
             where = "uuid = ? AND sink = ? AND number = ?"
             db.execute(f"DELETE FROM deliveries WHERE {where}", (raw, sink, number))
-            db.execute(f"DELETE FROM intervals WHERE {_DONE}", (raw,))
+            db.execute(f"DELETE FROM intervals WHERE {_DONE}", {"uuid": raw})
             _place(db, sink, position)
 
     def place(self, sink: str, position: str) -> None:

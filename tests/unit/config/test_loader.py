@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import pkgutil
 from contextlib import suppress
+from importlib import import_module
+from inspect import isfunction
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import PlainSerializer
 
 from tests.unit.config.conftest import KINDS, QUIET, Complain, FileOptions, Load
+from veneurpy import config
 from veneurpy.config import Config, LoadedConfig, effective, load_config, parse_config, to_yaml
 from veneurpy.errors import ConfigError
 
@@ -278,3 +283,19 @@ def test_any_text_loads_or_is_a_config_error(text: str) -> None:
 def test_every_key_says_what_it_does() -> None:
     """No key goes undocumented."""
     assert [] == [key for key, field in Config.model_fields.items() if not field.description]
+
+
+def test_what_writes_a_value_is_a_function_of_our_own() -> None:
+    """Pydantic asks for the signature of each: what built-in ones tell differs with the Python.
+
+    That of `str.format` is known since Python 3.13, and is none that it takes.
+    """
+    written = {
+        f"{module.name}.{name}": serializer.func
+        for module in pkgutil.iter_modules(config.__path__)
+        for name, value in vars(import_module(f"{config.__name__}.{module.name}")).items()
+        for serializer in getattr(value, "__metadata__", ())
+        if isinstance(serializer, PlainSerializer)
+    }
+    assert "mode.UnixMode" in written
+    assert [] == [name for name, func in written.items() if not isfunction(func)]

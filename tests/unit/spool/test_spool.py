@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from uuid import UUID
 
 import pytest
 
+import veneurpy.spool
 from tests.unit.spool.rig import ONE, THREE, TWO, Rig, opened
 from veneurpy.errors import VeneurpyError
 from veneurpy.spool import OTHERS, Committed, LateRow, Owed
@@ -277,3 +279,9 @@ async def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     """One sentence that names it."""
     with pytest.raises(VeneurpyError, match="cannot be opened"):
         await Rig(tmp_path / "nowhere").spool.open()
+
+
+def test_placeholders_are_bare_or_have_names() -> None:
+    """Python 3.12 warns of numbered ones: it takes them for names."""
+    sources = Path(veneurpy.spool.__file__).parent.glob("*.py")
+    assert [] == [path.name for path in sources if re.search(r"\?\d", path.read_text())]

@@ -49,6 +49,7 @@ cdef extern from "pages.h" nogil:
     void* map_file "vnp_map_file"(int, size_t, bint)
     void empty "vnp_empty"(void*, size_t)
     int reserve_file "vnp_reserve_file"(int, size_t, size_t)
+    int try_file "vnp_try_file"(int)
     void release_pages "vnp_release"(void*, int, size_t, size_t)
     int munmap(void*, size_t)
     void give_back_large "vnp_give_back_large"()

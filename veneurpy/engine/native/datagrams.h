@@ -73,6 +73,7 @@ typedef union {
 typedef struct {
     struct mmsghdr *messages;
     int has_credentials;
+    int by_ones; /* no recvmmsg here */
     struct sockaddr_storage senders[VNP_BATCH];
     vnp_control controls[VNP_BATCH];
     struct iovec vectors[VNP_BATCH];
@@ -132,10 +133,24 @@ static inline int vnp_batch_fetched(const void *page) {
 }
 
 /* Datagrams received, or -errno. With MSG_WAITFORONE one wake-up takes all that is queued. The library's call would make
-   the thread cancellable and back. */
+   the thread cancellable and back. Where a sandbox does not know the call, or refuses it, one datagram a call is taken. */
 static inline int vnp_batch_receive(vnp_batch *b, int fd, int block) {
-    long n = syscall(SYS_recvmmsg, fd, b->messages, VNP_BATCH, block ? MSG_WAITFORONE : MSG_DONTWAIT, NULL);
-    return n < 0 ? -errno : (int)n;
+    int n = 0;
+    if (!b->by_ones) {
+        long many = syscall(SYS_recvmmsg, fd, b->messages, VNP_BATCH, block ? MSG_WAITFORONE : MSG_DONTWAIT, NULL);
+        if (many >= 0)
+            return (int)many;
+        if (errno != ENOSYS && errno != EPERM)
+            return -errno;
+        b->by_ones = 1;
+    }
+    for (; n < VNP_BATCH; n++) {
+        ssize_t bytes = recvmsg(fd, &b->messages[n].msg_hdr, block && n == 0 ? 0 : MSG_DONTWAIT);
+        if (bytes < 0)
+            return n ? n : -errno;
+        b->messages[n].msg_len = (unsigned)bytes;
+    }
+    return n;
 }
 /* Whether the next batch is to say who sent what: the kernel then copies an address for each datagram. */
 static inline void vnp_batch_name(vnp_batch *b, int named) {

@@ -115,6 +115,15 @@ static inline int vnp_reserve_file(int fd, size_t offset, size_t bytes) {
     return fallocate(fd, 0, (off_t)offset, (off_t)bytes) == 0 ? 0 : errno;
 }
 
+/* Whether room in the file can be reserved and given back, which its first page must be free for; 0, or an errno. What is
+   given back must be zeros when it is taken again. */
+static inline int vnp_try_file(int fd) {
+    int failed = vnp_reserve_file(fd, 0, 4096);
+    if (failed == 0 && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) != 0)
+        failed = errno;
+    return failed;
+}
+
 /* Gives the memory behind a page-aligned range back; the addresses stay. `fd` is -1 for plain memory. */
 static inline void vnp_release(void *base, int fd, size_t offset, size_t bytes) {
     if (fd >= 0)

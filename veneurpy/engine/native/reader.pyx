@@ -14,8 +14,8 @@ from veneurpy.engine.native.compat cimport (
 from veneurpy.engine.native.origin cimport ORIGIN_ROOM, Sender, origins_close, origins_open
 from veneurpy.engine.native.parser cimport parser_close, parser_open
 from veneurpy.engine.native.receiver cimport (
-    BUSY_BUCKETS, RUNNING, SWAP_ASKED, receiver_attach, receiver_detach, receiver_run, receiver_swap, receiver_take,
-    receiver_wake,
+    BUSY_BUCKETS, IDLE, RUNNING, SWAP_ASKED, receiver_attach, receiver_detach, receiver_run, receiver_swap,
+    receiver_take, receiver_wake,
 )
 from veneurpy.engine.native.ring cimport ring_close, ring_open, ring_read
 from veneurpy.engine.native.store cimport store_begin, store_close, store_open
@@ -149,9 +149,14 @@ cdef class NativeReader:
             ok = receiver_attach(self._r, fd, self._r.parser.max_bytes)
         if not ok:
             raise MemoryError
+        thread = threading.Thread(target=self._run, name=f"reader-{self._number}", daemon=True)
         self._r.state = RUNNING
-        self._thread = threading.Thread(target=self._run, name=f"reader-{self._number}", daemon=True)
-        self._thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            self._r.state = IDLE
+            raise
+        self._thread = thread
 
     def _run(self):
         cdef bytes name = threading.current_thread().name.encode()

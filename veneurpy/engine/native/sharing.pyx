@@ -2,12 +2,13 @@
 """Naming and beginning arenas; half of the memory for the interval that is open, half for the one that is closed."""
 import os
 
+from libc.errno cimport ENOSYS, EOPNOTSUPP
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport NAME_KEEPS_GAUGES, RESERVE_STEP, arena_begin, arena_open, arena_span
 from veneurpy.engine.native.blocks cimport digest_block_bytes
 from veneurpy.engine.native.carry cimport carried_limit
 from veneurpy.engine.native.clients cimport clients_begin
-from veneurpy.engine.native.compat cimport load_acquire
+from veneurpy.engine.native.compat cimport load_acquire, try_file
 from veneurpy.engine.native.counting cimport names_begin
 from veneurpy.engine.native.entries cimport reserve_begin
 from veneurpy.engine.native.hash cimport HashKey
@@ -23,13 +24,31 @@ cdef enum:
     FIXED_CARRIED = 8 * RESERVE_STEP    # what carrying gauges takes at the least
     FLUSH_RATIO = 12                    # what the flush of a recovered arena may take, as a multiple of it
 
+cdef str UNFIT = "its file system cannot reserve room in files and give it back, as a tmpfs can"
+
+
+cdef object _tried(object arena_dir):
+    """The directory, if its file system can do what arenas need; else it is let go of, and OSError."""
+    cdef int failed
+    try:
+        fd, path = arena_dir.create(1)
+        failed = try_file(fd)
+        os.close(fd)
+        path.unlink()
+        if failed:
+            raise OSError(failed, UNFIT if failed in (EOPNOTSUPP, ENOSYS) else os.strerror(failed), str(path))
+    except OSError:
+        arena_dir.close()
+        raise
+    return arena_dir
+
 
 cdef class Sharing:
     """See the header."""
 
     def __init__(self, options, bytes hash_key):
         self.options = options
-        self.dir = None if options.arena_dir is None else ArenaDir(options.arena_dir)
+        self.dir = None if options.arena_dir is None else _tried(ArenaDir(options.arena_dir))
         self.bell = -1
         self._longest = options.max_datagram_bytes
         self.gauge_ttl_ns = <i64>min(options.gauge_ttl_s * 1e9, 2.0 ** 62)

@@ -52,6 +52,15 @@ class ReceiveBufferSmall(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class KernelDropsUnknown(Event):
+    """The kernel does not say what it discards: those datagrams are in no account."""
+
+    level: ClassVar[Level] = "warning"
+    listener: str
+    mend: str = "leave the sandbox that hides SO_MEMINFO, or give bursts room: num_readers"
+
+
+@dataclass(frozen=True, slots=True)
 class KernelDropped(Event):
     """The kernel discarded datagrams: the process was too slow or the buffer too small."""
 
