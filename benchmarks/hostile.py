@@ -12,9 +12,9 @@ from dataclasses import replace
 import click
 
 from benchmarks import machine
-from benchmarks.besieged import verdict_of_time, verdicts
-from benchmarks.besieging import Siege, run
 from benchmarks.claims import DOCS, conclude
+from benchmarks.siege import Siege, run
+from benchmarks.siege_claims import verdict_of_time, verdicts
 
 TEXT = """\
 # Hostile peers

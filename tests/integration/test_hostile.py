@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.besieged import verdicts
-from benchmarks.besieger import Force
-from benchmarks.besieging import Siege, run
+from benchmarks.hostile_peers import Force
+from benchmarks.siege import Siege, run
+from benchmarks.siege_claims import verdicts
 
 
 def test_siege() -> None:

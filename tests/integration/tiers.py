@@ -14,7 +14,6 @@ from tests.waiting import wait_until
 from veneurpy.config.quantity import parse_duration
 
 NewNode = Callable[..., Node]
-Members = dict[str, str]
 
 INTERVAL_S = parse_duration(INTERVAL)
 NAMES = [f"c{number}" for number in range(12)]

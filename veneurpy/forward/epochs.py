@@ -95,10 +95,6 @@ class EpochTable:
         """Whether it is a member of any list."""
         return any(member in epoch.members for epoch in self.epochs)
 
-    def since(self, start_ms: int) -> EpochTable:
-        """Without the lists that no interval from `start_ms` on needs."""
-        return EpochTable([e for e in self.epochs if e.number >= self.at(start_ms).number])
-
 
 def _list_of(epoch: Epoch) -> tuple[int, frozenset[str], RingHash]:
     return epoch.number, frozenset(epoch.members), epoch.hash

@@ -16,8 +16,6 @@ from veneurpy.rpc.frames import PREFACE, FrameJoiner
 from veneurpy.rpc.limits import Limits
 from veneurpy.rpc.stream import Stream, StreamBroken
 
-Headers = Iterable[tuple[str, str]]
-
 _DEFAULT_WINDOW_BYTES = 65535
 _JOINED_BYTES = 1 << 20
 """The longest frame that h2 is given: longer than any sender may send."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 KIB, MIB = 1 << 10, 1 << 20
 
-Refused: TypeAlias = Callable[[str, str], None]
-"""Told of whatever is refused: the reason, one of REFUSALS, and the sender."""
-
-REFUSALS = (
+Refusal: TypeAlias = Literal[
     "connections",  # more at once than max_connections, or from one address
     "no_descriptors",  # it would have had one of those that are kept for the node itself
     "handshake",  # no TLS, a certificate that is not accepted, or too slow
@@ -24,7 +21,10 @@ REFUSALS = (
     "bytes_in_flight",  # more waiting to be handled than max_bytes_in_flight
     "malformed",  # bytes that are no message of the method
     "method",  # there is no such method
-)
+]
+
+Refused: TypeAlias = Callable[[Refusal, str], None]
+"""Told of whatever is refused: why, and the sender."""
 
 
 @dataclass(frozen=True, slots=True)

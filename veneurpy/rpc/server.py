@@ -10,7 +10,7 @@ from typing import Protocol
 
 from veneurpy.accepting import Acceptor, LastDescriptor, accept
 from veneurpy.rpc.call import Handler
-from veneurpy.rpc.limits import Budget, Limits, Refused
+from veneurpy.rpc.limits import Budget, Limits, Refusal, Refused
 from veneurpy.rpc.server_connection import ServerConnection
 from veneurpy.rpc.tls import ServerTls
 
@@ -25,7 +25,7 @@ class Watcher(Protocol):
         ...
 
     def closed(self, reason: str) -> None:
-        """One has ended (`eof`, `reset`, `stop`), or was not let in: then it is one of REFUSALS."""
+        """One has ended (`eof`, `reset`, `stop`), or was not let in: then it is a Refusal."""
         ...
 
 
@@ -130,7 +130,7 @@ class RpcServer:
             self._turned_away("no_descriptors", sender_of(exc.address))
         self._not_accepted(exc.strerror or str(exc))
 
-    def _turned_away(self, reason: str, sender: str) -> None:
+    def _turned_away(self, reason: Refusal, sender: str) -> None:
         self.refused(reason, sender)
         self.watcher.closed(reason)
 

@@ -13,6 +13,7 @@ import h2.exceptions
 from veneurpy.certificates import names_in
 from veneurpy.rpc.call import Call, timeout_s
 from veneurpy.rpc.connection import Connection, texts
+from veneurpy.rpc.limits import Refusal
 from veneurpy.rpc.status import RpcError, Status, encode_text
 from veneurpy.rpc.stream import Stream, StreamBroken, StreamIdle, framed
 from veneurpy.rpc.tls import name_in_certificate
@@ -27,7 +28,7 @@ _CONTROL = (
     h2.events.RemoteSettingsChanged,
     h2.events.PriorityUpdated,
 )
-_REASONS = {
+_REASONS: dict[Status, Refusal] = {
     Status.RESOURCE_EXHAUSTED: "message_size",
     Status.INVALID_ARGUMENT: "malformed",
     Status.UNIMPLEMENTED: "method",
@@ -205,10 +206,10 @@ class ServerConnection(Connection):
             self.write()
             self.close()
 
-    def _end_for(self, reason: str) -> None:
+    def _end_for(self, reason: Refusal) -> None:
         """Says why the connection, and not a call alone, is about to be ended."""
         self._ended_by = self._ended_by or reason
         self._refuse(reason)
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: Refusal) -> None:
         self._server.refused(reason, self.sender)

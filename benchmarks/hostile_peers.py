@@ -1,4 +1,4 @@
-"""Peers that mean no good, in a process of their own: `python -m benchmarks.besieger SIEGE`.
+"""Peers that mean no good, in a process of their own: `python -m benchmarks.hostile_peers SIEGE`.
 
 SIEGE is a JSON object with the fields of `Force`. It goes on until its standard input ends, and
 then says what it has done as one JSON object.

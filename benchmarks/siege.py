@@ -18,8 +18,8 @@ from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.besieger import Deeds, Force
 from benchmarks.daemon import Daemon, free_port, running_daemon
+from benchmarks.hostile_peers import Deeds, Force
 from benchmarks.process import cpu_s, rss_bytes
 
 MIB = 1 << 20
@@ -167,7 +167,7 @@ def streams(daemon: Daemon) -> dict[tuple[str, str], float]:
 
 
 def _start(force: Force) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.besieger", json.dumps(asdict(force))]
+    command = [sys.executable, "-m", "benchmarks.hostile_peers", json.dumps(asdict(force))]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.besieging import MIB, Outcome, Siege
 from benchmarks.conservation import Verdict
+from benchmarks.siege import MIB, Outcome, Siege
 
 CONNECTION_BYTES = 16 << 10
 """What a connection may take beside what it holds of a line."""
