@@ -54,16 +54,19 @@ class Parted:
 class LatePoints:
     """Remembers what was published of each (series, T), for `window_s` and at most `most` points.
 
+    Their names and tags are at most `most_bytes`: clients make them as long as they like.
+
     So that a T may name an interval's start, the points of the last intervals are remembered as
     well: of the last one, and once there was a T, of as many as have `most` points together. Used
     by one thread.
     """
 
-    def __init__(self, *, window_s: float, most: int = 100_000) -> None:
+    def __init__(self, *, window_s: float, most: int = 100_000, most_bytes: int = 32 << 20) -> None:
         self._window_ms = round(window_s * 1000)
-        self._most = most
+        self._most, self._most_bytes = most, most_bytes
         self._known: dict[int, dict[Key, Published]] = {}
         self._count = 0
+        self._bytes = 0
         self._history = History(most=most)
         self._is_used = False
 
@@ -76,6 +79,7 @@ class LatePoints:
             published = Published(revision, value, length_s)
             self._known.setdefault(time_ms, {})[_key_from(raw_key)] = published
         self._count = sum(map(len, self._known.values()))
+        self._bytes = sum(map(_bytes_of, self._known.values()))
         self._is_used = self._is_used or bool(self._known)
         self._shrink()
 
@@ -123,26 +127,34 @@ class LatePoints:
             for key, row in points.rows_of(keys - known.keys()).items():
                 known[key] = Published(0, points.columns.value[row], points.length_s)
                 self._count += 1
+                self._bytes += _bytes_of([key])
 
     def _publish(self, revised: _Revised, row: int, length_s: float) -> None:
         time_ms: int = revised.columns.timestamp_ms[row]
         known = self._known.setdefault(time_ms, {})
         key = key_of(revised.columns, row)
         before = known.get(key)
-        self._count += before is None
+        if before is None:
+            self._count += 1
+            self._bytes += _bytes_of([key])
         known[key] = revised.amend(row, length_s, before)
         revised.published.append(LateRow(time_ms, _raw(key), *known[key]))
 
     def _forget_before(self, time_ms: int) -> None:
         for known_ms in [known_ms for known_ms in self._known if known_ms < time_ms]:
-            self._count -= len(self._known.pop(known_ms))
+            self._forget(known_ms)
 
     def _shrink(self) -> int:
         """Forgets the oldest seconds until there is room; returns the points that were in them."""
         before = self._count
-        while self._count > self._most:
-            self._count -= len(self._known.pop(min(self._known)))
+        while self._count > self._most or self._bytes > self._most_bytes:
+            self._forget(min(self._known))
         return before - self._count
+
+    def _forget(self, time_ms: int) -> None:
+        forgotten = self._known.pop(time_ms)
+        self._count -= len(forgotten)
+        self._bytes -= _bytes_of(forgotten)
 
 
 class _Revised:
@@ -186,6 +198,10 @@ def _timed(columns: Columns, start_ms: int) -> list[int]:
     if bytes(times) == bytes(array("q", [start_ms])) * len(times):
         return []
     return [row for row, time_ms in enumerate(times) if time_ms != start_ms]
+
+
+def _bytes_of(keys: Iterable[Key]) -> int:
+    return sum(len(name) + len(tags) for name, tags, _, _ in keys)
 
 
 def _raw(key: Key) -> bytes:

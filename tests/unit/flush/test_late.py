@@ -10,6 +10,7 @@ import pytest
 from veneurpy.engine import Columns, MetricType, Scope
 from veneurpy.flush.late import LatePoints, Parted
 from veneurpy.model import Point, PointType
+from veneurpy.spool import LateRow
 from veneurpy.testing import START_MS, columns_of
 
 END_MS = START_MS + 10_000
@@ -186,6 +187,20 @@ def test_the_memory_is_bounded_and_says_so() -> None:
     assert {(0, 1.0): [0], (1, 1.0): [1]} == part(
         late, points(("a", 1, T), ("a", 1, T + 1000)), 1
     ).late
+
+
+def test_long_names_count_by_their_bytes() -> None:
+    """A second goes with all that is in it, whether it was published, recalled or restored."""
+    late, long = LatePoints(window_s=600, most_bytes=50), "n" * 20
+    part(late, points((f"{long}a", 1, START_MS)))
+    assert 0 == part(late, points((f"{long}a", 1, START_MS), (f"{long}b", 1, T)), 1).forgotten
+    parted = part(late, points((f"{long}b", 1, T), (f"{long}c", 1, T + 1000)), 2)
+    assert (1, 2) == (parted.forgotten, len(late))
+    restored = LatePoints(window_s=600, most_bytes=50)
+    restored.restore(parted.published * 2)
+    assert 2 == len(restored)
+    restored.restore([LateRow(T + 2000, parted.published[0].key, 0, 1.0, 1.0)])
+    assert 2 == len(restored)
 
 
 def test_an_interval_too_large_to_be_recalled_is_not_kept() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -9,6 +10,7 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.process import rss_bytes
 from veneurpy.ports import FlushBatch
 from veneurpy.sinks._exposition import PythonExposition
 from veneurpy.sinks._labels import label_name, label_text, metric_name
@@ -198,6 +200,20 @@ async def test_series_are_bounded():
     assert {"max_series": 1} == rejected
     assert {"a": 2.0, "b": 1.0} == scraped.samples()
     assert 1.0 == scraped.samples(own=True)[f"{OWN}rejected_total reason=max_series"]
+    await scraped.sink.stop()
+
+
+async def test_what_is_not_shown_takes_no_memory():
+    """Neither the series beyond max_series, new ones each time, nor other spellings of one."""
+    scraped = Scraped(max_series=3)
+    before = 0
+    for number in range(60):
+        new = [("a", 1.0, "counter", f"id:{number}.{i}{'x' * 400}") for i in range(700)]
+        odd = [("b", 1.0, "gauge", f"{chr(0x1000 + number)}{chr(0x1000 + i)}:1") for i in range(70)]
+        await scraped.flush(("b", 1.0, "gauge", "__:1"), *odd, *new)
+        if number == 20:
+            before = rss_bytes(os.getpid())
+    assert rss_bytes(os.getpid()) - before < 8 << 20
     await scraped.sink.stop()
 
 

@@ -2,7 +2,8 @@
 """Families that are filled, forget what has expired, and are written as lines."""
 from libc.string cimport memcpy
 from veneurpy.engine.native.applying cimport (
-    BAD_ROW, NO_MEMORY, RESERVED_NAME, TOO_MANY_SERIES, TYPE_CONFLICT, Options, Work, apply_columns, work_close,
+    BAD_ROW, NO_MEMORY, REASONS, RESERVED_NAME, TOO_MANY_SERIES, TYPE_CONFLICT, Options, Work, apply_columns,
+    work_close,
 )
 from veneurpy.engine.native.buffer cimport buffer_view
 from veneurpy.engine.native.compat cimport i64, u32, u64
@@ -52,13 +53,21 @@ cdef bint _keep_series(const Families* old, Families* new, const ShownSeries* s)
     return True
 
 
+cdef inline bint _has_strays(const Families* f) noexcept nogil:
+    """More than a few for what there is: to build the families anew costs as much as they are."""
+    return 4 * f.strays > f.n_series + 256
+
+
 cdef bint _expire(Families* f, const Options* o, double now_s) noexcept nogil:
-    """Builds the families anew without what has expired, if anything has. False: no memory, and nothing changed."""
+    """Builds the families anew without what has expired, if anything has, and without strings that nobody shows.
+
+    False: no memory, and nothing changed.
+    """
     cdef Families kept
     cdef u32 i, n = 0
     for i in range(f.n_series):
         n += _is_living(f, o, &f.series[i], now_s)
-    if n == f.n_series:
+    if n == f.n_series and not _has_strays(f):
         return True
     if not families_open(&kept, &f.pool.key):
         families_close(&kept)
@@ -171,11 +180,17 @@ cdef class Exposition:
 
     def apply(self, ColumnsView view not None, *, i64 start_ms, double now_s):
         cdef Work work
-        cdef int outcome
+        cdef u64 collisions = self._collisions
+        cdef int outcome, i
         self._enter()
         try:
             with nogil:
                 outcome = apply_columns(&self.families, &self.options, &work, view, start_ms, now_s, &self._collisions)
+                self.families.strays += self._collisions - collisions
+                for i in range(REASONS):
+                    self.families.strays += work.rejected[i]
+                if _has_strays(&self.families):
+                    _expire(&self.families, &self.options, now_s)
                 work_close(&work)
             if outcome == BAD_ROW:
                 raise ValueError("a row is not of this schema")

@@ -47,6 +47,7 @@ cdef struct Families:
     u32 series_room
     u32* slots                          # series + 1 by hash of family and labels; 0 is empty
     u32 bits
+    u64 strays                          # rows rejected, or of other spellings, whose strings are in the pool
     Text scratch
 
 
