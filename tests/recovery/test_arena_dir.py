@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines import NOW_NS, START_MS, needs_native, rows
-from tests.recovery.corpse import filled, leave, newest, options, recover
+from tests.recovery.corpse import leave, options
 from tests.recovery.prefixes import PLAN
 from veneurpy.engine import Interval, arena_dir, open_engine
 
@@ -324,18 +324,3 @@ def test_a_store_larger_than_offsets_can_tell(store_max_bytes: int, tmp_path: Pa
     assert 3 == interval.series
     interval.release()
     successor.close()
-
-
-def test_without_proc_the_next_process_finds_it_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There nobody can tell boots apart: what is in the directory is taken for this one's."""
-    monkeypatch.setattr(arena_dir, "BOOT_ID", tmp_path / "none")
-    arena_dir.boot_id.cache_clear()
-    try:
-        leave(tmp_path / "before", filled())
-        found = recover(tmp_path, [newest(tmp_path / "before")])
-    finally:
-        arena_dir.boot_id.cache_clear()
-    assert [] == found.unreadable
-    assert found.rows
