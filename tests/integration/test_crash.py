@@ -95,16 +95,18 @@ def test_what_is_kept_with_the_service_manager_is_read_by_the_next(
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("kind", "change"),
     [
-        {"statsd_listen_addresses": ["udp://0.0.0.0:{port}"]},
-        {"http_address": "127.0.0.1:{port}", "statsd_listen_addresses": ["udp://127.0.0.1:0"]},
+        (socket.SOCK_DGRAM, {"statsd_listen_addresses": ["udp://0.0.0.0:{port}"]}),
+        (
+            socket.SOCK_STREAM,
+            {"http_address": "127.0.0.1:{port}", "statsd_listen_addresses": ["udp://127.0.0.1:0"]},
+        ),
     ],
     ids=["wider", "for HTTP"],
 )
-@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM], ids=lambda k: k.name)
 def test_a_socket_of_an_address_that_was_changed_is_in_nobodys_way(
-    tmp_path: Path, change: dict[str, object], kind: socket.SocketKind
+    tmp_path: Path, kind: socket.SocketKind, change: dict[str, object]
 ) -> None:
     """Else a node whose sockets are kept would never start again, whatever restarts it."""
     with socket.socket(type=kind) as kept:
