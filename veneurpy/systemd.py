@@ -65,7 +65,7 @@ class Place:
     """Where a listener listens, as far as sockets tell that others have opened."""
 
     name: str
-    """Under which they are kept."""
+    """Under which they are kept; empty where none are."""
     addresses: Collection[tuple[str, int]] | Collection[str] = ()
     """What it may mean here, the first choice first. A Unix socket's is its path, or @ and name."""
     kind: int = socket.SOCK_DGRAM
@@ -148,7 +148,7 @@ def _is_of(place: Place, name: str, held: socket.socket) -> bool:
     if place.kind not in (0, held.type):
         return False
     address = _address(held)
-    if name == fd_name(place.name):
+    if place.name and name == fd_name(place.name):
         # A name of a host may mean another address by now; port 0 is whatever it was.
         hosts = [each[0] for each in place.addresses if isinstance(each, tuple)]
         return not hosts or not isinstance(address, tuple) or address[0] in hosts

@@ -183,6 +183,15 @@ def test_sockets_are_taken_by_their_kind_and_once(passed: Passed, udp: socket.so
         assert ["a", "b"] == store.drop_others()
 
 
+def test_a_socket_without_a_name_is_of_its_address(passed: Passed, udp: socket.socket) -> None:
+    """A manager that names nothing says nothing: LISTEN_FDNAMES is then empty, or not there."""
+    passed.add("", udp)
+    store = passed.store()
+    assert [] == store.take(Place(""))
+    (taken,) = store.take(Place("udp://127.0.0.1:1", [udp.getsockname()]))
+    taken.close()
+
+
 def test_what_is_meant_for_another_process_is_left_alone(
     passed: Passed, udp: socket.socket
 ) -> None:

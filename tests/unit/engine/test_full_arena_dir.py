@@ -52,3 +52,18 @@ def test_an_interval_begins_where_its_table_finds_no_room(disk: SmallDisk, serie
         assert 0 < interval.series
         interval.release()
     engine.close()
+
+
+def test_what_a_full_one_has_is_recovered(disk: SmallDisk) -> None:
+    """That is what makes room: a node that does not start would find the disk full for ever."""
+    options = EngineOptions(arena_dir=str(disk.place), store_max_bytes=1 << 20)
+    engine = open_engine("native", options, start_ms=START_MS)
+    engine.open_reader("udp").feed(lines(0, LINES_EACH))
+    engine.close(leave_arenas=True)
+    disk.fill()
+    engine = open_engine("native", options, start_ms=START_MS + 10_000)
+    [interval] = engine.recovered()
+    assert LINES_EACH == interval.series
+    interval.release()
+    engine.open_reader("udp").feed(lines(0, LINES_EACH))
+    engine.close()

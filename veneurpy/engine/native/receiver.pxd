@@ -38,7 +38,7 @@ cdef struct Receiver:
     i64 last_short_ns                   # when the last batch came that was not full
     u64 since_short                     # datagrams taken since
     double pace                         # datagrams a millisecond lately: high within a burst
-    double came, came_in_ns             # datagrams, and the time they took, the older the less of both
+    double came_lately                  # datagrams, the longer ago the less: as many as came in LATELY_NS
     double most_asleep                  # how many may come while the reader sleeps
     u64 busy[BUSY_BUCKETS]              # batches by the time they took in ns: 8 buckets an octave
     u32 drops_seen                      # the kernel's counter at the last look

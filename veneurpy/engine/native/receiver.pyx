@@ -23,9 +23,9 @@ cdef enum:
     SHORTEST_NAP_NS = 100_000
     DATAGRAM_BYTES = 2304               # what a small datagram takes of the receive buffer, at the most
 
-# A nap is worth it when it saves some calls of the kernel; below this pace it would only add one.
+# A nap is worth it when it saves some calls of the kernel; below so many a millisecond it would only add one.
 cdef double LEAST_PACE = 4.0
-cdef double LONGEST_GAP_NS = 5e7        # of a pause, what counts: after a long one too, naps begin soon
+cdef double LATELY_NS = 32e6            # bursts and the pauses between them count together
 
 
 cdef inline void _receive_into(Receiver* r, Arena* arena) noexcept nogil:
@@ -199,8 +199,7 @@ cdef inline void _measure_pace(Receiver* r, i64 now_ns) noexcept nogil:
     cdef i64 passed_ns = now_ns - r.last_short_ns
     if passed_ns > 0:
         r.pace += (1e6 * r.since_short / passed_ns - r.pace) / 4
-        r.came += r.since_short - r.came / 4
-        r.came_in_ns += min(<double>passed_ns, LONGEST_GAP_NS) - r.came_in_ns / 4
+        r.came_lately = (r.came_lately + r.since_short) * LATELY_NS / (LATELY_NS + passed_ns)
     r.last_short_ns = now_ns
     r.since_short = 0
 
@@ -208,11 +207,11 @@ cdef inline void _measure_pace(Receiver* r, i64 now_ns) noexcept nogil:
 cdef inline void _nap(Receiver* r) noexcept nogil:
     """Lets datagrams gather: fewer wake-ups and calls of the kernel, for the sender too.
 
-    Only if as many come as make up for the nap, bursts and pauses taken together, and never for longer than the
-    receive buffer allows at the pace of a burst.
+    Only if as many come as make up for the nap, and never for longer than the receive buffer allows at the pace of a
+    burst.
     """
     cdef double ns = NAP_NS
-    if not r.coalesces or 1e6 * r.came < LEAST_PACE * r.came_in_ns:
+    if not r.coalesces or 1e6 * r.came_lately < LEAST_PACE * LATELY_NS:
         return
     if r.pace > r.most_asleep:
         ns = ns * r.most_asleep / r.pace

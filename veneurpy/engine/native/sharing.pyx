@@ -2,7 +2,7 @@
 """Naming and beginning arenas; half of the memory for the interval that is open, half for the one that is closed."""
 import os
 
-from libc.errno cimport ENOSYS, EOPNOTSUPP
+from libc.errno cimport EDQUOT, ENOSPC, ENOSYS, EOPNOTSUPP
 from libc.string cimport memcpy, memset
 from veneurpy.engine.native.arena cimport NAME_KEEPS_GAUGES, RESERVE_STEP, arena_begin, arena_open, arena_span
 from veneurpy.engine.native.blocks cimport digest_block_bytes
@@ -28,7 +28,10 @@ cdef str UNFIT = "its file system cannot reserve room in files and give it back,
 
 
 cdef object _tried(object arena_dir):
-    """The directory, if its file system can do what arenas need; else it is let go of, and OSError."""
+    """The directory, if its file system can do what arenas need; else it is let go of, and OSError.
+
+    A full one is let pass: what is recovered of it makes room.
+    """
     cdef int failed
     try:
         fd, path = arena_dir.create(1)
@@ -37,9 +40,10 @@ cdef object _tried(object arena_dir):
         path.unlink()
         if failed:
             raise OSError(failed, UNFIT if failed in (EOPNOTSUPP, ENOSYS) else os.strerror(failed), str(path))
-    except OSError:
-        arena_dir.close()
-        raise
+    except OSError as exc:
+        if exc.errno not in (ENOSPC, EDQUOT):
+            arena_dir.close()
+            raise
     return arena_dir
 
 
