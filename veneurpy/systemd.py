@@ -17,7 +17,7 @@ BARRIER_S = 5.0
 
 
 class Notifier:
-    """Speaks to the service manager that the environment names. Never raises, never blocks."""
+    """Speaks to the service manager that the environment names. Never raises; `barrier` waits."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         address = environ.get("NOTIFY_SOCKET", "")
@@ -38,13 +38,18 @@ class Notifier:
         """
         if not self._address:
             return
-        ours, its = os.pipe()
+        try:
+            ours, its = os.pipe()
+        except OSError:  # no descriptor is left: go on without an answer
+            return
         try:
             self._send(["BARRIER=1"], [its])
-            os.close(its)
-            select.select([ours], [], [], BARRIER_S)
         finally:
-            os.close(ours)
+            os.close(its)
+        answered = select.poll()
+        answered.register(ours, select.POLLIN)
+        answered.poll(BARRIER_S * 1e3)
+        os.close(ours)
 
     def _send(self, assignments: Sequence[str], fds: Sequence[int]) -> None:
         if not self._address:

@@ -76,7 +76,8 @@ class Recovery:
         except OSError as exc:
             raise VeneurpyError(
                 f"{exc.filename} cannot be read: {exc.strerror}; it has samples of a process "
-                "before this one: give all of arena_dir to the daemon's user (chown -R)"
+                "before this one: give all of arena_dir to the daemon's user (chown -R), or mend "
+                "what else keeps it from being read"
             ) from exc
         except MemoryError as exc:
             raise VeneurpyError(
