@@ -5,6 +5,7 @@ Nothing happens without `$NOTIFY_SOCKET` and `$LISTEN_FDS`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -42,10 +43,8 @@ class Notifier:
             ours, its = os.pipe()
         except OSError:  # no descriptor is left: go on without an answer
             return
-        try:
-            self._send(["BARRIER=1"], [its])
-        finally:
-            os.close(its)
+        self._send(["BARRIER=1"], [its])
+        os.close(its)
         answered = select.poll()
         answered.register(ours, select.POLLIN)
         answered.poll(BARRIER_S * 1e3)
@@ -56,13 +55,13 @@ class Notifier:
             return
         rights = array("i", fds)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if rights else []
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
-            try:
-                text = "\n".join(assignments).encode()
-                sock.sendmsg([text], ancillary, 0, self._address)
-            except OSError:
-                # Nobody listens, or the queue is full: nothing that a service could do about it.
-                return
+        text = "\n".join(assignments).encode()
+        # Nobody listens, the queue is full, no descriptor is left: nothing to be done about it.
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock,
+        ):
+            sock.sendmsg([text], ancillary, 0, self._address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +89,11 @@ class SocketStore:
 
     def __repr__(self) -> str:
         return f"SocketStore({[name for name, _ in self._held]})"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left that somebody might take."""
+        return not self._held
 
     def take(self, place: Place) -> list[socket.socket]:
         """The sockets that were kept for a place, and those that a socket unit has bound there."""

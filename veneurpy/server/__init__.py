@@ -280,6 +280,8 @@ class Server:
 
     async def _drop_sockets(self) -> None:
         """Before anything listens: those of a configuration before this one may be in its way."""
+        if self._sockets.is_empty:
+            return
         places = await self._places()
         for name in await asyncio.to_thread(self._sockets.drop_others, places):
             self.telemetry.emit(SocketsDropped(name))
